@@ -1,0 +1,113 @@
+"""From the recipe's sections to objects: the only place that unpacks a recipe into plain arguments."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from augment.pipeline import Views, build_views
+from simclr.data import SceneSource, Source, fit_preprocess, open_source
+from simclr.data.preprocess import Preprocess
+from simclr.encoder import random_encoder
+from simclr.errors import InputError
+from simclr.head import ProjectionHead
+from simclr.model import SimCLR
+from simclr.recipe import Augment, Data, Encoder, Head, Recipe
+
+
+class Inputs(NamedTuple):
+    """What the loop draws its views from.
+
+    Attributes:
+        source: what the loop indexes; of a scene, the cube already in the units of the operations.
+        augment: (batch of ``source``, ids, epoch) → views (V, b, C, h, w), ready for the encoder.
+        preprocess: raw → encoder input, saved with the encoder.
+        plain: what `embed` takes batches of: the samples without margin.
+        embed: batch of ``plain`` → encoder input, without augmentation.
+    """
+
+    source: Source
+    augment: Views
+    preprocess: Preprocess
+    plain: Source
+    embed: Callable[[Tensor], Tensor]
+
+
+def build_source(data: Data, part: str = "train", device: torch.device | str = "cpu") -> Source | None:
+    """Open the ``train`` or ``test`` part of the recipe's data; None when it has no test part of its own."""
+    options = data.model_dump(exclude={"normalize", "whiten", "mean", "std", "resident_limit"})
+    limit = None if data.resident_limit is None else int(data.resident_limit * 2**30)
+    return open_source(**options, part=part, device=device, resident_limit=limit)
+
+
+def build_inputs(recipe: Recipe, device: torch.device) -> Inputs:
+    """Source, fitted preprocessing and augmentation of a recipe, on the device.
+
+    Raises:
+        InputError: data that cannot be read, or an operation that does not fit it.
+    """
+    raw = build_source(recipe.data, device=device)
+    assert raw is not None
+    shift = recipe.augment.center_shift.shift if recipe.augment.center_shift else 0
+    if shift and not isinstance(raw, SceneSource):
+        raise InputError(f"augment.center_shift moves a patch in its scene, but data.source is {recipe.data.source}")
+    size = _view_size(recipe.augment, recipe.data, raw)
+    preprocess = fit_preprocess(
+        raw,
+        recipe.data.normalize,
+        recipe.data.whiten,
+        mean=recipe.data.mean,
+        std=recipe.data.std,
+        input_size=None if isinstance(raw, SceneSource) else size,
+    ).to(device)
+    views = build_augment(recipe.augment, raw, size, seed=recipe.seed)
+    if not isinstance(raw, SceneSource):
+        views.before, views.after = preprocess.to_units, preprocess.finish
+        return Inputs(raw, views, preprocess, plain=raw, embed=preprocess)
+    # A per-pixel linear map commutes with moving pixels, so a scene is mapped once instead of patch by patch:
+    # entirely when no operation needs the bands as they are, else as far as the units that operations work in.
+    plain = raw.mapped(preprocess)
+    if views.band_operations:
+        views.after = preprocess.finish
+        source = raw.mapped(preprocess.to_units)
+    else:
+        source = plain
+    return Inputs(source.with_margin(shift), views, preprocess, plain=plain, embed=nn.Identity())
+
+
+def build_augment(augment: Augment, source: Source, size: int | None, seed: int) -> Views:
+    """The recipe's operations as one pipeline.
+
+    Raises:
+        InputError: an operation that does not fit the source.
+    """
+    operations = {k: v for k, v in augment.model_dump(exclude={"views"}).items() if v is not None}
+    if "center_shift" in operations:
+        operations["center_shift"]["size"] = size
+    if "resized_crop" in operations:
+        operations["resized_crop"]["size"] = size
+    try:
+        return build_views(operations, size=None, in_chans=source.in_chans, views=augment.views, seed=seed)
+    except ValueError as error:
+        raise InputError(f"augment: {error}") from None
+
+
+def build_model(encoder: Encoder, head: Head, in_chans: int, seed: int) -> SimCLR:
+    """Encoder and head with random weights that depend on the seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        f = random_encoder(seed, in_chans=in_chans, **encoder.model_dump())
+        return SimCLR(f, ProjectionHead(f.feature_dim, head.hidden_dim, head.out_dim, head.layers))
+
+
+def _view_size(augment: Augment, data: Data, source: Source) -> int | None:
+    """Side of a view in pixels; None where images keep whatever size they have."""
+    if augment.resized_crop and augment.resized_crop.size:
+        return augment.resized_crop.size
+    if isinstance(source, SceneSource):
+        return source.patch_size
+    if data.image_size:
+        return data.image_size
+    sample = source[torch.zeros(1, dtype=torch.int64)]
+    return min(sample.shape[-2:])

@@ -1,0 +1,113 @@
+"""The command line. It stands on top of the house and joins its rooms; torch is imported inside the commands."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from simclr.errors import DivergenceError, InputError
+from simclr.launch import is_main_process
+
+app = typer.Typer(
+    name="simclr",
+    help="Pretrain an encoder with SimCLR, then find out honestly how good it is.",
+    epilog="simclr --debug COMMAND … shows the traceback of an error.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+OVERRIDES = "KEY=VALUE: sets a dotted key, e.g. train.epochs=5 or augment.blur=null."
+
+
+@app.command()
+def pretrain(
+    recipe: Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped recipe (simclr recipes).")],
+    overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help=OVERRIDES)] = None,
+    output: Annotated[Path | None, typer.Option(help="The run's folder; by default runs/RECIPE.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest run state in the folder.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Start anew in a folder that holds a run.")] = False,
+) -> None:
+    """Pretrain an encoder.
+
+    Example: [bold]simclr pretrain digits train.epochs=5[/bold], or on two GPUs:
+    [bold]accelerate launch --multi_gpu --num_processes 2 -m simclr pretrain cifar10[/bold]
+    """
+    from simclr.recipe import read_recipe
+
+    checked = read_recipe(recipe, overrides or [])
+    folder = output or Path("runs") / Path(recipe).stem
+
+    from eval.knn import knn_accuracy
+    from eval.splits import monitor_ids
+    from simclr.pretrain import OnlineProbe, pretrain
+    from simclr.tables import print_summary
+
+    probe = OnlineProbe(choose=monitor_ids, score=knn_accuracy)
+    numbers = pretrain(checked, folder, resume=resume, overwrite=overwrite, probe=probe)
+    if is_main_process():
+        print_summary(numbers, folder)
+
+
+@app.command("linear-eval")
+def linear_eval(
+    encoder: Annotated[Path, typer.Argument(help="An encoder.safetensors, or the run's folder.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="Other data than it was pretrained on, e.g. data.path=photos"),
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Folder for result.json; by default the encoder's.")] = None,
+    shots: Annotated[str | None, typer.Option(help="Labels per class, e.g. 5,20; for scenes by default 5,20.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of random splits and of random-weights encoders.")] = 5,
+    probes: Annotated[str | None, typer.Option(help="Of ridge, logistic and knn; by default all.")] = None,
+) -> None:
+    """Judge a frozen encoder with linear probes and kNN, beside raw input and random weights.
+
+    Example: [bold]simclr linear-eval runs/indian-pines/encoder.safetensors --shots 5,20[/bold]
+    """
+    from eval.command import run_linear_eval
+
+    run_linear_eval(encoder, overrides or [], output=output, shots=shots, seeds=seeds, probes=probes)
+
+
+@app.command()
+def recipes() -> None:
+    """List the shipped recipes."""
+    from simclr.recipe import read_recipe, recipe_folder, shipped_recipes
+
+    for name in shipped_recipes():
+        typer.echo(f"{name:14} {read_recipe(name).description}")
+    typer.echo(f"\nin {recipe_folder()}")
+
+
+def main() -> NoReturn:
+    """Run a command; a mistake of the user becomes one line on stderr and exit status 2."""
+    debug = "--debug" in sys.argv
+    sys.argv = [argument for argument in sys.argv if argument != "--debug"]
+    try:
+        code = app(standalone_mode=False)
+    except KeyboardInterrupt:
+        sys.exit("simclr: interrupted")
+    except Exception as error:
+        if debug:
+            raise
+        status, message = _explain(error)
+        # All processes of a launch find the same mistake; one says so.
+        if is_main_process() or status != 2:
+            print(message, file=sys.stderr)
+        sys.exit(status)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _explain(error: Exception) -> tuple[int, str]:
+    """Exit status and message."""
+    if isinstance(error, InputError):
+        return 2, f"simclr: {error}"
+    if isinstance(error, DivergenceError):
+        return 1, f"simclr: {error}"
+    if hasattr(error, "format_message"):  # typer's complaint about an option or a command
+        message = error.format_message()
+        return 2, message if "\n" in message else f"simclr: {message[:1].lower()}{message[1:].rstrip('.')}; see --help"
+    return 1, f"simclr: {type(error).__name__}: {error} (add --debug for the traceback)"

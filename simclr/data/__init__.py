@@ -1,0 +1,56 @@
+"""Where samples come from: sources, their order, the feed of a run, and the map to the encoder's input.
+
+Names are loaded when first used, so that taking one of them does not import what the others need.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from simclr.data.arrays import Arrays as Arrays
+    from simclr.data.digits import load_digits as load_digits
+    from simclr.data.feed import batches as batches
+    from simclr.data.image_folder import ImageFolder as ImageFolder
+    from simclr.data.open import open_source as open_source
+    from simclr.data.order import SampleOrder as SampleOrder
+    from simclr.data.preprocess import Preprocess as Preprocess
+    from simclr.data.preprocess import fit_preprocess as fit_preprocess
+    from simclr.data.scene import SceneSource as SceneSource
+    from simclr.data.scene import load_indian_pines as load_indian_pines
+    from simclr.data.scene_file import load_scene as load_scene
+    from simclr.data.source import Source as Source
+    from simclr.data.stream import StreamSource as StreamSource
+    from simclr.data.tensor_source import TensorSource as TensorSource
+    from simclr.data.torchvision_dataset import torchvision_source as torchvision_source
+
+_HOME = {
+    "Arrays": "arrays",
+    "ImageFolder": "image_folder",
+    "Preprocess": "preprocess",
+    "SampleOrder": "order",
+    "SceneSource": "scene",
+    "Source": "source",
+    "StreamSource": "stream",
+    "TensorSource": "tensor_source",
+    "batches": "feed",
+    "fit_preprocess": "preprocess",
+    "load_digits": "digits",
+    "load_indian_pines": "scene",
+    "load_scene": "scene_file",
+    "open_source": "open",
+    "torchvision_source": "torchvision_dataset",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,55 @@
+"""Batches of the steps of a run, whether the source lies in memory or is read ahead by worker processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from simclr.data.order import SampleOrder
+from simclr.data.source import Source
+from simclr.data.stream import StreamSource
+from simclr.data.workers import read_ahead, usable_cores
+
+
+def batches(
+    source: Source,
+    order: SampleOrder,
+    start: int,
+    stop: int,
+    device: torch.device | str = "cpu",
+    workers: int | None = None,
+) -> Iterator[tuple[int, Tensor, Tensor]]:
+    """Yields ``(step, ids, batch)`` for the global steps start..stop-1, in order.
+
+    A resident source is indexed where it lies. Otherwise workers only decode and resize; what they send is pinned and
+    copied to the device while the last step still runs. ``ids`` are those of the order even where a damaged sample was
+    replaced by its neighbour, so that no two rows of a step share the address of their random numbers.
+
+    Args:
+        source: the samples.
+        order: which ids a step takes in this process.
+        start: first global step.
+        stop: the step after the last one.
+        device: where ids and batch are wanted.
+        workers: reading processes of a streamed source; None = one a core, 0 = read in this process.
+
+    Yields:
+        the step; ids, (b,) int64; batch, (b, C, H, W) raw; both on ``device``.
+
+    Raises:
+        InputError: if more of a streamed source is damaged than it allows.
+    """
+    device = torch.device(device)
+    if not isinstance(source, StreamSource):
+        for step in range(start, stop):
+            ids = order.at(step).to(device)
+            yield step, ids, source[ids].to(device)
+        return
+    workers = usable_cores() if workers is None else workers
+    lists = (order.at(step).tolist() for step in range(start, stop))
+    read = read_ahead(source.read, lists, min(workers, max(0, stop - start)), pin_memory=device.type == "cuda")
+    for step, (batch, damaged) in zip(range(start, stop), read, strict=True):
+        source.note_damaged(damaged)
+        yield step, order.at(step).to(device), batch.to(device, non_blocking=True)

@@ -1,0 +1,71 @@
+"""Which samples a training step takes: a pure function of (seed, global step)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from augment.addressed import permutation
+from simclr.errors import InputError
+
+
+class SampleOrder:
+    """The order of samples, counted in global steps.
+
+    Global step t of epoch e takes ``perm_e[i*B:(i+1)*B]`` with i the step within the epoch; a process takes its
+    contiguous slice of it. The samples left over at the end of an epoch's permutation are not shown in that epoch.
+
+    Args:
+        n: samples in the source.
+        batch_size: samples of a step over all processes, B.
+        seed: the run's seed.
+        rank: this process, 0..world_size-1.
+        world_size: number of processes.
+
+    Raises:
+        InputError: if the batch is larger than the source, or cannot be shared evenly by the processes.
+    """
+
+    def __init__(self, n: int, batch_size: int, seed: int, rank: int = 0, world_size: int = 1) -> None:
+        if batch_size < 1:
+            raise InputError(f"train.batch_size is {batch_size}: set it to 1 or more.")
+        if batch_size > n:
+            largest_power = 1 << (n.bit_length() - 1) if n else 0
+            raise InputError(
+                f"train.batch_size is {batch_size}, but the source has {n} samples: "
+                f"set train.batch_size={largest_power} or less."
+            )
+        if batch_size % world_size:
+            nearest = max(world_size, batch_size // world_size * world_size)
+            raise InputError(
+                f"train.batch_size is {batch_size}, which {world_size} processes cannot share evenly: "
+                f"set a multiple of {world_size}, such as train.batch_size={nearest}."
+            )
+        if not 0 <= rank < world_size:
+            raise ValueError(f"rank is {rank}, but world_size is {world_size}: ranks are 0..{world_size - 1}")
+        self.n = n
+        self.batch_size = batch_size
+        self.seed = seed
+        self.rank = rank
+        self.world_size = world_size
+        self.steps_per_epoch = n // batch_size
+        self._permutations: dict[int, Tensor] = {}
+
+    def epoch(self, step: int) -> int:
+        """The epoch that global step ``step`` belongs to, from 0."""
+        return step // self.steps_per_epoch
+
+    def at(self, step: int) -> Tensor:
+        """Ids that this process takes at global step ``step``: (batch_size / world_size,) int64 on the CPU."""
+        epoch, i = divmod(step, self.steps_per_epoch)
+        share = self.batch_size // self.world_size
+        begin = i * self.batch_size + self.rank * share
+        return self._permutation(epoch)[begin : begin + share]
+
+    def _permutation(self, epoch: int) -> Tensor:
+        if epoch not in self._permutations:
+            # Two epochs are kept: a prefetching feed asks for the next one before the last one is used up.
+            while len(self._permutations) > 1:
+                del self._permutations[min(self._permutations)]
+            self._permutations[epoch] = permutation(self.seed, epoch, self.n, torch.device("cpu"))
+        return self._permutations[epoch]

@@ -1,0 +1,269 @@
+"""From the raw values of a source to what the encoder takes: a fixed map, fitted once, saved with the encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from simclr.data.moments import Moments, moments_of
+from simclr.data.source import Source
+from simclr.errors import InputError
+
+MODES = ("auto", "unit", "standardize", "minmax", "none")
+
+
+class Preprocess(nn.Module):
+    """raw -> working units -> encoder input; both halves are affine per pixel and float32.
+
+    ``to_units`` gives the values that augmentations work in, ``finish`` what the encoder takes, ``forward`` does both.
+
+    Args:
+        in_chans: channels (bands) of the raw batch, C.
+        normalize: what the units are: "unit" (0..1 of the dtype's range), "standardize", "minmax" or "none".
+        whiten: number of whitened principal components that ``finish`` gives, or None.
+        value_max: largest value of wide integers that hold narrower ones (65535), or of the 8-bit source.
+        input_size: side in pixels that ``forward`` resizes and centre-crops photographs to; None = as they are.
+
+    Attributes:
+        out_chans: channels of the encoder's input.
+        offset, scale: (C,), units = (raw - offset) * scale for "standardize" and "minmax".
+        matrix, bias: finish = matrix @ units + bias; matrix is (whiten, C), or its diagonal (C,) without whitening.
+    """
+
+    offset: Tensor
+    scale: Tensor
+    matrix: Tensor
+    bias: Tensor
+
+    def __init__(
+        self,
+        in_chans: int,
+        normalize: str = "none",
+        *,
+        whiten: int | None = None,
+        value_max: int | None = None,
+        input_size: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.in_chans = in_chans
+        self.normalize = normalize
+        self.whiten = whiten
+        self.value_max = value_max
+        self.input_size = input_size
+        self.out_chans = whiten or in_chans
+        self.register_buffer("offset", torch.zeros(in_chans))
+        self.register_buffer("scale", torch.ones(in_chans))
+        self.register_buffer("matrix", torch.ones(in_chans) if whiten is None else torch.zeros(whiten, in_chans))
+        self.register_buffer("bias", torch.zeros(self.out_chans))
+
+    def config(self) -> dict[str, Any]:
+        """What, beside the state dict, makes the module again; plain JSON values."""
+        return {
+            "in_chans": self.in_chans,
+            "normalize": self.normalize,
+            "whiten": self.whiten,
+            "value_max": self.value_max,
+            "input_size": self.input_size,
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Preprocess:
+        """The module of a ``config()``; its state dict is still to be loaded."""
+        return cls(**config)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Raw batch (B, C, h, w) -> encoder input (B, out_chans, h', w') float32.
+
+        Raises:
+            InputError: if the batch has other channels, or floats outside [0, 1] where units are of the dtype's range.
+        """
+        if self.normalize == "unit" and x.is_floating_point() and x.numel():
+            low, high = (float(v) for v in torch.aminmax(x.detach()))
+            if not (low >= 0.0 and high <= 1.0):
+                raise InputError(
+                    f"this encoder takes integer pixels, or floats from 0 to 1, but the batch has floats from "
+                    f"{low:.4g} to {high:.4g}: divide them by the largest possible value."
+                )
+        units = self.to_units(x)
+        if self.normalize == "unit" and self.input_size is not None:
+            units = resize_and_crop(units, self.input_size)
+        return self.finish(units)
+
+    def to_units(self, x: Tensor) -> Tensor:
+        """Raw (B, C, h, w), any real dtype -> working units (B, C, h, w) float32."""
+        self._check(x)
+        x = x.to(torch.float32) if self.normalize != "unit" else self._to_unit_range(x)
+        if self.normalize in ("none", "unit"):
+            return x
+        return (x - self.offset[:, None, None]) * self.scale[:, None, None]
+
+    def finish(self, x: Tensor) -> Tensor:
+        """Working units (B, C, h, w) -> encoder input (B, out_chans, h, w) float32."""
+        self._check(x)
+        # Half precision would spoil the small components, so autocast stays outside.
+        with torch.autocast(x.device.type, enabled=False):
+            x = x.to(torch.float32)
+            if self.whiten is None:
+                return x * self.matrix[:, None, None] + self.bias[:, None, None]
+            return torch.einsum("kc,bchw->bkhw", self.matrix, x) + self.bias[:, None, None]
+
+    def extra_repr(self) -> str:
+        return ", ".join(f"{k}={v}" for k, v in self.config().items() if v is not None)
+
+    def _to_unit_range(self, x: Tensor) -> Tensor:
+        if x.is_floating_point():
+            return x.to(torch.float32)
+        top = torch.iinfo(x.dtype).max
+        if x.dtype in (torch.int32, torch.int64):
+            if self.value_max is None:
+                raise InputError(
+                    f"this encoder takes values from 0 to 1, but the batch is {_dtype(x)}, which has no natural end: "
+                    f"give uint8 or uint16 pixels, or floats from 0 to 1."
+                )
+            top = self.value_max
+        return x.to(torch.float32) / top
+
+    def _check(self, x: Tensor) -> None:
+        if x.ndim != 4:
+            raise InputError(f"the batch has shape {tuple(x.shape)}: give (batch, {self.in_chans}, height, width).")
+        if x.shape[1] != self.in_chans:
+            raise InputError(
+                f"this encoder takes {self.in_chans} bands, but the batch has {x.shape[1]}: "
+                f"give batches of shape (batch, {self.in_chans}, height, width)."
+            )
+
+
+def resize_and_crop(x: Tensor, size: int) -> Tensor:
+    """Resizes the shorter side to ``size`` (bilinear, antialiased) and cuts out the centre, (B, C, size, size)."""
+    height, width = x.shape[-2:]
+    if (height, width) == (size, size):
+        return x
+    shorter = min(height, width)
+    new = (round(height * size / shorter), round(width * size / shorter))
+    x = F.interpolate(x, new, mode="bilinear", antialias=True, align_corners=False)
+    top, left = (new[0] - size) // 2, (new[1] - size) // 2
+    return x[..., top : top + size, left : left + size]
+
+
+def fit_preprocess(
+    source: Source,
+    normalize: str = "auto",
+    whiten: int | None = None,
+    *,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    input_size: int | None = None,
+    samples: int = 10_000,
+) -> Preprocess:
+    """Fits a Preprocess on a training source: all pixels of a scene, up to ``samples`` samples of other sources.
+
+    Args:
+        source: the training data.
+        normalize: "unit": integers over their dtype's maximum, floats must lie in [0, 1]; finish (x - mean) / std.
+            "standardize": z-score per band; finish does nothing. "minmax": every band to [0, 1]; finish
+            (x - mean) / std. "none": as it is. "auto": unit for 8-bit pixels, standardize otherwise.
+        whiten: finish gives this many first principal components of the units instead, each of unit variance
+            (n - 1 in the denominator), the sign such that the largest loading is positive.
+        mean, std: per channel (or one for all), in units ("standardize": in raw values); fitted when None.
+        input_size: see :class:`Preprocess`.
+        samples: most samples looked at.
+
+    Raises:
+        InputError: if an option is unknown or does not fit the source.
+    """
+    if normalize not in MODES:
+        raise InputError(f"data.normalize is {normalize!r}: choose one of {', '.join(MODES)}.")
+    if normalize == "auto":
+        normalize = "unit" if source.value_max == 255 else "standardize"
+    channels = source.in_chans
+    if whiten is not None and not 1 <= whiten <= channels:
+        raise InputError(f"data.whiten is {whiten}, but the source has {channels} bands: set 1..{channels}, or null.")
+    given_mean, given_std = _per_channel(mean, channels, "mean"), _per_channel(std, channels, "std")
+    if given_std is not None and bool((given_std <= 0).any()):
+        raise InputError(f"data.std is {list(std or ())}: every value must be above 0.")
+    if (given_mean is not None or given_std is not None) and (normalize == "none" or whiten is not None):
+        other = "data.whiten" if whiten is not None else "data.normalize=none"
+        raise InputError(f"data.mean and data.std do nothing with {other}: remove one of the two.")
+
+    preprocess = Preprocess(channels, normalize, whiten=whiten, value_max=source.value_max, input_size=input_size)
+    if normalize == "none" and whiten is None:
+        return preprocess
+    moments = moments_of(source, covariance=whiten is not None, samples=samples)
+    offset, scale = _units(source, normalize, moments, given_mean, given_std)
+    if normalize != "unit":  # its scale depends on the dtype of each batch
+        preprocess.offset.copy_(offset)
+        preprocess.scale.copy_(scale)
+    if whiten is not None:
+        matrix, bias = _whitening(moments, offset, scale, whiten)
+    elif normalize == "standardize":
+        return preprocess
+    else:
+        centre = (moments.mean - offset) * scale if given_mean is None else given_mean
+        spread = _nonzero(moments.variance.sqrt() * scale, centre) if given_std is None else given_std
+        matrix, bias = 1 / spread, -centre / spread
+    preprocess.matrix.copy_(matrix)
+    preprocess.bias.copy_(bias)
+    return preprocess
+
+
+def _units(
+    source: Source, normalize: str, moments: Moments, mean: Tensor | None, std: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Offset and scale of the units, (C,) float64 each."""
+    zeros, ones = torch.zeros_like(moments.mean), torch.ones_like(moments.mean)
+    if normalize == "standardize":
+        return (
+            moments.mean if mean is None else mean,
+            1 / (_nonzero(moments.variance.sqrt(), moments.mean) if std is None else std),
+        )
+    if normalize == "minmax":
+        return moments.low, 1 / _nonzero(moments.high - moments.low, moments.mean)
+    if normalize == "none":
+        return zeros, ones
+    low, high = float(moments.low.min()), float(moments.high.max())
+    top = source.value_max or 1
+    if low < 0 or high > top:
+        raise InputError(
+            f"data.normalize=unit takes integers from 0 or floats from 0 to 1, but {source.name} has values from "
+            f"{low:.6g} to {high:.6g}: set data.normalize=standardize or minmax."
+        )
+    return zeros, ones / top
+
+
+def _whitening(moments: Moments, offset: Tensor, scale: Tensor, components: int) -> tuple[Tensor, Tensor]:
+    """Matrix (K, C) and bias (K,) from units to whitened principal components, float64."""
+    covariance = moments.scatter * torch.outer(scale, scale) / max(1, moments.count - 1)
+    values, vectors = torch.linalg.eigh(covariance)
+    values, vectors = values.flip(0), vectors.flip(1).T
+    usable = int((values > values[0] * 1e-10).sum())
+    if components > usable or values[0] <= 0:
+        raise InputError(
+            f"data.whiten is {components}, but only {usable} components of the bands carry any variance: "
+            f"set data.whiten={usable} or less."
+        )
+    values, vectors = values[:components], vectors[:components]
+    largest = vectors.gather(1, vectors.abs().argmax(1, keepdim=True))
+    matrix = vectors * largest.sign() / values.sqrt()[:, None]
+    return matrix, -matrix @ ((moments.mean - offset) * scale)
+
+
+def _per_channel(values: Sequence[float] | None, channels: int, key: str) -> Tensor | None:
+    if values is None:
+        return None
+    tensor = torch.as_tensor(values, dtype=torch.float64).flatten()
+    if len(tensor) not in (1, channels):
+        raise InputError(f"data.{key} has {len(tensor)} values: give 1, or {channels}, one for each channel.")
+    return tensor.expand(channels).clone()
+
+
+def _nonzero(spread: Tensor, mean: Tensor) -> Tensor:
+    """A band that changes no more than rounding does is left unscaled rather than divided by nearly zero."""
+    return torch.where(spread > 1e-7 * mean.abs(), spread, torch.ones_like(spread))
+
+
+def _dtype(x: Tensor) -> str:
+    return str(x.dtype).removeprefix("torch.")

@@ -1,0 +1,148 @@
+"""What every data source is: N samples that are asked for by id, in batches, in their raw values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from simclr.errors import InputError
+
+SourceT = TypeVar("SourceT", bound="Source")
+
+
+class Source:
+    """N samples with ids 0..N-1, indexed by a tensor of ids.
+
+    Attributes:
+        name: what it is called in logs and reports.
+        in_chans: channels (bands) of a sample.
+        labels: (N,) int64 on the CPU, class index 0..K-1, -1 = unlabelled; None where there are no labels.
+        class_names: K names, empty where there are no labels.
+        value_max: the largest value that the stored pixels can take (255 for 8-bit, 65535 for 16-bit integers),
+            None for floating point and wide integers, which have no natural end.
+        resident: True if all samples lie in one tensor on ``device``, False if they are read when asked for.
+        damaged: names of the samples that could not be read.
+    """
+
+    resident: bool = True
+
+    def __init__(
+        self,
+        name: str,
+        in_chans: int,
+        *,
+        labels: Tensor | None = None,
+        class_names: Sequence[str] = (),
+        value_max: int | None = None,
+    ) -> None:
+        self.name = name
+        self.in_chans = in_chans
+        self.labels = None if labels is None else labels.detach().to("cpu", torch.int64).clone()
+        self.class_names = tuple(class_names)
+        if self.labels is not None and not self.class_names and len(self.labels):
+            self.class_names = tuple(str(k) for k in range(int(self.labels.max()) + 1))
+        self.value_max = value_max
+        self.damaged: list[str] = []
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def __getitem__(self, ids: Tensor) -> Tensor:
+        """Samples of the given ids, (b,) int64 -> (b, C, H, W) in the raw dtype, on ``device``."""
+        raise NotImplementedError
+
+    @property
+    def device(self) -> torch.device:
+        """Where the samples appear."""
+        return torch.device("cpu")
+
+    def to(self: SourceT, device: torch.device | str) -> SourceT:
+        """Moves a resident source's samples to ``device``; the labels stay on the CPU. Returns itself."""
+        return self
+
+    def labelled_ids(self) -> Tensor:
+        """Ids of the samples that have a label, ascending, (M,) int64; empty without labels."""
+        if self.labels is None:
+            return torch.empty(0, dtype=torch.int64)
+        return torch.nonzero(self.labels >= 0).flatten()
+
+    def _check_labels(self) -> None:
+        """Raises InputError unless there is one label a sample and one name a class."""
+        if self.labels is None:
+            return
+        if self.labels.ndim != 1 or len(self.labels) != len(self):
+            raise InputError(
+                f"{self.name} has {len(self)} samples, but labels of shape {tuple(self.labels.shape)}: "
+                f"give one label for each sample, in the same order."
+            )
+        if len(self.labels) and not -1 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.class_names):
+            raise InputError(
+                f"{self.name} has labels from {int(self.labels.min())} to {int(self.labels.max())}, but "
+                f"{len(self.class_names)} class names: labels are 0..K-1, or -1 for unlabelled."
+            )
+
+
+def as_tensor(array: np.ndarray, what: str) -> tuple[Tensor, int | None]:
+    """A NumPy array as a tensor of a dtype that torch can compute with, and its largest possible value.
+
+    8-bit integers and int16 keep their dtype. uint16 becomes int32, as torch has few operations for uint16. Booleans
+    become uint8 0 and 255. Wider integers become int32 where they fit, float32 otherwise. Floats become float32.
+
+    Args:
+        array: any shape, any real dtype.
+        what: what it is, for the error.
+
+    Returns:
+        The tensor (it may share memory with ``array``), and ``value_max`` as in :class:`Source`.
+
+    Raises:
+        InputError: if the array is not of numbers, or holds NaN or infinity.
+    """
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    kind, size = array.dtype.kind, array.dtype.itemsize
+    if kind == "b":
+        return torch.from_numpy(array.astype(np.uint8) * np.uint8(255)), 255
+    if kind in "ui" and (size == 1 or array.dtype == np.int16):
+        return _from_numpy(array), int(np.iinfo(array.dtype).max)
+    if array.dtype == np.uint16:
+        return torch.from_numpy(array.astype(np.int32)), 65535
+    if kind in "ui":
+        limits = np.iinfo(np.int32)
+        fits = array.size == 0 or limits.min <= array.min() <= array.max() <= limits.max
+        return torch.from_numpy(array.astype(np.int32 if fits else np.float32)), None
+    if kind == "f":
+        values = _from_numpy(array.astype(np.float32, copy=False))
+        if not bool(torch.isfinite(values).all()):
+            bad = int((~torch.isfinite(values)).sum())
+            raise InputError(
+                f"{what} has {bad} values that are NaN or infinite (in float32): replace them before loading."
+            )
+        return values, None
+    raise InputError(f"{what} has dtype {array.dtype}: give integers, floats or booleans.")
+
+
+def _from_numpy(array: np.ndarray) -> Tensor:
+    """torch.from_numpy that copies where NumPy's memory is read-only or of negative stride."""
+    if not array.flags.writeable or any(s < 0 for s in array.strides):
+        array = array.copy()
+    return torch.from_numpy(array)
+
+
+def as_labels(values: np.ndarray, what: str) -> Tensor:
+    """Class numbers as labels: (N,) int64; whole numbers, negative ones mean unlabelled (-1).
+
+    Raises:
+        InputError: if they are not one-dimensional whole numbers.
+    """
+    values = np.asarray(values)
+    if values.ndim == 2 and 1 in values.shape:
+        values = values.ravel()
+    if values.ndim != 1 or values.dtype.kind not in "uif" or not bool(np.all(np.mod(values, 1) == 0)):
+        raise InputError(
+            f"{what} holds {values.dtype} of shape {values.shape}: labels are one whole number for each sample."
+        )
+    return torch.from_numpy(np.maximum(values.astype(np.int64), -1))

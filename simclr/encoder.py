@@ -1,0 +1,64 @@
+"""The base encoder f(·) by name."""
+
+import difflib
+import importlib
+
+import torch
+from torch import Tensor, nn
+
+from simclr.errors import InputError
+from simclr.resnet import LAYOUTS, ResNet
+from simclr.spectral_spatial import SpectralSpatial
+
+
+def build_encoder(name: str, *, in_chans: int, stem: str = "imagenet", width: int = 64, depth: int = 2) -> nn.Module:
+    """An encoder with random weights from torch's global generator: (B, in_chans, H, W) → (B, ``feature_dim``).
+
+    Args:
+        name: ``resnet10`` … ``resnet152``, ``spectral_spatial``, or ``timm:NAME`` (needs the extra ``timm``).
+        in_chans: channels of the input.
+        stem: ResNets: ``imagenet`` or ``small``.
+        width: channels of the first stage of a ResNet, or of the spectral–spatial network.
+        depth: residual blocks of the spectral–spatial network.
+
+    Raises:
+        InputError: unknown name, or timm is missing.
+    """
+    if name in LAYOUTS:
+        block, layers = LAYOUTS[name]
+        return ResNet(block, layers, in_chans=in_chans, stem=stem, width=width)
+    if name == "spectral_spatial":
+        return SpectralSpatial(in_chans, width=width, depth=depth)
+    if name.startswith("timm:"):
+        return _TimmEncoder(name.removeprefix("timm:"), in_chans)
+    known = [*LAYOUTS, "spectral_spatial"]
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise InputError(f"encoder.name is {name!r}, but must be one of {', '.join(known)}, or timm:NAME{hint}")
+
+
+def random_encoder(seed: int, name: str, **options: object) -> nn.Module:
+    """`build_encoder` with weights that depend on ``seed`` alone; torch's global generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build_encoder(name, **options)  # type: ignore[arg-type]
+
+
+class _TimmEncoder(nn.Module):
+    """A timm model without classifier."""
+
+    def __init__(self, name: str, in_chans: int) -> None:
+        super().__init__()
+        try:
+            timm = importlib.import_module("timm")
+        except ImportError:
+            raise InputError(f"encoder.name is 'timm:{name}', but timm is missing: pip install 'simclr[timm]'") from None
+        if name not in timm.list_models():
+            near = difflib.get_close_matches(name, timm.list_models(), n=1)
+            hint = f"; did you mean timm:{near[0]}?" if near else ""
+            raise InputError(f"encoder.name is 'timm:{name}', but timm {timm.__version__} has no such model{hint}")
+        self.model = timm.create_model(name, pretrained=False, in_chans=in_chans, num_classes=0)
+        self.feature_dim = self.model.num_features
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.model(x)

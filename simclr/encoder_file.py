@@ -1,0 +1,151 @@
+"""The encoder file: weights and everything a downstream project needs to use them without a surprise.
+
+One safetensors file; its header holds the metadata as JSON, so nothing that is loaded can execute code. A copy of
+the metadata lies beside it as ``encoder.json`` for people.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from simclr.data.preprocess import Preprocess
+from simclr.encoder import random_encoder
+from simclr.errors import InputError
+from simclr.files import write_atomically, write_text
+
+FORMAT = "simclr-encoder/1"
+
+
+class FrozenEncoder(nn.Module):
+    """A pretrained encoder with the preprocessing that it was trained with; in eval mode, without gradients.
+
+    Call ``encoder(encoder.preprocess(batch))`` with a raw batch (B, bands, H, W), in the units and dtype of the
+    data that it was pretrained on.
+
+    Attributes:
+        preprocess: raw batch → input of the encoder.
+        feature_dim: width of the representation.
+        metadata: what it saw and how it was made; JSON-like.
+    """
+
+    def __init__(self, encoder: nn.Module, preprocess: Preprocess, metadata: dict[str, Any]) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.preprocess = preprocess
+        self.metadata = metadata
+        self.feature_dim: int = metadata["feature_dim"]
+        self.eval().requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Preprocessed batch (B, C, H, W) → representations (B, feature_dim), float32.
+
+        Raises:
+            InputError: wrong rank or number of channels.
+        """
+        expected = self.metadata["encoder"]["in_chans"]
+        if x.ndim != 4 or x.shape[1] != expected:
+            raise InputError(
+                f"the encoder takes (B, {expected}, H, W), but the batch has shape {tuple(x.shape)}: "
+                "call encoder(encoder.preprocess(batch)) with a raw batch"
+            )
+        return self.encoder(x).float()
+
+    def random_twin(self, seed: int) -> "FrozenEncoder":
+        """The same architecture and preprocessing with fresh random weights: the baseline of every result."""
+        device = next(self.encoder.parameters()).device
+        encoder = random_encoder(seed, **self.metadata["encoder"]).to(device)
+        return FrozenEncoder(encoder, self.preprocess, {**self.metadata, "random_weights_seed": seed})
+
+
+def save_encoder(path: Path, encoder: nn.Module, preprocess: Preprocess, metadata: dict[str, Any]) -> None:
+    """Write ``path`` (.safetensors) and the readable copy of its metadata beside it (.json), both atomically.
+
+    Args:
+        path: file to write.
+        encoder: the base encoder f.
+        preprocess: fitted preprocessing.
+        metadata: JSON-like; must hold ``encoder`` (the arguments of `build_encoder`) and ``feature_dim``.
+    """
+    metadata = {"format": FORMAT, **metadata, "preprocess": preprocess.config()}
+    tensors = {
+        **{f"encoder.{k}": v for k, v in encoder.state_dict().items()},
+        **{f"preprocess.{k}": v for k, v in preprocess.state_dict().items()},
+    }
+    tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
+    header = {"simclr": json.dumps(metadata)}
+    write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata=header))
+    write_text(path.with_suffix(".json"), json.dumps(metadata, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_metadata(path: str | Path) -> dict[str, Any]:
+    """The metadata of an encoder file, without loading its weights.
+
+    Raises:
+        InputError: no such file, truncated, or not an encoder file.
+    """
+    return _read(path, with_tensors=False)[0]
+
+
+def load_encoder(path: str | Path) -> FrozenEncoder:
+    """Load an encoder that ``simclr pretrain`` wrote, on the CPU, frozen.
+
+    Args:
+        path: an encoder file, or the run folder that holds ``encoder.safetensors``.
+
+    Raises:
+        InputError: no such file, truncated, not an encoder file, or its tensors do not fit its own metadata; says
+            what differs.
+
+    Example:
+        >>> encoder = load_encoder("runs/indian-pines/encoder.safetensors")
+        >>> h = encoder(encoder.preprocess(batch))  # (B, encoder.feature_dim)
+    """
+    metadata, tensors = _read(path, with_tensors=True)
+    encoder = random_encoder(0, **metadata["encoder"])
+    preprocess = Preprocess.from_config(metadata["preprocess"])
+    for prefix, module in (("encoder.", encoder), ("preprocess.", preprocess)):
+        part = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        difference = _difference(part, module.state_dict())
+        if difference:
+            raise InputError(f"{path} does not fit the {prefix[:-1]} that its metadata describes: {difference}")
+        module.load_state_dict(part)
+    return FrozenEncoder(encoder, preprocess, metadata)
+
+
+def _read(path: str | Path, with_tensors: bool) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    file = Path(path)
+    if file.is_dir():
+        file = file / "encoder.safetensors"
+    if not file.is_file():
+        raise InputError(f"there is no encoder file {file}: give the encoder.safetensors of a finished run")
+    try:
+        with safe_open(file, framework="pt") as content:
+            header = (content.metadata() or {}).get("simclr")
+            tensors = {key: content.get_tensor(key) for key in content.keys()} if with_tensors else {}  # noqa: SIM118
+        metadata = json.loads(header) if header else {}
+    except (SafetensorError, ValueError, OSError) as error:
+        size = file.stat().st_size
+        raise InputError(f"{file} ({size} bytes) is damaged or cut short, or not a safetensors file: {error}") from None
+    if metadata.get("format") != FORMAT:
+        raise InputError(f"{file} is not an encoder file of this version ({FORMAT}): {metadata.get('format', 'no format')}")
+    return metadata, tensors
+
+
+def _difference(given: dict[str, Tensor], expected: dict[str, Tensor]) -> str:
+    missing = [k for k in expected if k not in given]
+    unknown = [k for k in given if k not in expected]
+    shapes = [
+        f"{k} is {tuple(given[k].shape)}, expected {tuple(expected[k].shape)}"
+        for k in expected
+        if k in given and given[k].shape != expected[k].shape
+    ]
+    parts = [
+        f"{len(names)} {what} ({', '.join(names[:3])}{', …' if len(names) > 3 else ''})"
+        for what, names in (("missing", missing), ("unknown", unknown), ("of another shape", shapes))
+        if names
+    ]
+    return "; ".join(parts)

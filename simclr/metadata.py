@@ -1,0 +1,83 @@
+"""What an encoder file says about itself."""
+
+import platform
+import subprocess
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from simclr.data import SceneSource, Source
+from simclr.recipe import Recipe
+
+
+def describe_run(
+    recipe: Recipe,
+    source: Source,
+    encoder: nn.Module,
+    steps: int,
+    numbers: dict[str, Any],
+    probe_ids: Tensor | None,
+    in_chans: int,
+) -> dict[str, Any]:
+    """The metadata of a finished run.
+
+    Args:
+        recipe: as resolved.
+        source: what the encoder saw.
+        encoder: the base encoder f.
+        steps: number of steps done.
+        numbers: the last line of metrics.jsonl.
+        probe_ids: samples whose labels the online probe has seen; evaluators leave them out of their test sets.
+        in_chans: channels of the encoder's input, after preprocessing.
+    """
+    feature_dim: int = encoder.feature_dim  # type: ignore[assignment]
+    return {
+        "encoder": {"in_chans": in_chans, **recipe.encoder.model_dump()},
+        "feature_dim": feature_dim,
+        "data": recipe.data.model_dump(mode="json"),
+        "source": {
+            "name": source.name,
+            "samples": len(source),
+            "classes": list(source.class_names),
+            "patch_size": source.patch_size if isinstance(source, SceneSource) else None,
+        },
+        # A scene is seen whole, so the pixels that it is tested on were there; their labels were not.
+        "transductive": isinstance(source, SceneSource),
+        "monitor_ids": [] if probe_ids is None else probe_ids.tolist(),
+        "numbers": {"steps": steps, "samples_seen": steps * recipe.train.batch_size, **numbers},
+        "recipe": recipe.model_dump(mode="json"),
+        "versions": versions(),
+        "git": git_commit(),
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    packages = ("simclr", "torchvision", "kornia", "accelerate", "numpy", "scikit-learn")
+    found = {"python": platform.python_version(), "torch": torch.__version__}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def git_commit() -> str | None:
+    """The commit of the checkout that this code runs from, with ``+`` when it has changes; None outside one."""
+    here = Path(__file__).parent
+    try:
+        run = [
+            subprocess.run(["git", "-C", str(here), *args], capture_output=True, text=True, check=True, timeout=5).stdout
+            for args in (["rev-parse", "--show-toplevel", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
+        ]
+    except (OSError, subprocess.SubprocessError):
+        return None
+    top, commit = run[0].split()
+    # An installed copy may lie inside somebody else's repository.
+    return commit + ("+" if run[1].strip() else "") if Path(top) == here.parent else None

@@ -1,0 +1,112 @@
+"""The run's folder: who may write in it, the resolved recipe, and metrics.jsonl."""
+
+import fcntl
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from simclr.checkpoint import run_states
+from simclr.errors import InputError
+from simclr.files import write_text
+from simclr.recipe import Recipe, read_recipe, write_recipe
+
+# What may differ when a run is resumed: it changes no number.
+_FREE_ON_RESUME = ("description", "monitor", "log", "train.checkpoint_every", "data.workers")
+
+
+@contextmanager
+def open_run_folder(output: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> Iterator[None]:
+    """Hold the folder for one run: lock it, check it, write ``recipe.yaml``.
+
+    Raises:
+        InputError: the folder belongs to another running process, holds a run already, or (on resume) holds the run
+            of another recipe or none.
+    """
+    if output.exists() and not output.is_dir():
+        raise InputError(f"--output is {output}, which is a file: give a folder")
+    output.mkdir(parents=True, exist_ok=True)
+    with (output / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(f"another process is writing to {output}: give another --output, or wait") from None
+        try:
+            _prepare(output, recipe, resume=resume, overwrite=overwrite)
+            yield
+        finally:
+            (output / ".lock").unlink(missing_ok=True)
+
+
+def _prepare(output: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> None:
+    states = run_states(output / "checkpoints")
+    holds_run = bool(states) or (output / "metrics.jsonl").exists()
+    if resume:
+        if not states:
+            raise InputError(f"{output} holds no run state to resume: start without --resume")
+        difference = _difference(_flat(read_recipe(output / "recipe.yaml")), _flat(recipe))
+        if difference:
+            raise InputError(f"{output} holds the run of another recipe: {difference}; resume with {output}/recipe.yaml")
+    elif holds_run and not overwrite:
+        raise InputError(f"{output} holds a run already: add --resume to go on, --overwrite to start anew, or give another --output")
+    elif holds_run:
+        for name in ("metrics.jsonl", "encoder.safetensors", "encoder.json", "views.png", "result.json", "map.png"):
+            (output / name).unlink(missing_ok=True)
+        shutil.rmtree(output / "checkpoints", ignore_errors=True)
+    write_recipe(recipe, output / "recipe.yaml")
+
+
+def _flat(recipe: Recipe) -> dict[str, Any]:
+    def walk(node: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+        if isinstance(node, dict):
+            for key, value in node.items():
+                yield from walk(value, f"{prefix}{key}.")
+        else:
+            yield prefix[:-1], node
+
+    return dict(walk(recipe.model_dump(mode="json"), ""))
+
+
+def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:
+    for key in [*old, *new]:
+        if old.get(key) != new.get(key) and not key.startswith(_FREE_ON_RESUME):
+            return f"{key} was {old.get(key)}, now it is {new.get(key)}"
+    return ""
+
+
+class MetricsFile:
+    """metrics.jsonl: one JSON object a step, written line by line.
+
+    On resume, lines of steps that will be run again are dropped first.
+    """
+
+    def __init__(self, path: Path, start: int) -> None:
+        kept = [line for line in _lines(path) if _step(line) < start] if start else []
+        write_text(path, "".join(f"{line}\n" for line in kept))
+        self._file = path.open("a", encoding="utf-8", buffering=1)
+
+    def write(self, numbers: dict[str, Any]) -> None:
+        """Append one step."""
+        self._file.write(json.dumps(numbers) + "\n")
+
+    def __enter__(self) -> "MetricsFile":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+
+def _step(line: str) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError):  # the line that a crash cut short
+        return float("inf")
