@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from augment.pipeline import Views, build_views
-from simclr.data import SceneSource, Source, fit_preprocess, open_source
+from simclr.data import Neighbours, SceneSource, Source, fit_preprocess, open_source
 from simclr.data.preprocess import Preprocess
-from simclr.encoder import random_encoder
+from simclr.encoder import build_encoder
 from simclr.errors import InputError
 from simclr.head import ProjectionHead
 from simclr.model import SimCLR
@@ -23,7 +23,7 @@ class Inputs(NamedTuple):
         source: what the loop indexes; of a scene, the cube already in the units of the operations.
         augment: (batch of ``source``, ids, epoch) → views (V, b, C, h, w), ready for the encoder.
         preprocess: raw → encoder input, saved with the encoder.
-        plain: what `embed` takes batches of: the samples without margin.
+        plain: what `embed` takes batches of.
         embed: batch of ``plain`` → encoder input, without augmentation.
     """
 
@@ -36,7 +36,7 @@ class Inputs(NamedTuple):
 
 def build_source(data: Data, part: str = "train", device: torch.device | str = "cpu") -> Source | None:
     """Open the ``train`` or ``test`` part of the recipe's data; None when it has no test part of its own."""
-    options = data.model_dump(exclude={"normalize", "whiten", "mean", "std", "resident_limit"})
+    options = data.model_dump(exclude={"normalize", "whiten", "pool", "mean", "std", "resident_limit"})
     limit = None if data.resident_limit is None else int(data.resident_limit * 2**30)
     return open_source(**options, part=part, device=device, resident_limit=limit)
 
@@ -49,8 +49,7 @@ def build_inputs(recipe: Recipe, device: torch.device) -> Inputs:
     """
     raw = build_source(recipe.data, device=device)
     assert raw is not None
-    shift = recipe.augment.center_shift.shift if recipe.augment.center_shift else 0
-    if shift and not isinstance(raw, SceneSource):
+    if recipe.augment.center_shift and not isinstance(raw, SceneSource):
         raise InputError(f"augment.center_shift moves a patch in its scene, but data.source is {recipe.data.source}")
     size = _view_size(recipe.augment, recipe.data, raw)
     preprocess = fit_preprocess(
@@ -59,6 +58,7 @@ def build_inputs(recipe: Recipe, device: torch.device) -> Inputs:
         recipe.data.whiten,
         mean=recipe.data.mean,
         std=recipe.data.std,
+        pool=recipe.data.pool,
         input_size=None if isinstance(raw, SceneSource) else size,
     ).to(device)
     views = build_augment(recipe.augment, raw, size, seed=recipe.seed)
@@ -67,13 +67,13 @@ def build_inputs(recipe: Recipe, device: torch.device) -> Inputs:
         return Inputs(raw, views, preprocess, plain=raw, embed=preprocess)
     # A per-pixel linear map commutes with moving pixels, so a scene is mapped once instead of patch by patch:
     # entirely when no operation needs the bands as they are, else as far as the units that operations work in.
-    plain = raw.mapped(preprocess)
+    plain = source = preprocess.scene(raw)
     if views.band_operations:
         views.after = preprocess.finish
-        source = raw.mapped(preprocess.to_units)
-    else:
-        source = plain
-    return Inputs(source.with_margin(shift), views, preprocess, plain=plain, embed=nn.Identity())
+        source = raw.mapped(preprocess.to_units).pooled(preprocess.pool)
+    if recipe.augment.center_shift:
+        views.neighbours = Neighbours(plain, source, **recipe.augment.center_shift.model_dump())
+    return Inputs(source, views, preprocess, plain=plain, embed=nn.Identity())
 
 
 def build_augment(augment: Augment, source: Source, size: int | None, seed: int) -> Views:
@@ -82,9 +82,7 @@ def build_augment(augment: Augment, source: Source, size: int | None, seed: int)
     Raises:
         InputError: an operation that does not fit the source.
     """
-    operations = {k: v for k, v in augment.model_dump(exclude={"views"}).items() if v is not None}
-    if "center_shift" in operations:
-        operations["center_shift"]["size"] = size
+    operations = augment.model_dump(exclude={"views", "center_shift"}, exclude_none=True)
     if "resized_crop" in operations:
         operations["resized_crop"]["size"] = size
     try:
@@ -97,8 +95,9 @@ def build_model(encoder: Encoder, head: Head, in_chans: int, seed: int) -> SimCL
     """Encoder and head with random weights that depend on the seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        f = random_encoder(seed, in_chans=in_chans, **encoder.model_dump())
-        return SimCLR(f, ProjectionHead(f.feature_dim, head.hidden_dim, head.out_dim, head.layers))
+        f = build_encoder(in_chans=in_chans, **encoder.model_dump())
+        dim: int = f.feature_dim  # type: ignore[assignment]
+        return SimCLR(f, ProjectionHead(dim, head.hidden_dim, head.out_dim, head.layers))
 
 
 def _view_size(augment: Augment, data: Data, source: Source) -> int | None:
@@ -106,7 +105,7 @@ def _view_size(augment: Augment, data: Data, source: Source) -> int | None:
     if augment.resized_crop and augment.resized_crop.size:
         return augment.resized_crop.size
     if isinstance(source, SceneSource):
-        return source.patch_size
+        return source.patch_size // data.pool
     if data.image_size:
         return data.image_size
     sample = source[torch.zeros(1, dtype=torch.int64)]

@@ -40,12 +40,11 @@ def pretrain(
     checked = read_recipe(recipe, overrides or [])
     folder = output or Path("runs") / Path(recipe).stem
 
-    from eval.knn import knn_accuracy
-    from eval.splits import monitor_ids
+    from eval.monitor import knn_monitor, monitor_ids
     from simclr.pretrain import OnlineProbe, pretrain
     from simclr.tables import print_summary
 
-    probe = OnlineProbe(choose=monitor_ids, score=knn_accuracy)
+    probe = OnlineProbe(choose=monitor_ids, score=knn_monitor)
     numbers = pretrain(checked, folder, resume=resume, overwrite=overwrite, probe=probe)
     if is_main_process():
         print_summary(numbers, folder)

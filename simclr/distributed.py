@@ -1,6 +1,6 @@
 """Starting accelerate so that the processes of a launch really see each other."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,8 +14,7 @@ from simclr.launch import launched_processes
 T = TypeVar("T")
 
 
-
-def start_accelerator(precision: str = "fp32", trackers: list[str] | None = None, folder: Path | None = None) -> Accelerator:
+def start_accelerator(precision: str = "fp32", trackers: Sequence[str] = (), folder: Path | None = None) -> Accelerator:
     """An Accelerator on the GPUs if there are any, else on the CPU, over all processes of the launch.
 
     accelerate takes the CPU for several processes only when it is told to; otherwise each process believes that it
@@ -35,7 +34,7 @@ def start_accelerator(precision: str = "fp32", trackers: list[str] | None = None
     accelerator = Accelerator(
         cpu=not has_gpu,
         mixed_precision="no" if precision == "fp32" else precision,
-        log_with=trackers or None,
+        log_with=list(trackers) or None,
         project_config=ProjectConfiguration(project_dir=str(folder), logging_dir=str(folder)) if folder else None,
         step_scheduler_with_optimizer=False,
         kwargs_handlers=[DistributedDataParallelKwargs(gradient_as_bucket_view=True)],
@@ -43,8 +42,8 @@ def start_accelerator(precision: str = "fp32", trackers: list[str] | None = None
     launched = launched_processes()
     if launched != accelerator.num_processes and launched > 1:
         raise InputError(
-            f"the launcher started {launched} processes, but this one sees {accelerator.num_processes}: they would train "
-            f"separate copies. Use: accelerate launch --multi_gpu --num_processes {launched} -m simclr pretrain …"
+            f"the launcher started {launched} processes, but this one sees {accelerator.num_processes}, so they would "
+            f"train separate copies: use accelerate launch --multi_gpu --num_processes {launched} -m simclr pretrain …"
         )
     return accelerator
 

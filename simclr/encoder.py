@@ -11,7 +11,7 @@ from simclr.resnet import LAYOUTS, ResNet
 from simclr.spectral_spatial import SpectralSpatial
 
 
-def build_encoder(name: str, *, in_chans: int, stem: str = "imagenet", width: int = 64, depth: int = 2) -> nn.Module:
+def build_encoder(name: str, *, in_chans: int, stem: str = "imagenet", width: int = 64) -> nn.Module:
     """An encoder with random weights from torch's global generator: (B, in_chans, H, W) → (B, ``feature_dim``).
 
     Args:
@@ -19,7 +19,6 @@ def build_encoder(name: str, *, in_chans: int, stem: str = "imagenet", width: in
         in_chans: channels of the input.
         stem: ResNets: ``imagenet`` or ``small``.
         width: channels of the first stage of a ResNet, or of the spectral–spatial network.
-        depth: residual blocks of the spectral–spatial network.
 
     Raises:
         InputError: unknown name, or timm is missing.
@@ -28,7 +27,7 @@ def build_encoder(name: str, *, in_chans: int, stem: str = "imagenet", width: in
         block, layers = LAYOUTS[name]
         return ResNet(block, layers, in_chans=in_chans, stem=stem, width=width)
     if name == "spectral_spatial":
-        return SpectralSpatial(in_chans, width=width, depth=depth)
+        return SpectralSpatial(in_chans, width=width)
     if name.startswith("timm:"):
         return _TimmEncoder(name.removeprefix("timm:"), in_chans)
     known = [*LAYOUTS, "spectral_spatial"]
@@ -52,7 +51,9 @@ class _TimmEncoder(nn.Module):
         try:
             timm = importlib.import_module("timm")
         except ImportError:
-            raise InputError(f"encoder.name is 'timm:{name}', but timm is missing: pip install 'simclr[timm]'") from None
+            raise InputError(
+                f"encoder.name is 'timm:{name}', but timm is missing: pip install 'simclr[timm]'"
+            ) from None
         if name not in timm.list_models():
             near = difflib.get_close_matches(name, timm.list_models(), n=1)
             hint = f"; did you mean timm:{near[0]}?" if near else ""

@@ -129,9 +129,11 @@ def _read(path: str | Path, with_tensors: bool) -> tuple[dict[str, Any], dict[st
         metadata = json.loads(header) if header else {}
     except (SafetensorError, ValueError, OSError) as error:
         size = file.stat().st_size
-        raise InputError(f"{file} ({size} bytes) is damaged or cut short, or not a safetensors file: {error}") from None
+        raise InputError(f"{file} ({size} bytes) is damaged or cut short: {error}") from None
     if metadata.get("format") != FORMAT:
-        raise InputError(f"{file} is not an encoder file of this version ({FORMAT}): {metadata.get('format', 'no format')}")
+        raise InputError(
+            f"{file} is not an encoder file of this version ({FORMAT}): {metadata.get('format', 'no format')}"
+        )
     return metadata, tensors
 
 

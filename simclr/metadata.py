@@ -8,35 +8,35 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from simclr.data import SceneSource, Source
+from simclr.data import Preprocess, SceneSource, Source
 from simclr.recipe import Recipe
 
 
 def describe_run(
     recipe: Recipe,
     source: Source,
+    preprocess: Preprocess,
     encoder: nn.Module,
     steps: int,
     numbers: dict[str, Any],
-    probe_ids: Tensor | None,
-    in_chans: int,
+    monitor_ids: list[int],
 ) -> dict[str, Any]:
     """The metadata of a finished run.
 
     Args:
         recipe: as resolved.
         source: what the encoder saw.
+        preprocess: fitted, raw → encoder input.
         encoder: the base encoder f.
         steps: number of steps done.
         numbers: the last line of metrics.jsonl.
-        probe_ids: samples whose labels the online probe has seen; evaluators leave them out of their test sets.
-        in_chans: channels of the encoder's input, after preprocessing.
+        monitor_ids: samples whose labels the online probe has seen; evaluators leave them out of their test sets.
     """
     feature_dim: int = encoder.feature_dim  # type: ignore[assignment]
     return {
-        "encoder": {"in_chans": in_chans, **recipe.encoder.model_dump()},
+        "encoder": {"in_chans": preprocess.out_chans, **recipe.encoder.model_dump()},
         "feature_dim": feature_dim,
         "data": recipe.data.model_dump(mode="json"),
         "source": {
@@ -47,7 +47,7 @@ def describe_run(
         },
         # A scene is seen whole, so the pixels that it is tested on were there; their labels were not.
         "transductive": isinstance(source, SceneSource),
-        "monitor_ids": [] if probe_ids is None else probe_ids.tolist(),
+        "monitor_ids": monitor_ids,
         "numbers": {"steps": steps, "samples_seen": steps * recipe.train.batch_size, **numbers},
         "recipe": recipe.model_dump(mode="json"),
         "versions": versions(),
@@ -72,12 +72,14 @@ def git_commit() -> str | None:
     """The commit of the checkout that this code runs from, with ``+`` when it has changes; None outside one."""
     here = Path(__file__).parent
     try:
-        run = [
-            subprocess.run(["git", "-C", str(here), *args], capture_output=True, text=True, check=True, timeout=5).stdout
-            for args in (["rev-parse", "--show-toplevel", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
-        ]
+        top, commit = _git(here, "rev-parse", "--show-toplevel", "HEAD").split()
+        changed = _git(here, "status", "--porcelain", "--untracked-files=no").strip()
     except (OSError, subprocess.SubprocessError):
         return None
-    top, commit = run[0].split()
     # An installed copy may lie inside somebody else's repository.
-    return commit + ("+" if run[1].strip() else "") if Path(top) == here.parent else None
+    return commit + ("+" if changed else "") if Path(top) == here.parent else None
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout

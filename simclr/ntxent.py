@@ -45,7 +45,7 @@ def nt_xent(z: Tensor, temperature: float = 0.5) -> Tensor:
 
 
 def _nt_xent(z: Tensor, temperature: float) -> Tensor:
-    views, batch, _ = z.shape
+    views = z.shape[0]
     rows = z.flatten(0, 1)
     logits = rows @ rows.T / temperature
     logits.fill_diagonal_(-torch.inf)  # a row is no negative of itself

@@ -29,18 +29,18 @@ def parameter_groups(modules: Iterable[nn.Module], weight_decay: float) -> list[
     return [group for group in groups if group["params"]]
 
 
-def parameter_table(modules: Iterable[nn.Module], weight_decay: float) -> list[tuple[str, int, int, float, bool]]:
-    """What `parameter_groups` decided: (group, tensors, numbers, weight decay, trust ratio) for a reader."""
-    return [
-        (
-            "weights" if group["adapt"] else "biases, normalisation",
-            len(group["params"]),
-            sum(p.numel() for p in group["params"]),
-            group["weight_decay"],
-            group["adapt"],
+def parameter_table(modules: Iterable[nn.Module], optimizer: str, weight_decay: float) -> list[str]:
+    """What `parameter_groups` decided, a line a group, for a reader."""
+    lines = []
+    for group in parameter_groups(modules, weight_decay):
+        name = "weights" if group["adapt"] else "biases and normalisation"
+        count = sum(p.numel() for p in group["params"])
+        trust = "" if optimizer != "lars" else ", trust ratio" if group["adapt"] else ", no trust ratio"
+        tensors = len(group["params"])
+        lines.append(
+            f"{optimizer}: {count:,} {name} in {tensors} tensors, weight decay {group['weight_decay']:g}{trust}"
         )
-        for group in parameter_groups(modules, weight_decay)
-    ]
+    return lines
 
 
 def build_optimizer(

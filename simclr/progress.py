@@ -51,7 +51,11 @@ class Progress:
             left = (self._total - self._done) * seconds / (self._done - self._start)
             health = f" · RankMe {numbers['rankme']:.1f}" if "rankme" in numbers else ""
             knn = f" · kNN {100 * numbers['knn']:.1f} %" if "knn" in numbers else ""
-            print(f"step {self._done}/{self._total} · {text}{health}{knn} · {left:,.0f} s left", file=sys.stderr, flush=True)
+            print(
+                f"step {self._done}/{self._total} · {text}{health}{knn} · {left:,.0f} s left",
+                file=sys.stderr,
+                flush=True,
+            )
 
     def __enter__(self) -> "Progress":
         if self._bar:

@@ -49,6 +49,7 @@ class Data(Section):
     ground_truth_key: str | None = Field(None, description="scene: name of the ground truth in a .mat")
     class_names: list[str] = Field([], description="scene: names of the classes, by ascending number")
     patch_size: Annotated[int, Field(ge=1)] = Field(9, description="scene: side of a patch in pixels, odd")
+    pool: Annotated[int, Field(ge=1)] = Field(1, description="scene: side of the cells that a patch is averaged over")
     normalize: Literal["auto", "unit", "standardize", "minmax", "none"] = Field(
         "auto", description="unit: integers to [0,1]; standardize: z-score per band; auto: unit for uint8, else z-score"
     )
@@ -57,7 +58,8 @@ class Data(Section):
     std: list[Annotated[float, Field(gt=0)]] | None = None
     feed: Literal["auto", "resident", "stream"] = "auto"
     resident_limit: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="GiB that a resident source may take; by default 4 on the CPU, a quarter of a GPU's free memory"
+        None,
+        description="GiB that a resident source may take; by default 4, or a quarter of a GPU's free memory",
     )
     workers: Annotated[int, Field(ge=0)] | None = Field(None, description="reading processes; by default one a core")
     max_damaged: Probability = Field(0.01, description="share of unreadable images that is tolerated")
@@ -66,6 +68,8 @@ class Data(Section):
     def _check(self) -> "Data":
         if self.patch_size % 2 == 0:
             raise ValueError(f"data.patch_size is {self.patch_size}, but a patch has a centre pixel: use an odd number")
+        if self.patch_size % self.pool:
+            raise ValueError(f"data.pool is {self.pool}, but must divide data.patch_size={self.patch_size}")
         return self
 
 
@@ -76,7 +80,17 @@ class ResizedCrop(Section):
 
 
 class CenterShift(Section):
-    shift: Annotated[int, Field(ge=0)] = Field(description="pixels that a view's centre may move in each direction")
+    """Scenes: the first view lies on its pixel, every other one on a pixel near it."""
+
+    shift: Annotated[int, Field(ge=1)] = Field(description="greatest offset in pixels in each direction")
+    candidates: Annotated[int, Field(ge=1, le=64)] = Field(1, description="the most similar of so many is taken")
+    window: Annotated[int, Field(ge=1)] = Field(5, description="side of the square averaged for the comparison, odd")
+
+    @model_validator(mode="after")
+    def _check(self) -> "CenterShift":
+        if self.window % 2 == 0:
+            raise ValueError(f"augment.center_shift.window is {self.window}, but has a centre pixel: use an odd number")
+        return self
 
 
 class Flip(Section):
@@ -164,8 +178,7 @@ class Encoder(Section):
 
     name: str = Field("resnet18", description="resnet10 to resnet152, spectral_spatial, or timm:NAME")
     stem: Literal["imagenet", "small"] = Field("imagenet", description="ResNets; small: 3x3 without max-pool")
-    width: Annotated[int, Field(ge=1)] = 64
-    depth: Annotated[int, Field(ge=1)] = Field(2, description="spectral_spatial: number of residual blocks")
+    width: Annotated[int, Field(ge=1)] = Field(64, description="channels of the first stage")
 
 
 class Head(Section):
@@ -203,8 +216,10 @@ class Train(Section):
 class Monitor(Section):
     """What is measured while the run goes on; nothing is ever selected by it."""
 
-    every: Annotated[int, Field(ge=1)] = Field(50, description="steps between looks at the health of z and h")
-    knn: bool = Field(True, description="leave-one-out kNN on a tenth of the training labels, where there are labels")
+    every: Annotated[int, Field(ge=1)] = Field(default=50, description="steps between looks at the health of z and h")
+    knn: bool = Field(
+        default=True, description="leave-one-out kNN on a tenth of the training labels, where there are labels"
+    )
 
 
 class Log(Section):
@@ -329,7 +344,8 @@ def _load(path: Path) -> Any:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}" if mark else ""
-        raise InputError(f"{path} is not readable as YAML{where}: {getattr(error, 'problem', error)}") from None
+        why = str(getattr(error, "problem", None) or error).splitlines()[0]
+        raise InputError(f"{path} is not readable as YAML{where}: {why}") from None
 
 
 def _dotted_keys(model: type[BaseModel] = Recipe, prefix: str = "") -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
 from simclr.checkpoint import run_states
 from simclr.errors import InputError
@@ -49,9 +49,11 @@ def _prepare(output: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> 
             raise InputError(f"{output} holds no run state to resume: start without --resume")
         difference = _difference(_flat(read_recipe(output / "recipe.yaml")), _flat(recipe))
         if difference:
-            raise InputError(f"{output} holds the run of another recipe: {difference}; resume with {output}/recipe.yaml")
+            raise InputError(
+                f"{output} holds the run of another recipe: {difference}; resume with {output}/recipe.yaml"
+            )
     elif holds_run and not overwrite:
-        raise InputError(f"{output} holds a run already: add --resume to go on, --overwrite to start anew, or give another --output")
+        raise InputError(f"{output} holds a run already: add --resume, or --overwrite, or give another --output")
     elif holds_run:
         for name in ("metrics.jsonl", "encoder.safetensors", "encoder.json", "views.png", "result.json", "map.png"):
             (output / name).unlink(missing_ok=True)
@@ -80,17 +82,24 @@ def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:
 class MetricsFile:
     """metrics.jsonl: one JSON object a step, written line by line.
 
-    On resume, lines of steps that will be run again are dropped first.
+    Args:
+        path: the file.
+        start: the first step; on resume, lines of steps that will be run again are dropped.
+        enabled: only the main process writes.
     """
 
-    def __init__(self, path: Path, start: int) -> None:
+    def __init__(self, path: Path, start: int, enabled: bool = True) -> None:
+        self._file: IO[str] | None = None
+        if not enabled:
+            return
         kept = [line for line in _lines(path) if _step(line) < start] if start else []
         write_text(path, "".join(f"{line}\n" for line in kept))
         self._file = path.open("a", encoding="utf-8", buffering=1)
 
     def write(self, numbers: dict[str, Any]) -> None:
         """Append one step."""
-        self._file.write(json.dumps(numbers) + "\n")
+        if self._file:
+            self._file.write(json.dumps(numbers) + "\n")
 
     def __enter__(self) -> "MetricsFile":
         return self
@@ -98,7 +107,8 @@ class MetricsFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        if self._file:
+            self._file.close()
 
 
 def _lines(path: Path) -> list[str]:

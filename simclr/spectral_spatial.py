@@ -1,18 +1,47 @@
 """A compact encoder for patches of a many-band scene."""
 
+import torch
 from torch import Tensor, nn
 
 
 class SpectralSpatial(nn.Module):
-    """placeholder until research"""
+    """A pixel in its surroundings at four scales: (B, in_chans, H, W) → (B, 4·width).
 
-    def __init__(self, in_chans: int, width: int = 64, depth: int = 2) -> None:
+    Each cell (a pixel, or what ``data.pool`` averaged) is mapped by one linear layer, the same everywhere. The cells
+    are then averaged over squares of 1, 3 and 5 cells around the centre and over the whole patch, and one layer mixes
+    the four. In fields the surroundings say more than texture does, so there are no spatial filters to learn; on Indian
+    Pines that was better and several times faster than residual 3x3 convolutions.
+
+    Args:
+        in_chans: bands, or components of a whitened scene.
+        width: channels of a cell; ``feature_dim`` is four times as much.
+    """
+
+    SQUARES = (1, 3, 5)
+
+    def __init__(self, in_chans: int, width: int = 64) -> None:
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(in_chans, width, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU())
-        self.blocks = nn.Sequential(
-            *[nn.Sequential(nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()) for _ in range(depth)]
+        self.feature_dim = width * (len(self.SQUARES) + 1)
+        self.spectral = nn.Sequential(nn.Linear(in_chans, width, bias=False), nn.BatchNorm1d(width), nn.ReLU())
+        self.mix = nn.Sequential(
+            nn.Linear(self.feature_dim, self.feature_dim, bias=False), nn.BatchNorm1d(self.feature_dim), nn.ReLU()
         )
-        self.feature_dim = width
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.blocks(self.stem(x)).mean((2, 3))
+        batch, _, height, width = x.shape
+        cells = self.spectral(x.movedim(1, -1).flatten(0, 2)).unflatten(0, (batch, height * width))
+        means = square_means(height, width, self.SQUARES, x.device).to(cells.dtype) @ cells  # (B, scales, width)
+        return self.mix(means.flatten(1))
+
+
+def square_means(height: int, width: int, squares: tuple[int, ...], device: torch.device) -> Tensor:
+    """Weights (squares + 1, height·width) that average over central squares, and last over everything.
+
+    A square of even side in a patch of odd side (or the reverse) has no centre, so it grows by one.
+    """
+    rows, columns = (torch.arange(n, device=device) - (n - 1) / 2 for n in (height, width))
+    radius = torch.maximum(rows.abs()[:, None], columns.abs()[None]).flatten()
+    masks = [(radius <= square / 2).float() for square in squares]
+    masks.append(torch.ones_like(radius))
+    weights = torch.stack(masks)
+    return weights / weights.sum(1, keepdim=True)

@@ -12,18 +12,18 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
-def convert_sync_batchnorm(module: nn.Module, device: torch.device) -> nn.Module:
-    """Replace every BatchNorm in ``module`` by one that is synchronised over the default process group.
+def convert_sync_batchnorm(module: nn.Module, device: torch.device) -> None:
+    """Replace every BatchNorm inside ``module`` by one that is synchronised over the default process group.
 
     Parameters and buffers are kept, with their names. Call it before DistributedDataParallel wraps the module.
     """
-    if device.type == "cuda":
-        return nn.SyncBatchNorm.convert_sync_batchnorm(module)
-    if isinstance(module, _BatchNorm):
-        return _SyncBatchNorm.like(module)
     for name, child in module.named_children():
-        setattr(module, name, convert_sync_batchnorm(child, device))
-    return module
+        if not isinstance(child, _BatchNorm):
+            convert_sync_batchnorm(child, device)
+        elif device.type == "cuda":
+            setattr(module, name, nn.SyncBatchNorm.convert_sync_batchnorm(child))
+        else:
+            setattr(module, name, _SyncBatchNorm.like(child))
 
 
 class _SyncBatchNorm(_BatchNorm):

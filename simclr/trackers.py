@@ -25,7 +25,8 @@ def start_trackers(accelerator: Accelerator, recipe: Recipe) -> Callable[[dict[s
     missing = {str(name) for name in names} - {str(getattr(t, "value", t)) for t in accelerator.log_with}
     if missing:
         raise InputError(f"log.trackers names {', '.join(sorted(missing))}, which is not installed: pip install it")
-    config = {f"{section}.{k}": _plain(v) for section, part in recipe.model_dump().items() if isinstance(part, dict) for k, v in part.items()}
+    sections = {k: v for k, v in recipe.model_dump().items() if isinstance(v, dict)}
+    config = {f"{name}.{k}": _plain(v) for name, section in sections.items() for k, v in section.items()}
     options: dict[str, Any] = {}
     if "wandb" in names:
         options["wandb"] = {"mode": os.environ.get("WANDB_MODE") or ("online" if _has_wandb_key() else "offline")}

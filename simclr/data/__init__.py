@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from simclr.data.digits import load_digits as load_digits
     from simclr.data.feed import batches as batches
     from simclr.data.image_folder import ImageFolder as ImageFolder
+    from simclr.data.neighbours import Neighbours as Neighbours
     from simclr.data.open import open_source as open_source
     from simclr.data.order import SampleOrder as SampleOrder
     from simclr.data.preprocess import Preprocess as Preprocess
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Arrays": "arrays",
     "ImageFolder": "image_folder",
+    "Neighbours": "neighbours",
     "Preprocess": "preprocess",
     "SampleOrder": "order",
     "SceneSource": "scene",

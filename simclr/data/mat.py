@@ -40,8 +40,8 @@ def _read_hdf5(file: Path) -> dict[str, np.ndarray]:
         ) from error
     try:
         with h5py.File(file, "r") as content:
-            # MATLAB stores columns first and HDF5 rows first, so every array comes out transposed. Texts, cells and
-            # logicals carry their class as an attribute; only numbers are wanted.
+            # MATLAB stores columns first and HDF5 rows first, so every array comes out transposed.
+            # Texts are numbers there, known by an attribute alone; cells are references.
             return {
                 k: np.asarray(v).T
                 for k, v in content.items()

@@ -45,7 +45,6 @@ def open_source(
     ground_truth_key: str | None = None,
     class_names: Sequence[str] = (),
     patch_size: int = 9,
-    margin: int = 0,
     feed: str = "auto",
     resident_limit: int | None = None,
     workers: int | None = None,
@@ -66,7 +65,7 @@ def open_source(
         in_chans: 1 or 3 for photographs; None finds out.
         key, layout, labels, test_labels, labels_key: arrays only; labels of the two parts.
         cube_key, ground_truth, ground_truth_key, class_names: scenes only.
-        patch_size, margin: scenes only, in pixels.
+        patch_size: scenes only, in pixels.
         feed: "resident" loads all samples into one tensor on ``device``, "stream" reads them when asked for, "auto"
             is resident where the decoded samples are no larger than ``resident_limit``.
         resident_limit: bytes; None = 4 GiB on the CPU, a quarter of the free memory on CUDA.
@@ -92,7 +91,7 @@ def open_source(
         if source == "digits":
             opened = load_digits()
         elif source == "indian-pines":
-            opened = load_indian_pines(patch_size, margin)
+            opened = load_indian_pines(patch_size)
         else:
             opened = load_scene(
                 _required(path, source, "the file that holds the cube"),
@@ -101,7 +100,6 @@ def open_source(
                 ground_truth_key=ground_truth_key,
                 class_names=class_names,
                 patch_size=patch_size,
-                margin=margin,
                 name=name,
             )
     elif source == "image-folder":

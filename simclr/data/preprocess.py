@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from simclr.data.moments import Moments, moments_of
+from simclr.data.scene import SceneSource
 from simclr.data.source import Source
 from simclr.errors import InputError
 
@@ -26,6 +27,7 @@ class Preprocess(nn.Module):
         normalize: what the units are: "unit" (0..1 of the dtype's range), "standardize", "minmax" or "none".
         whiten: number of whitened principal components that ``finish`` gives, or None.
         value_max: largest value of wide integers that hold narrower ones (65535), or of the 8-bit source.
+        pool: side of the square cells that a patch of a scene is averaged over; 1 = pixels.
         input_size: side in pixels that ``forward`` resizes and centre-crops photographs to; None = as they are.
 
     Attributes:
@@ -46,6 +48,7 @@ class Preprocess(nn.Module):
         *,
         whiten: int | None = None,
         value_max: int | None = None,
+        pool: int = 1,
         input_size: int | None = None,
     ) -> None:
         super().__init__()
@@ -53,6 +56,7 @@ class Preprocess(nn.Module):
         self.normalize = normalize
         self.whiten = whiten
         self.value_max = value_max
+        self.pool = pool
         self.input_size = input_size
         self.out_chans = whiten or in_chans
         self.register_buffer("offset", torch.zeros(in_chans))
@@ -67,6 +71,7 @@ class Preprocess(nn.Module):
             "normalize": self.normalize,
             "whiten": self.whiten,
             "value_max": self.value_max,
+            "pool": self.pool,
             "input_size": self.input_size,
         }
 
@@ -76,7 +81,7 @@ class Preprocess(nn.Module):
         return cls(**config)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Raw batch (B, C, h, w) -> encoder input (B, out_chans, h', w') float32.
+        """Raw batch (B, C, h, w) -> encoder input (B, out_chans, h', w') float32; h' = h / pool for a scene.
 
         Raises:
             InputError: if the batch has other channels, or floats outside [0, 1] where units are of the dtype's range.
@@ -91,7 +96,13 @@ class Preprocess(nn.Module):
         units = self.to_units(x)
         if self.normalize == "unit" and self.input_size is not None:
             units = resize_and_crop(units, self.input_size)
+        if self.pool > 1:
+            units = F.avg_pool2d(units, self.pool)
         return self.finish(units)
+
+    def scene(self, source: SceneSource) -> SceneSource:
+        """The scene whose patches are what ``forward`` makes of this one's, at the cost of one pass over its cube."""
+        return source.mapped(lambda cube: self.finish(self.to_units(cube))).pooled(self.pool)
 
     def to_units(self, x: Tensor) -> Tensor:
         """Raw (B, C, h, w), any real dtype -> working units (B, C, h, w) float32."""
@@ -138,14 +149,17 @@ class Preprocess(nn.Module):
 
 
 def resize_and_crop(x: Tensor, size: int) -> Tensor:
-    """Resizes the shorter side to ``size`` (bilinear, antialiased) and cuts out the centre, (B, C, size, size)."""
+    """Resizes the shorter side to ``size`` (bilinear, antialiased) and cuts out the centre, (B, C, size, size).
+
+    Rounded as torchvision's ``resize`` and ``center_crop`` do.
+    """
     height, width = x.shape[-2:]
     if (height, width) == (size, size):
         return x
     shorter = min(height, width)
-    new = (round(height * size / shorter), round(width * size / shorter))
+    new = (int(height * size / shorter), int(width * size / shorter))
     x = F.interpolate(x, new, mode="bilinear", antialias=True, align_corners=False)
-    top, left = (new[0] - size) // 2, (new[1] - size) // 2
+    top, left = round((new[0] - size) / 2), round((new[1] - size) / 2)
     return x[..., top : top + size, left : left + size]
 
 
@@ -156,6 +170,7 @@ def fit_preprocess(
     *,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
+    pool: int = 1,
     input_size: int | None = None,
     samples: int = 10_000,
 ) -> Preprocess:
@@ -169,7 +184,7 @@ def fit_preprocess(
         whiten: finish gives this many first principal components of the units instead, each of unit variance
             (n - 1 in the denominator), the sign such that the largest loading is positive.
         mean, std: per channel (or one for all), in units ("standardize": in raw values); fitted when None.
-        input_size: see :class:`Preprocess`.
+        pool, input_size: see :class:`Preprocess`.
         samples: most samples looked at.
 
     Raises:
@@ -189,7 +204,9 @@ def fit_preprocess(
         other = "data.whiten" if whiten is not None else "data.normalize=none"
         raise InputError(f"data.mean and data.std do nothing with {other}: remove one of the two.")
 
-    preprocess = Preprocess(channels, normalize, whiten=whiten, value_max=source.value_max, input_size=input_size)
+    preprocess = Preprocess(
+        channels, normalize, whiten=whiten, value_max=source.value_max, pool=pool, input_size=input_size
+    )
     if normalize == "none" and whiten is None:
         return preprocess
     moments = moments_of(source, covariance=whiten is not None, samples=samples)

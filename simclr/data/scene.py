@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from simclr.data.source import Source, as_tensor
 from simclr.errors import InputError
@@ -41,7 +42,7 @@ class SceneSource(Source):
         ground_truth: (H, W) class numbers of any kind, 0 = unlabelled, or None. The numbers that occur become the
             labels 0..K-1 in ascending order.
         patch_size: side of a patch in pixels, odd.
-        margin: pixels gathered around the patch on every side, so that a view may shift its centre.
+        pool: side of the square cells that a patch is averaged over, a divisor of ``patch_size``; 1 = pixels.
         name: what it is called in logs.
         class_names: names of the class numbers that occur, ascending; the numbers as text when empty.
         value_max: largest possible value of the stored bands, None for floats.
@@ -49,7 +50,8 @@ class SceneSource(Source):
     Attributes:
         height, width: the scene in pixels.
         ground_truth: (H, W) int64 on the CPU as given, or None.
-        patch_size, margin: as given.
+        cube: (C, H, W) as given.
+        patch_size, pool: as given.
 
     Raises:
         InputError: if a shape does not fit.
@@ -61,7 +63,7 @@ class SceneSource(Source):
         ground_truth: Tensor | None = None,
         *,
         patch_size: int = 9,
-        margin: int = 0,
+        pool: int = 1,
         name: str = "scene",
         class_names: Sequence[str] = (),
         value_max: int | None = None,
@@ -70,8 +72,8 @@ class SceneSource(Source):
             raise InputError(f"{name} has a cube of shape {tuple(cube.shape)}: give (bands, height, width).")
         if patch_size < 1 or patch_size % 2 == 0:
             raise InputError(f"patch_size is {patch_size}: a patch has a centre pixel, so set an odd number such as 9.")
-        if margin < 0:
-            raise InputError(f"margin is {margin}: set 0 or more pixels.")
+        if pool < 1 or patch_size % pool:
+            raise InputError(f"pool is {pool}, but cells fill a patch of {patch_size} pixels: set a divisor of it.")
         bands, self.height, self.width = cube.shape
         labels: Tensor | None = None
         if ground_truth is not None:
@@ -91,37 +93,31 @@ class SceneSource(Source):
         super().__init__(name, bands, labels=labels, class_names=class_names, value_max=value_max)
         self.ground_truth = ground_truth
         self.patch_size = patch_size
-        self.margin = margin
-        # Bands last: the gather below then copies runs of neighbouring values, 2-4 times faster than bands first.
-        self._padded = _reflect(cube, patch_size // 2 + margin).permute(1, 2, 0).contiguous()
+        self.pool = pool
+        self.cube = cube
+        self._windows: Tensor | None = None
 
     def __len__(self) -> int:
         return self.height * self.width
 
     def __getitem__(self, ids: Tensor) -> Tensor:
-        """Patches, (b,) int64 -> (b, C, patch_size + 2 margin, patch_size + 2 margin)."""
-        ids = ids.to(self._padded.device)
-        side = self.patch_size + 2 * self.margin
-        windows = self._padded.unfold(0, side, 1).unfold(1, side, 1)  # (H, W, C, side, side), a view
-        return windows[torch.div(ids, self.width, rounding_mode="floor"), ids % self.width]
+        """Patches, (b,) int64 -> (b, C, n, n) with n = patch_size / pool."""
+        if self._windows is None:
+            self._windows = self._make_windows()
+        ids = ids.to(self._windows.device)
+        return self._windows[torch.div(ids, self.width, rounding_mode="floor"), ids % self.width]
 
     @property
     def device(self) -> torch.device:
-        return self._padded.device
-
-    @property
-    def cube(self) -> Tensor:
-        """The scene without its padding, (C, H, W), a view."""
-        pad = self.patch_size // 2 + self.margin
-        return self._padded[pad : pad + self.height, pad : pad + self.width].permute(2, 0, 1)
+        return self.cube.device
 
     def to(self, device: torch.device | str) -> SceneSource:
-        self._padded = self._padded.to(device)
+        self.cube, self._windows = self.cube.to(device), None
         return self
 
-    def with_margin(self, margin: int) -> SceneSource:
-        """The same scene with another margin around its patches."""
-        return self._like(self.cube, margin, self.value_max)
+    def pooled(self, pool: int) -> SceneSource:
+        """The same scene with patches averaged over cells of ``pool`` x ``pool`` pixels."""
+        return self._like(self.cube, pool, self.value_max)
 
     def mapped(self, function: Callable[[Tensor], Tensor]) -> SceneSource:
         """The scene with ``function`` applied once to the whole cube, (1, C, H, W) -> (1, C', H, W).
@@ -138,21 +134,34 @@ class SceneSource(Source):
                 f"the function made {tuple(mapped.shape)} of a cube of {(1, self.in_chans, self.height, self.width)}: "
                 f"it must keep height and width"
             )
-        return self._like(mapped[0], self.margin, None)
+        return self._like(mapped[0], self.pool, None)
 
-    def _like(self, cube: Tensor, margin: int, value_max: int | None) -> SceneSource:
+    def _like(self, cube: Tensor, pool: int, value_max: int | None) -> SceneSource:
         return SceneSource(
             cube,
             self.ground_truth,
             patch_size=self.patch_size,
-            margin=margin,
+            pool=pool,
             name=self.name,
             class_names=self.class_names,
             value_max=value_max,
         )
 
+    def _make_windows(self) -> Tensor:
+        """A view (H, W, C, n, n) of the padded cube: the patch of every pixel.
 
-def load_indian_pines(patch_size: int = 9, margin: int = 0) -> SceneSource:
+        Cells are averaged once, in the whole scene, and a patch takes every pool-th of them.
+        """
+        padded = reflect(self.cube, self.patch_size // 2)
+        if self.pool > 1:
+            padded = avg_pool2d(padded[None].float(), self.pool, stride=1)[0]
+        # Bands last: the gather then copies runs of neighbouring values, 2-4 times faster than bands first.
+        padded = padded.permute(1, 2, 0).contiguous()
+        span = self.patch_size - self.pool + 1
+        return padded.unfold(0, span, 1).unfold(1, span, 1)[..., :: self.pool, :: self.pool]
+
+
+def load_indian_pines(patch_size: int = 9) -> SceneSource:
     """The AVIRIS Indian Pines scene that tensorly ships (CC BY 3.0): 145x145 pixels, 200 bands, 16 classes.
 
     Source: Baumgardner, Biehl, Landgrebe (2015), doi:10.4231/R7RX991C.
@@ -167,7 +176,6 @@ def load_indian_pines(patch_size: int = 9, margin: int = 0) -> SceneSource:
         cube.permute(2, 0, 1),
         ground_truth,
         patch_size=patch_size,
-        margin=margin,
         name="indian-pines",
         class_names=INDIAN_PINES_CLASSES,
         value_max=value_max,
@@ -183,7 +191,7 @@ def _labels_of(ground_truth: Tensor) -> tuple[Tensor, list[int]]:
     return labels, [int(k) for k in numbers]
 
 
-def _reflect(cube: Tensor, pad: int) -> Tensor:
+def reflect(cube: Tensor, pad: int) -> Tensor:
     """Pads (C, H, W) by reflection on both spatial axes, of any dtype, also by more than the side."""
     for axis in (1, 2):
         n = cube.shape[axis]

@@ -29,7 +29,6 @@ def load_scene(
     ground_truth_key: str | None = None,
     class_names: Sequence[str] = (),
     patch_size: int = 9,
-    margin: int = 0,
     name: str | None = None,
 ) -> SceneSource:
     """A scene from a file.
@@ -44,7 +43,7 @@ def load_scene(
             ``ground_truth_key`` names an array of the cube's own file.
         ground_truth_key: name of its array, where several fit.
         class_names: names of the class numbers that occur, ascending.
-        patch_size, margin: see :class:`SceneSource`.
+        patch_size: see :class:`SceneSource`.
         name: what it is called in logs; the path when None.
 
     Raises:
@@ -63,7 +62,6 @@ def load_scene(
         cube,
         classes,
         patch_size=patch_size,
-        margin=margin,
         name=name or str(path),
         class_names=class_names,
         value_max=value_max,

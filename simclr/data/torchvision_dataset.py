@@ -40,7 +40,8 @@ def torchvision_source(
         name: class name in ``torchvision.datasets``.
         root: folder that holds the data; not needed by FakeData.
         part: "train" or "test", given to the class as ``train=`` or ``split=``.
-        split: given as ``split=`` instead, where the class has others, such as "train+unlabeled".
+        split: given as ``split=`` for the training part, where the class has others, such as "train+unlabeled"; for
+            both parts where the class takes ``train=`` as well (EMNIST).
         download: whether torchvision may fetch what is missing.
         image_size, in_chans, max_damaged: see :class:`ImageFolder`; the first only of use to streamed sets.
 
@@ -125,13 +126,14 @@ def _construct(
     """The data set object, or None if it has no such part."""
     from torchvision import datasets
 
-    known = [n for n in datasets.__all__ if n not in ("DatasetFolder", "ImageFolder", "VisionDataset")]
+    generic = (datasets.DatasetFolder, datasets.ImageFolder, datasets.VisionDataset)
+    known = [n for n in datasets.__all__ if inspect.isclass(cls := getattr(datasets, n)) and cls not in generic]
     if name not in known:
         near = difflib.get_close_matches(name.lower(), {n.lower(): n for n in known}, n=1, cutoff=0.0)
         nearest = next(n for n in known if n.lower() == near[0])
         raise InputError(f"data.name is {name!r}, which is no torchvision data set: did you mean {nearest}?")
     cls = getattr(datasets, name)
-    accepts = inspect.signature(cls).parameters
+    accepts = _accepted(cls)
     arguments: dict[str, Any] = {}
     if "root" in accepts:
         if root is None:
@@ -145,13 +147,26 @@ def _construct(
         if part_key is None:
             raise InputError(f"data.split is {split!r}, but {name} has no splits to choose from: remove it.")
         choices = [{part_key: split}]
-    elif "train" not in accepts and part_key is not None:
+    elif "train" in accepts and part_key is not None and accepts[part_key].default is inspect.Parameter.empty:
+        raise InputError(f"data.split is not set, but {name} needs one: set data.split to a value of its {part_key}=.")
+    if "train" not in accepts and part_key is not None and (split is None or part == "test"):
         choices = [{part_key: value} for value in _SPLITS[part]]
     if "train" in accepts:
         arguments["train"] = part == "train"
-    elif part == "test" and (part_key is None or split is not None):
+    elif part == "test" and part_key is None:
         return None
     return _first_that_works(cls, name, arguments, choices, root)
+
+
+def _accepted(cls: type) -> dict[str, inspect.Parameter]:
+    """The arguments that a class takes, also those it hands on to its base as ``**kwargs``."""
+    accepted: dict[str, inspect.Parameter] = {}
+    for base in cls.__mro__:
+        parameters = inspect.signature(base).parameters.values()
+        accepted = {p.name: p for p in parameters if p.kind is not p.VAR_KEYWORD} | accepted
+        if all(p.kind is not p.VAR_KEYWORD for p in parameters):
+            break
+    return accepted
 
 
 def _first_that_works(cls: Any, name: str, arguments: dict[str, Any], choices: list[dict[str, str]], root: Any) -> Any:

@@ -12,7 +12,7 @@ from simclr.encoder_file import read_metadata, save_encoder
 
 @pytest.fixture
 def saved(tmp_path):
-    options = {"name": "resnet10", "in_chans": 200, "stem": "small", "width": 8, "depth": 2}
+    options = {"name": "resnet10", "in_chans": 200, "stem": "small", "width": 8}
     encoder = random_encoder(1, **options)
     encoder.train()(torch.randn(4, 200, 9, 9))  # so that BatchNorm's statistics are not the initial ones
     preprocess = Preprocess(200)
@@ -81,5 +81,9 @@ def test_tensors_that_do_not_fit_are_listed(saved):
     save_file(tensors, path, metadata=header)
     with pytest.raises(InputError) as caught:
         load_encoder(path)
-    for words in ("1 missing (bn1.weight)", "1 unknown (extra)", "conv1.weight is (8, 3, 3, 3), expected (8, 200, 3, 3)"):
+    for words in (
+        "1 missing (bn1.weight)",
+        "1 unknown (extra)",
+        "conv1.weight is (8, 3, 3, 3), expected (8, 200, 3, 3)",
+    ):
         assert words in str(caught.value)

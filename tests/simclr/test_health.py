@@ -14,7 +14,9 @@ def test_rankme_of_known_spectra():
     assert rankme(torch.zeros(20, 6)) == 1
     s = np.array([4.0, 2.0, 1.0, 1.0])
     p = s / s.sum()
-    assert rankme(q[:, :4] * torch.tensor(s, dtype=torch.float32)) == pytest.approx(math.exp(-(p * np.log(p)).sum()), rel=1e-4)
+    assert rankme(q[:, :4] * torch.tensor(s, dtype=torch.float32)) == pytest.approx(
+        math.exp(-(p * np.log(p)).sum()), rel=1e-4
+    )
 
 
 def test_rankme_refuses_nan():

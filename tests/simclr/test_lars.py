@@ -53,5 +53,5 @@ def test_parameters_without_gradient_stay():
 
 
 def test_bad_values_are_refused():
-    with pytest.raises(ValueError, match="momentum 1.5"):
+    with pytest.raises(ValueError, match=r"momentum 1\.5"):
         LARS([torch.nn.Parameter(torch.ones(1))], lr=1.0, momentum=1.5)

@@ -26,7 +26,9 @@ def brute_force(z: torch.Tensor, temperature: float) -> torch.Tensor:
 @pytest.mark.parametrize(("views", "batch", "dim"), [(2, 1, 3), (2, 5, 8), (3, 4, 16), (4, 2, 2)])
 @pytest.mark.parametrize("temperature", [0.05, 0.5, 3.0])
 def test_equals_the_papers_equation(views, batch, dim, temperature):
-    z = torch.randn(views, batch, dim, generator=torch.Generator().manual_seed(0), dtype=torch.float64, requires_grad=True)
+    z = torch.randn(
+        views, batch, dim, generator=torch.Generator().manual_seed(0), dtype=torch.float64, requires_grad=True
+    )
     expected = brute_force(z, temperature)
     (expected_grad,) = torch.autograd.grad(expected, z)
     loss = nt_xent(z, temperature)

@@ -21,8 +21,11 @@ def test_biases_and_normalisation_are_excluded_from_decay_and_trust():
     assert {id(p) for p in excluded["params"]} == normalisation
     assert (excluded["weight_decay"], excluded["adapt"]) == (0.0, False)
     assert (weights["weight_decay"], weights["adapt"]) == (1e-4, True)
-    trainable = sum(p.numel() for m in (encoder, head) for p in m.parameters() if p.requires_grad)
-    assert sum(row[2] for row in parameter_table([encoder, head], 1e-4)) == trainable
+    convolutions = sum(p.numel() for m in (encoder, head) for p in m.parameters() if p.ndim > 1)
+    first, second = parameter_table([encoder, head], "lars", 1e-4)
+    assert f"{convolutions:,} weights" in first
+    assert first.endswith("weight decay 0.0001, trust ratio")
+    assert second.endswith("weight decay 0, no trust ratio")
 
 
 @pytest.mark.parametrize("name", ["lars", "sgd", "adamw"])

@@ -7,10 +7,12 @@ from simclr.sync_batchnorm import convert_sync_batchnorm
 
 
 def test_conversion_keeps_parameters_names_and_mode():
-    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))).eval()
+    inner = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), inner).eval()
     before = copy.deepcopy(model.state_dict())
     weight = model[1].weight
-    converted = convert_sync_batchnorm(model, torch.device("cpu"))
+    convert_sync_batchnorm(model, torch.device("cpu"))
+    converted = model
     assert converted[1].weight is weight
     assert list(converted.state_dict()) == list(before)
     assert not converted[1].training
@@ -19,7 +21,8 @@ def test_conversion_keeps_parameters_names_and_mode():
 
 def test_alone_it_is_torchs_batchnorm():
     plain = nn.BatchNorm2d(4)
-    converted = convert_sync_batchnorm(nn.Sequential(copy.deepcopy(plain)), torch.device("cpu"))
+    converted = nn.Sequential(copy.deepcopy(plain))
+    convert_sync_batchnorm(converted, torch.device("cpu"))
     x = torch.randn(8, 4, 5, 5)
     torch.testing.assert_close(converted(x), plain(x))
     torch.testing.assert_close(converted[0].running_var, plain.running_var)

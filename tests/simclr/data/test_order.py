@@ -51,7 +51,12 @@ def test_epochs_and_seeds_differ():
 @pytest.mark.parametrize(
     ("n", "batch_size", "world_size", "expected"),
     [
-        (1797, 4096, 1, "train.batch_size is 4096, but the source has 1797 samples: set train.batch_size=1024 or less."),
+        (
+            1797,
+            4096,
+            1,
+            "train.batch_size is 4096, but the source has 1797 samples: set train.batch_size=1024 or less.",
+        ),
         (100, 10, 4, "train.batch_size is 10, which 4 processes cannot share evenly: set a multiple of 4"),
         (100, 0, 1, "train.batch_size is 0: set it to 1 or more"),
     ],

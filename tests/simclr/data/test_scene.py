@@ -16,14 +16,14 @@ def brute_force(cube: np.ndarray, ids: list[int], side: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int32, np.float32])
-@pytest.mark.parametrize(("patch_size", "margin"), [(1, 0), (5, 0), (3, 2), (9, 3)])
-def test_patches_equal_brute_force(dtype, patch_size, margin):
+@pytest.mark.parametrize("patch_size", [1, 5, 9])
+def test_patches_equal_brute_force(dtype, patch_size):
     cube = np.random.default_rng(0).integers(0, 120, (4, 7, 11)).astype(dtype)
-    scene = SceneSource(torch.from_numpy(cube), patch_size=patch_size, margin=margin)
+    scene = SceneSource(torch.from_numpy(cube), patch_size=patch_size)
     ids = [0, 10, 76, 66, 38, 38]
     patches = scene[torch.tensor(ids)]
     assert patches.dtype == torch.from_numpy(cube).dtype
-    np.testing.assert_array_equal(patches.numpy(), brute_force(cube, ids, patch_size + 2 * margin))
+    np.testing.assert_array_equal(patches.numpy(), brute_force(cube, ids, patch_size))
 
 
 def test_padding_may_exceed_the_scene():
@@ -32,19 +32,17 @@ def test_padding_may_exceed_the_scene():
     np.testing.assert_array_equal(scene[torch.arange(12)].numpy(), brute_force(cube, list(range(12)), 13))
 
 
-def test_with_margin_and_mapped_keep_the_rest():
+def test_mapped_keeps_the_rest():
     cube = torch.randn(5, 6, 8)
     truth = torch.randint(0, 3, (6, 8))
     scene = SceneSource(cube, truth, patch_size=3)
-    wide = scene.with_margin(2)
     ids = torch.tensor([0, 17, 47])
-    assert torch.equal(wide[ids][:, :, 2:-2, 2:-2], scene[ids])
     weights = torch.randn(2, 5)
-    mapped = wide.mapped(lambda x: torch.einsum("kc,bchw->bkhw", weights, x))
-    assert (mapped.in_chans, mapped.margin, mapped.patch_size) == (2, 2, 3)
-    torch.testing.assert_close(mapped[ids], torch.einsum("kc,bchw->bkhw", weights, wide[ids]))
+    mapped = scene.mapped(lambda x: torch.einsum("kc,bchw->bkhw", weights, x))
+    assert (mapped.in_chans, mapped.patch_size) == (2, 3)
+    torch.testing.assert_close(mapped[ids], torch.einsum("kc,bchw->bkhw", weights, scene[ids]))
     assert torch.equal(mapped.labels, scene.labels)
-    assert torch.equal(wide.cube, cube)
+    assert torch.equal(scene.cube, cube)
     with pytest.raises(ValueError, match="keep height and width"):
         scene.mapped(lambda x: x[..., 1:])
 
@@ -79,11 +77,26 @@ def test_indian_pines_is_the_published_scene():
     ("arguments", "message"),
     [
         ({"patch_size": 4}, "patch_size is 4: a patch has a centre pixel"),
-        ({"margin": -1}, "margin is -1"),
         ({"ground_truth": torch.zeros(3, 2)}, "cube of 2x3 pixels, but a ground truth of 3x2"),
-        ({"ground_truth": torch.tensor([[1, 2, 3], [0, 0, 0]]), "class_names": ["a"]}, "3 classes .* but 1 class names"),
+        (
+            {"ground_truth": torch.tensor([[1, 2, 3], [0, 0, 0]]), "class_names": ["a"]},
+            "3 classes .* but 1 class names",
+        ),
     ],
 )
 def test_what_does_not_fit(arguments, message):
     with pytest.raises(InputError, match=message):
         SceneSource(torch.zeros(2, 2, 3), **arguments)
+
+
+@pytest.mark.parametrize(("patch_size", "pool"), [(9, 3), (15, 5), (21, 3), (5, 5)])
+def test_pooled_patches_equal_pooling_each_patch(patch_size, pool):
+    scene = SceneSource(torch.rand(3, 12, 10), patch_size=patch_size)
+    ids = torch.arange(120)
+    expected = torch.nn.functional.avg_pool2d(scene[ids], pool)
+    torch.testing.assert_close(scene.pooled(pool)[ids], expected, atol=1e-6, rtol=0)
+
+
+def test_cells_must_fill_the_patch():
+    with pytest.raises(InputError, match="pool is 2"):
+        SceneSource(torch.rand(3, 12, 10), patch_size=9, pool=2)

@@ -73,7 +73,7 @@ def test_the_cube_must_be_the_only_one(tmp_path):
     scipy.io.savemat(tmp_path / "none.mat", {"spectra": CUBE[0]})
     with pytest.raises(InputError, match="holds no cube, only spectra uint16 5x7"):
         load_scene(tmp_path / "none.mat")
-    with pytest.raises(InputError, match="data.cube_key is 'x', but .* holds spectra"):
+    with pytest.raises(InputError, match=r"data\.cube_key is 'x', but .* holds spectra"):
         load_scene(tmp_path / "none.mat", cube_key="x")
 
 

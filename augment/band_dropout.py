@@ -1,0 +1,49 @@
+"""Bands left out, at random."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from augment import checks
+from augment.base import IntensityOperation
+
+
+class RandomBandDropout(IntensityOperation):
+    """Some bands set to 0 in all pixels, with probability ``p``; the others are not rescaled.
+
+    Args:
+        fraction: probability that a band is dropped, each on its own.
+        window: length of one further run of neighbouring bands that is dropped, at a uniform place; 0 for none.
+        p: probability per sample.
+        keepdim: kornia's: give a (C, H, W) input back as (C, H, W).
+
+    Raises:
+        ValueError: if ``fraction`` or ``p`` is no probability or ``window`` negative; at the call, if ``window`` is
+            not shorter than the bands.
+    """
+
+    def __init__(self, fraction: float = 0.1, window: int = 0, p: float = 0.5, keepdim: bool = False) -> None:
+        fraction, window = checks.probability("fraction", fraction), checks.integer("window", window, 0)
+        super().__init__(p, keepdim, fraction=fraction, window=window)
+
+    def check_bands(self, bands: int) -> None:
+        if self.flags["window"] >= bands:
+            raise ValueError(f"window is {self.flags['window']}, but the samples have {bands} bands: use fewer.")
+
+    def draws(self, shape: Sequence[int]) -> int:
+        return shape[1] + 1
+
+    def compute_parameters(self, u: Tensor, shape: Sequence[int]) -> dict[str, Tensor]:
+        self.check_bands(shape[1])
+        window = self.flags["window"]
+        start = (u[:, :1] * (shape[1] - window + 1)).floor()
+        band = torch.arange(shape[1], device=u.device)
+        inside = (band >= start) & (band < start + window)
+        return {"keep": (u[:, 1:] >= self.flags["fraction"]) & ~inside}
+
+    def operate(self, x: Tensor, parameters: dict[str, Tensor], flags: dict[str, Any]) -> Tensor:
+        return torch.where(parameters["keep"][:, :, None, None], x, 0.0)

@@ -1,0 +1,152 @@
+"""kornia augmentations whose parameters are a pure function of uniform random numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from kornia.augmentation import GeometricAugmentationBase2D, IntensityAugmentationBase2D
+from kornia.augmentation.base import _AugmentationBase
+from kornia.geometry.transform import warp_affine
+from torch import Tensor
+
+from augment import checks
+
+
+class AddressedOperation(_AugmentationBase):
+    """What the operations add to kornia's 2D bases: parameters computed from given uniforms, per sample.
+
+    An operation declares how many uniforms a sample needs (``draws``), turns them into parameters
+    (``compute_parameters``) and applies those (``operate``). Used alone or in kornia's ``AugmentationSequential`` it
+    draws the uniforms from torch's global generator; ``Views`` hands in addressed ones. Column 0 is the gate: applied
+    where ``u < p``.
+    """
+
+    acts_on_bands = True
+    """Whether band values change other than by moving or averaging pixels, so that a per-pixel linear map of the
+    bands does not commute with the operation."""
+
+    def __init__(self, p: float, keepdim: bool = False, **flags: Any) -> None:
+        super().__init__(p=checks.probability("p", p), keepdim=keepdim)
+        self.flags = flags
+
+    def draws(self, shape: Sequence[int]) -> int:
+        """How many uniforms a sample of a (B, C, H, W) batch needs, the gate's not counted."""
+        raise NotImplementedError
+
+    def compute_parameters(self, u: Tensor, shape: Sequence[int]) -> dict[str, Tensor]:
+        """Parameters of each sample, on the device of ``u``: a pure function of ``u`` (B, draws) and the shape."""
+        raise NotImplementedError
+
+    def operate(self, x: Tensor, parameters: dict[str, Tensor], flags: dict[str, Any]) -> Tensor:
+        """The operation on every sample of ``x`` (B, C, H, W), parameters on the same device."""
+        raise NotImplementedError
+
+    def output_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """Shape of the result for a (B, C, H, W) input."""
+        return tuple(shape)
+
+    def check_bands(self, bands: int) -> None:
+        """Raise a ValueError if the operation does not take images of so many bands."""
+
+    def check_size(self, height: int, width: int) -> None:
+        """Raise a ValueError if the operation does not take images of this size."""
+
+    def describe(self) -> str:
+        """The arguments in a line."""
+        return ", ".join(f"{k}={v}" for k, v in {**self.flags, "p": self.p}.items())
+
+    def forward_parameters(self, batch_shape: Sequence[int], uniforms: Tensor | None = None) -> dict[str, Tensor]:
+        """Draw the parameters of a batch.
+
+        Args:
+            batch_shape: (B, C, H, W).
+            uniforms: (B, 1 + draws) in [0, 1), the first column the gate; from torch's global generator if None.
+
+        Returns:
+            Tensors with B rows, and kornia's ``batch_prob`` and ``forward_input_shape``.
+
+        Raises:
+            ValueError: if ``uniforms`` has another shape.
+        """
+        expected = (batch_shape[0], 1 + self.draws(batch_shape))
+        if uniforms is None:
+            uniforms = torch.rand(expected, device=self.device)
+        elif tuple(uniforms.shape) != expected:
+            raise ValueError(f"uniforms are {tuple(uniforms.shape)}, but this operation takes {expected}.")
+        drawn = self.compute_parameters(uniforms[:, 1:], batch_shape)
+        drawn["batch_prob"] = (uniforms[:, 0] < self.p).float()
+        drawn["forward_input_shape"] = torch.tensor(tuple(batch_shape))
+        return drawn
+
+    def apply_transform(
+        self, input: Tensor, params: dict[str, Tensor], flags: dict[str, Any], transform: Tensor | None = None
+    ) -> Tensor:
+        """kornia's hook: the operation on every sample; kornia then keeps the samples that the gate selects."""
+        # kornia puts its own notes among the parameters, not all of them tensors.
+        notes = ("batch_prob", "forward_input_shape")
+        drawn = {k: v.to(input.device) for k, v in params.items() if isinstance(v, Tensor) and k not in notes}
+        return self.operate(input, drawn, flags)
+
+    def apply_addressed(self, x: Tensor, uniforms: Tensor) -> Tensor:
+        """The operation with given uniforms; ``x`` may be overwritten, and nothing of the call is kept.
+
+        Args:
+            x: (B, C, H, W).
+            uniforms: (B, 1 + draws), as ``forward_parameters`` takes them.
+        """
+        if x.device.type == "cpu" and self.p < 1.0:
+            # On a CPU, picking the rows costs nothing and saves the work on the others; a GPU would have to wait.
+            rows = (uniforms[:, 0] < self.p).nonzero()[:, 0]
+            chosen = x[rows]
+            return x.index_copy_(
+                0, rows, self.operate(chosen, self.compute_parameters(uniforms[rows, 1:], chosen.shape), self.flags)
+            )
+        x = self(x, params=self.forward_parameters(x.shape, uniforms=uniforms))
+        self.release()
+        return x
+
+    def release(self) -> None:
+        """Forget the last call, of which kornia keeps the parameters (and, until its matrix is read, the batch)."""
+        self._params = {}
+        # kornia's class defaults, all None, then show again.
+        for name in ("matrix", "matrix_params", "matrix_params_snapshot"):
+            self.__dict__.pop(f"_transform_{name}", None)
+        self.__dict__.pop("_lazy_matrix_args", None)
+
+
+class IntensityOperation(AddressedOperation, IntensityAugmentationBase2D):
+    """Changes values and moves nothing: masks, boxes and keypoints pass."""
+
+
+class GeometricOperation(AddressedOperation, GeometricAugmentationBase2D):
+    """Moves pixels: masks, boxes and keypoints follow, by the matrix of ``compute_transformation``."""
+
+    acts_on_bands = False
+    # The images never read the matrix, so kornia builds it only when asked.
+    _compute_matrix_lazily = True
+
+    def inverse_transform(
+        self,
+        input: Tensor,
+        flags: dict[str, Any],
+        transform: Tensor | None = None,
+        size: tuple[int, int] | None = None,
+    ) -> Tensor:
+        """kornia's hook: warp back on the original canvas; what was cropped away is zero."""
+        if transform is None:
+            raise ValueError("inverse needs the matrix of the call to be undone: run the operation forward first.")
+        return warp_affine(input, transform[:, :2], size or (input.shape[-2], input.shape[-1]), align_corners=True)
+
+
+def per_sample(value: Tensor, x: Tensor) -> Tensor:
+    """(B,) to (B, 1, 1, 1) in the dtype of ``x``, to broadcast over an image batch."""
+    return value.to(x.dtype).view(-1, 1, 1, 1)
+
+
+def affine_matrix(rows: Sequence[Sequence[Tensor | float]], like: Tensor, batch: int) -> Tensor:
+    """(B, 3, 3) matrix from the entries of its first two rows, each a number or a (B,) tensor."""
+    rows = [*rows, (0.0, 0.0, 1.0)]
+    entries = [torch.as_tensor(e, dtype=like.dtype, device=like.device).expand(batch) for row in rows for e in row]
+    return torch.stack(entries, dim=-1).view(batch, 3, 3)

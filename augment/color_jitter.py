@@ -1,0 +1,186 @@
+"""Brightness, contrast, saturation and hue changed, at random and in random order."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from augment import checks
+from augment.base import IntensityOperation, per_sample
+from augment.luma import luma
+
+BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)
+_CPU_VALUES = 1 << 18
+_NAMES = ("brightness", "contrast", "saturation", "hue")
+
+
+def adjust_hue(x: Tensor, shift: Tensor) -> Tensor:
+    """Turn the hue of RGB images, in HSV.
+
+    Args:
+        x: (B, 3, H, W) in 0..1.
+        shift: (B,) in turns, -0.5..0.5.
+
+    Returns:
+        (B, 3, H, W).
+
+    Source: Smith, "Color gamut transform pairs", SIGGRAPH 1978.
+    """
+    red, green, blue = x.split(1, dim=1)
+    low = torch.minimum(torch.minimum(red, green), blue)
+    high = torch.maximum(torch.maximum(red, green), blue)
+    chroma = high - low
+    # The hue of a grey pixel does not matter, but must not be NaN.
+    sixth = 1.0 / chroma.clamp(min=1e-12)
+    # In sixths of a turn; of equal maxima red is taken first, then green. lerp by 0 or 1 picks exactly, and on a CPU
+    # 20 times faster than torch.where by an unpredictable mask.
+    hue = torch.lerp((red - green).mul_(sixth).add_(4.0), (blue - red).mul_(sixth).add_(2.0), _is_zero(high - green))
+    hue = torch.lerp(hue, (green - blue).mul_(sixth), _is_zero(high - red)).add_(per_sample(shift, x) * 6.0)
+    hue.sub_((hue * (1 / 6)).floor_().mul_(6.0))
+    # Each channel rises from low to high in a trapezoid over the hue: red away from 3, green near 2, blue near 4.
+    red = (hue - 3.0).abs_().sub_(1.0)
+    green = (hue - 2.0).abs_().neg_().add_(2.0)
+    blue = (hue - 4.0).abs_().neg_().add_(2.0)
+    return torch.cat((red, green, blue), dim=1).clamp_(0.0, 1.0).mul_(chroma).add_(low)
+
+
+def _is_zero(x: Tensor) -> Tensor:
+    """1 where x is 0, 0 where it is positive, in the dtype of x."""
+    return x.mul_(-1e38).add_(1.0).clamp_(min=0.0)
+
+
+def blend(x: Tensor, factor: Tensor, grey_weight: Tensor, mean_weight: Tensor) -> Tensor:
+    """clamp(factor * x + grey_weight * grey + mean_weight * mean of grey, 0, 1).
+
+    With a factor f: (f, 0, 0) is brightness, (f, 0, 1 - f) contrast, (f, 1 - f, 0) saturation, (1, 0, 0) nothing.
+
+    Args:
+        x: (B, 1 or 3, H, W) in 0..1.
+        factor: (B,) weight of the image.
+        grey_weight: (B,) weight of the grey image.
+        mean_weight: (B,) weight of the grey image's mean.
+
+    Returns:
+        (B, 1 or 3, H, W).
+    """
+    grey = luma(x)
+    # In two steps, so that a large image's mean is summed alike alone and in a batch.
+    mean = grey.mean(3, keepdim=True).mean(2, keepdim=True)
+    target = (grey * per_sample(grey_weight, x)).add_(mean * per_sample(mean_weight, x))
+    return (x * per_sample(factor, x)).add_(target).clamp_(0.0, 1.0)
+
+
+def color_jitter(x: Tensor, factors: Tensor, order: Tensor, hue: bool = True) -> Tensor:
+    """Adjust brightness, contrast, saturation and hue of each image by its own factors, in its own order.
+
+    Equal to torchvision's adjust_* functions one after the other, with their clamp to 0..1 after each of the first
+    three: the operation is defined on images in 0..1.
+
+    Args:
+        x: (B, 3, H, W) in 0..1; (B, 1, H, W) where saturation and hue do not occur.
+        factors: (B, 4) factor of brightness, contrast, saturation, and the shift of hue in turns.
+        order: (B, n) int64, the n different steps of each image as columns of ``factors``; all images have the same
+            steps.
+        hue: whether hue is among the steps.
+
+    Returns:
+        (B, C, H, W) in the dtype of ``x``; computed in at least float32.
+    """
+    dtype, x = x.dtype, x.to(torch.promote_types(x.dtype, torch.float32))
+    factor = factors.to(x.dtype).gather(1, order)
+    if hue:
+        # Hue is dear, so it is done once: the steps before it, it, the steps after it. Each image has its share of
+        # the steps on one side; on the other they do nothing.
+        place = (order == HUE).int().argmax(dim=1, keepdim=True)
+        step = torch.arange(order.shape[1], device=x.device)
+        before, after = (torch.where(active, factor, 1.0) for active in (step < place, step > place))
+        factor, order = torch.cat((before[:, :-1], after[:, 1:]), 1), torch.cat((order[:, :-1], order[:, 1:]), 1)
+    weights = torch.stack((factor, (1.0 - factor) * (order == SATURATION), (1.0 - factor) * (order == CONTRAST)))
+    # A CPU is several times faster when an image stays in cache through all the steps.
+    rows = max(1, _CPU_VALUES // max(1, math.prod(x.shape[1:]))) if x.device.type == "cpu" else max(1, len(x))
+    parts = zip(x.split(rows), weights.split(rows, dim=1), factors[:, HUE].split(rows))
+    return torch.cat([_steps(*part, hue) for part in parts]).to(dtype)
+
+
+def _steps(x: Tensor, weights: Tensor, shift: Tensor, hue: bool) -> Tensor:
+    count = weights.shape[2]
+    for i in range(count):
+        if hue and i == count // 2:
+            x = adjust_hue(x, shift)
+        x = blend(x, *weights[:, :, i])
+    return adjust_hue(x, shift) if hue and count == 0 else x
+
+
+class RandomColorJitter(IntensityOperation):
+    """Brightness, contrast, saturation and hue by random factors, in random order, with probability ``p``.
+
+    Equal to torchvision's ColorJitter with factors and order drawn for each image. It is defined on images in 0..1 and
+    clamps to 0..1 after brightness, contrast and saturation, as torchvision does.
+
+    Args:
+        brightness: factor uniform in [max(0, 1 - b), 1 + b], or in the pair given; 0 leaves it out.
+        contrast: likewise.
+        saturation: likewise; needs 3 bands.
+        hue: shift uniform in [-h, h] turns, h at most 0.5, or in the pair given; 0 leaves it out; needs 3 bands.
+        p: probability per sample.
+        keepdim: kornia's: give a (C, H, W) input back as (C, H, W).
+
+    Raises:
+        ValueError: if a range is out of bounds or ``p`` no probability; at the call, if the bands do not suit.
+    """
+
+    def __init__(
+        self,
+        brightness: float | Sequence[float] = 0.0,
+        contrast: float | Sequence[float] = 0.0,
+        saturation: float | Sequence[float] = 0.0,
+        hue: float | Sequence[float] = 0.0,
+        p: float = 0.8,
+        keepdim: bool = False,
+    ) -> None:
+        given = (brightness, contrast, saturation, hue)
+        ranges = {name: _factor_range(name, value) for name, value in zip(_NAMES, given)}
+        super().__init__(p, keepdim, **ranges)
+        neutral = ((1.0, 1.0), (1.0, 1.0), (1.0, 1.0), (0.0, 0.0))
+        self._steps = [i for i, name in enumerate(_NAMES) if ranges[name] != neutral[i]]
+
+    def check_bands(self, bands: int) -> None:
+        allowed = (3,) if {SATURATION, HUE} & set(self._steps) else (1, 3)
+        if bands not in allowed:
+            raise ValueError(
+                f"it takes images of {' or '.join(map(str, allowed))} bands, but the samples have {bands}: "
+                + ("set saturation=0 and hue=0." if bands == 1 else "leave it out.")
+            )
+
+    def draws(self, shape: Sequence[int]) -> int:
+        self.check_bands(shape[1])
+        return 5
+
+    def compute_parameters(self, u: Tensor, shape: Sequence[int]) -> dict[str, Tensor]:
+        ranges = (self.flags[name] for name in _NAMES)
+        factors = torch.stack([low + (high - low) * u[:, i] for i, (low, high) in enumerate(ranges)], dim=1)
+        orders = _orders(tuple(self._steps), u.device)
+        return {"factors": factors, "order": orders[(u[:, 4].double() * len(orders)).long()]}
+
+    def operate(self, x: Tensor, parameters: dict[str, Tensor], flags: dict[str, Any]) -> Tensor:
+        return color_jitter(x, parameters["factors"], parameters["order"], HUE in self._steps)
+
+
+@lru_cache(maxsize=64)
+def _orders(steps: tuple[int, ...], device: torch.device) -> Tensor:
+    """(n!, n) int64: every order of the steps, kept on the device, for a copy to it would wait for the device."""
+    return torch.tensor(list(itertools.permutations(steps)), dtype=torch.int64, device=device)
+
+
+def _factor_range(name: str, value: float | Sequence[float]) -> tuple[float, float]:
+    centre, low, high = (0.0, -0.5, 0.5) if name == "hue" else (1.0, 0.0, math.inf)
+    if isinstance(value, Sequence):
+        return checks.interval(name, value, low, high)
+    spread = checks.number(name, value, 0.0, high)
+    return max(low, centre - spread), centre + spread

@@ -1,0 +1,196 @@
+"""Several views of each sample of a batch, drawn on the device."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from augment import checks
+from augment.addressed import MAX_VIEWS, Address
+from augment.band_dropout import RandomBandDropout
+from augment.base import AddressedOperation
+from augment.blur import RandomGaussianBlur
+from augment.color_jitter import RandomColorJitter
+from augment.cutout import RandomCutout
+from augment.flip import RandomHorizontalFlip, RandomVerticalFlip
+from augment.grayscale import RandomGrayscale
+from augment.noise import RandomNoise
+from augment.radiation import RandomRadiation
+from augment.resized_crop import RandomResizedCrop
+from augment.rotation90 import RandomRotation90
+from augment.solarize import RandomSolarize
+from augment.spectral_jitter import RandomSpectralJitter
+
+OPERATIONS: dict[str, type[AddressedOperation]] = {
+    "resized_crop": RandomResizedCrop,
+    "horizontal_flip": RandomHorizontalFlip,
+    "vertical_flip": RandomVerticalFlip,
+    "rotation90": RandomRotation90,
+    "radiation": RandomRadiation,
+    "spectral_jitter": RandomSpectralJitter,
+    "band_dropout": RandomBandDropout,
+    "noise": RandomNoise,
+    "color_jitter": RandomColorJitter,
+    "grayscale": RandomGrayscale,
+    "blur": RandomGaussianBlur,
+    "solarize": RandomSolarize,
+    "cutout": RandomCutout,
+}
+"""Every operation by its name in a recipe, in the order in which they are applied."""
+
+
+class Views(nn.Module):
+    """Random views of each sample, a pure function of (seed, epoch, sample id, view).
+
+    Args:
+        operations: name -> operation, applied in this order. The name is part of the address of the random numbers.
+        views: how many views of each sample.
+        seed: of the run.
+        before: raw batch -> working units, float; a cast to float32 if None.
+        after: working units -> what the encoder takes; nothing if None.
+        neighbours: the address of the rows of all views but the first -> another sample for each of them, shaped like
+            the batch, as its positive; the sample itself if None.
+
+    Raises:
+        ValueError: if ``views`` is not an integer in 1..256.
+
+    Example:
+        >>> views = Views({"horizontal_flip": RandomHorizontalFlip()}, views=2, seed=0)
+        >>> views(torch.rand(4, 3, 8, 8), torch.arange(4), epoch=0).shape
+        torch.Size([2, 4, 3, 8, 8])
+    """
+
+    def __init__(
+        self,
+        operations: Mapping[str, AddressedOperation],
+        *,
+        views: int,
+        seed: int,
+        before: Callable[[Tensor], Tensor] | None = None,
+        after: Callable[[Tensor], Tensor] | None = None,
+        neighbours: Callable[[Address], Tensor] | None = None,
+    ) -> None:
+        super().__init__()
+        self.operations = nn.ModuleDict(operations)
+        self.views = checks.integer("views", views, 1, MAX_VIEWS)
+        self.seed = seed
+        self.before = before
+        self.after = after
+        self.neighbours = neighbours
+
+    @property
+    def band_operations(self) -> bool:
+        """Whether any operation changes band values other than by moving or averaging pixels.
+
+        If not, a linear map of the bands of each pixel commutes with the whole pipeline.
+        """
+        return any(operation.acts_on_bands for operation in self._named().values())
+
+    def describe(self) -> list[str]:
+        """One line per operation: its name and arguments."""
+        return [f"{name}: {operation.describe()}" for name, operation in self._named().items()]
+
+    @torch.no_grad()
+    def forward(self, batch: Tensor, ids: Tensor, epoch: int) -> Tensor:
+        """Draw the views of a batch.
+
+        Args:
+            batch: (b, C, H, W), any dtype that ``before`` takes.
+            ids: (b,) int64, the id of each sample.
+            epoch: 0 <= epoch < 2^24.
+
+        Returns:
+            (views, b, C', h, w) float32 on the batch's device.
+
+        Raises:
+            ValueError: if ``ids`` and ``batch`` differ in length, or an operation does not take such images.
+        """
+        if ids.shape != batch.shape[:1]:
+            raise ValueError(f"ids are {tuple(ids.shape)}, but the batch has {batch.shape[0]} samples.")
+        # Autocast would resample in half precision.
+        with torch.autocast(batch.device.type, enabled=False):
+            view = torch.arange(self.views, device=batch.device).repeat_interleave(len(ids))
+            address = Address(self.seed, epoch, ids.to(batch.device, non_blocking=True).repeat(self.views), view)
+            if self.neighbours is None:
+                x = self._units(batch).repeat(self.views, 1, 1, 1)
+            else:
+                others = Address(self.seed, epoch, address.ids[len(ids) :], view[len(ids) :])
+                x = self._units(torch.cat([batch, self.neighbours(others)]))
+            uniforms = address.uniforms(self._request(tuple(x.shape)))
+            for name, operation in self._named().items():
+                x = operation.apply_addressed(x, uniforms.pop(name))
+            if self.after is not None:
+                x = self.after(x).float()
+        return x.unflatten(0, (self.views, len(ids)))
+
+    def _units(self, batch: Tensor) -> Tensor:
+        return (batch if self.before is None else self.before(batch)).float()
+
+    def _named(self) -> dict[str, AddressedOperation]:
+        return dict(self.operations.items())  # type: ignore[arg-type]
+
+    def _request(self, shape: tuple[int, ...]) -> dict[str, int]:
+        request = {}
+        for name, operation in self._named().items():
+            request[name] = 1 + operation.draws(shape)
+            shape = operation.output_shape(shape)
+        return request
+
+
+def build_views(
+    operations: Mapping[str, Mapping[str, Any] | None],
+    *,
+    size: int | None,
+    in_chans: int,
+    views: int,
+    seed: int,
+    before: Callable[[Tensor], Tensor] | None = None,
+    after: Callable[[Tensor], Tensor] | None = None,
+) -> Views:
+    """Views from the augment section of a recipe.
+
+    Args:
+        operations: name -> keyword arguments of the operation, or None to leave it out. They are applied in the
+            order of ``OPERATIONS``, whatever the order here.
+        size: height and width of the incoming samples in pixels; None if they vary.
+        in_chans: bands of the incoming samples.
+        views: how many views of each sample.
+        seed: of the run.
+        before: as in ``Views``.
+        after: as in ``Views``.
+
+    Raises:
+        ValueError: in one line, for an unknown operation or argument, an argument out of range, an operation that
+            does not suit ``in_chans``, or one that cannot work on samples of ``size``.
+    """
+    unknown = [name for name in operations if name not in OPERATIONS]
+    if unknown:
+        raise ValueError(f"augment.{unknown[0]} is not an operation: use one of {', '.join(OPERATIONS)}.")
+    built: dict[str, AddressedOperation] = {}
+    shape: tuple[int, ...] | None = None if size is None else (1, in_chans, size, size)
+    for name, kind in OPERATIONS.items():
+        arguments = operations.get(name)
+        if arguments is None:
+            continue
+        known = [p for p in inspect.signature(kind).parameters if p != "keepdim"]
+        wrong = [argument for argument in arguments if argument not in known]
+        if wrong:
+            raise ValueError(f"augment.{name}.{wrong[0]} is not an argument: use some of {', '.join(known)}.")
+        missing = [p for p in known if inspect.signature(kind).parameters[p].default is inspect.Parameter.empty]
+        missing = [p for p in missing if p not in arguments]
+        if missing:
+            raise ValueError(f"augment.{name}.{missing[0]} is missing: set it.")
+        try:
+            operation = kind(**arguments)
+            operation.check_bands(in_chans)
+            if shape is not None:
+                operation.check_size(shape[-2], shape[-1])
+                shape = operation.output_shape(shape)
+        except ValueError as error:
+            raise ValueError(f"augment.{name}: {error}") from None
+        built[name] = operation
+    return Views(built, views=views, seed=seed, before=before, after=after)

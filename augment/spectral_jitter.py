@@ -1,0 +1,77 @@
+"""Smooth gains and offsets over the bands, at random."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from augment import checks
+from augment.addressed import box_muller
+from augment.base import IntensityOperation
+
+
+def cosine_curve(coefficients: Tensor, bands: int) -> Tensor:
+    """A smooth curve over the bands from a short cosine series.
+
+    The cosines are orthonormal over the bands and scaled so that standard normal coefficients give curves whose
+    mean square over the bands is 1 on average. Cosines that ``bands`` points cannot hold are left out.
+
+    Args:
+        coefficients: (B, order + 1), the first that of the constant.
+        bands: points of the curve.
+
+    Returns:
+        (B, bands).
+    """
+    coefficients = coefficients[:, :bands]
+    terms = coefficients.shape[1]
+    k = torch.arange(terms, device=coefficients.device, dtype=coefficients.dtype).view(-1, 1)
+    band = torch.arange(bands, device=coefficients.device, dtype=coefficients.dtype) + 0.5
+    basis = torch.cos(math.pi / bands * k * band) * math.sqrt(2.0)
+    basis[0] = 1.0
+    # A sum of products rounds alike for every batch size; a matrix product need not.
+    return (coefficients.unsqueeze(-1) * basis).sum(1) / math.sqrt(terms)
+
+
+class RandomSpectralJitter(IntensityOperation):
+    """x * (1 + gain curve) + offset curve, both smooth over the bands, with probability ``p``.
+
+    Args:
+        gain: root mean square of the gain curve.
+        offset: root mean square of the offset curve, in the units of the input.
+        order: highest cosine of the curves; 0 gives one gain and offset for all bands.
+        p: probability per sample.
+        keepdim: kornia's: give a (C, H, W) input back as (C, H, W).
+
+    Raises:
+        ValueError: if ``gain``, ``offset`` or ``order`` is negative or ``p`` no probability.
+    """
+
+    def __init__(
+        self, gain: float = 0.1, offset: float = 0.1, order: int = 3, p: float = 0.8, keepdim: bool = False
+    ) -> None:
+        super().__init__(
+            p,
+            keepdim,
+            gain=checks.number("gain", gain, low=0.0),
+            offset=checks.number("offset", offset, low=0.0),
+            order=checks.integer("order", order, 0),
+        )
+
+    def draws(self, shape: Sequence[int]) -> int:
+        return 2 * (self.flags["order"] + 1)
+
+    def compute_parameters(self, u: Tensor, shape: Sequence[int]) -> dict[str, Tensor]:
+        gain, offset = box_muller(u).chunk(2, dim=1)
+        return {
+            "gain": 1.0 + self.flags["gain"] * cosine_curve(gain, shape[1]),
+            "offset": self.flags["offset"] * cosine_curve(offset, shape[1]),
+        }
+
+    def operate(self, x: Tensor, parameters: dict[str, Tensor], flags: dict[str, Any]) -> Tensor:
+        gain, offset = (parameters[name].to(x.dtype)[:, :, None, None] for name in ("gain", "offset"))
+        return x * gain + offset

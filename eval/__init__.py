@@ -1,0 +1,1 @@
+"""What a frozen representation is worth: probes, splits, baselines and results."""

@@ -1,0 +1,169 @@
+"""A scene, its ground truth and the classes that probes predict, as one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
+from scipy import ndimage
+from torch import Tensor, nn
+
+from eval.features import BATCH_SIZE, extract_features
+from eval.linear_probe import HEADLINE, PROBES
+from eval.metrics import scores
+from eval.splits import Split
+from simclr.data.scene import SceneSource
+from simclr.files import write_atomically
+
+# Found by search: any two of the first 16 differ by at least 21 (CIE 1976 Lab), also to red-blind and green-blind eyes
+# (Machado et al. 2009). Beyond 20 classes colours repeat, and the numbers in the ground truth tell them apart.
+PALETTE = (
+    *("#ff2449", "#0000ff", "#00b6ff", "#ffed00", "#92ffc8", "#494980", "#006dff", "#ed9212", "#375b00", "#248080"),
+    *("#00ff80", "#922449", "#ed37c8", "#6d00b6", "#f7c6f7", "#b6a480", "#db80b6", "#009249", "#80db49", "#2449ff"),
+)
+UNLABELLED = "#ffffff"
+PANEL_INCHES = 3.6
+
+
+def predict_scene(
+    encoder: nn.Module,
+    source: SceneSource,
+    split: Split,
+    probe: str = HEADLINE,
+    batch_size: int = BATCH_SIZE,
+    device: torch.device | str = "cpu",
+) -> Tensor:
+    """Predicted class of every pixel, labelled or not, by a probe on frozen features that learns from the split.
+
+    Returns:
+        (height, width) int64. At the split's test pixels these are the predictions that the probe is scored on.
+
+    Raises:
+        InputError, RuntimeError: as in ``eval.features.extract_features``.
+    """
+    features = extract_features(encoder, source, torch.arange(len(source)), batch_size, device)
+    labels = source.labels
+    assert labels is not None  # a split exists
+    predictions, _ = PROBES[probe](features[split.train], labels[split.train], features)
+    return predictions.reshape(source.height, source.width)
+
+
+def draw_scene_map(
+    path: str | Path,
+    source: SceneSource,
+    split: Split,
+    predicted: Mapping[str, Tensor],
+) -> None:
+    """Draws a PNG: false colour, ground truth, and for each prediction its complete map and its map where labels exist.
+
+    The training pixels are marked in the ground truth; accuracies are those of the test pixels alone.
+
+    Args:
+        path: PNG file to write, whole or not at all.
+        source: the scene, with labels.
+        split: which pixels the probe was trained on.
+        predicted: name -> (height, width) int64 classes, such as of :func:`predict_scene`.
+    """
+    labels = source.labels
+    assert labels is not None
+    truth = labels.reshape(source.height, source.width).numpy()
+    colours = ListedColormap([UNLABELLED, *(PALETTE[c % len(PALETTE)] for c in range(len(source.class_names)))])
+    columns = 1 + len(predicted)
+    height = PANEL_INCHES * source.height / source.width
+    rows_of_legend = -(-len(source.class_names) // 4)
+    legend_inches = 0.2 * rows_of_legend + 0.2
+    figure = Figure(
+        figsize=(PANEL_INCHES * columns, 2 * (height + 0.22) + legend_inches), dpi=150, layout="constrained"
+    )
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(2, columns, squeeze=False)
+
+    grid[0, 0].imshow(false_colour(source.cube), interpolation="nearest")
+    grid[0, 0].set_title("false colour", fontsize=10)
+    _draw_classes(grid[1, 0], truth, colours, f"ground truth, {len(split.train)} training pixels (dots)")
+    _mark_training(grid[1, 0], split, source.width)
+    _number_regions(grid[1, 0], truth)
+    for column, (name, classes) in enumerate(predicted.items(), start=1):
+        oa = scores(labels[split.test], classes.flatten()[split.test])["oa"]
+        whole = classes.numpy()
+        _draw_classes(grid[0, column], whole, colours, f"{name}: every pixel")
+        _draw_classes(
+            grid[1, column], np.where(truth >= 0, whole, -1), colours, f"{name}: OA {100 * oa:.1f} % on test pixels"
+        )
+    for axes in grid.flat:
+        axes.set_xticks([])
+        axes.set_yticks([])
+    figure.legend(
+        handles=_legend(source.class_names),
+        loc="outside lower center",
+        ncols=min(4, len(source.class_names)),
+        fontsize=9,
+        frameon=False,
+        handlelength=1.4,
+        handleheight=1.1,
+    )
+    write_atomically(Path(path), lambda temporary: figure.savefig(temporary, format="png"))
+
+
+def false_colour(cube: Tensor) -> np.ndarray:
+    """Three bands of a scene as red, green and blue, stretched between their 2nd and 98th percentile.
+
+    The bands lie at 1/4, 1/8 and 1/16 of the range: near infrared, red and green for most sensors from 0.4 to 2.5 µm.
+    A scene of three bands is shown as it is, one of fewer in grey.
+
+    Args:
+        cube: (C, H, W), any real dtype.
+
+    Returns:
+        (H, W, 3) float32 in [0, 1].
+    """
+    bands = len(cube)
+    chosen = [0, 1, 2] if bands == 3 else [bands // 4, bands // 8, bands // 16] if bands > 3 else [0, 0, 0]
+    image = cube[chosen].permute(1, 2, 0).float().cpu().numpy()
+    low, high = np.percentile(image, (2, 98), axis=(0, 1))
+    return np.clip((image - low) / np.maximum(high - low, 1e-12), 0, 1)
+
+
+def _draw_classes(axes: Axes, classes: np.ndarray, colours: ListedColormap, title: str) -> None:
+    axes.imshow(classes + 1, cmap=colours, vmin=-0.5, vmax=colours.N - 0.5, interpolation="nearest")
+    axes.set_title(title, fontsize=10)
+
+
+def _mark_training(axes: Axes, split: Split, width: int) -> None:
+    rows, columns = np.divmod(split.train.numpy(), width)
+    axes.scatter(columns, rows, s=2.5, c="white", edgecolors="black", linewidths=0.4)
+
+
+def _number_regions(axes: Axes, truth: np.ndarray) -> None:
+    """Writes each class's number into the widest place of its largest region, for eyes that cannot tell the colours."""
+    for c in np.unique(truth[truth >= 0]):
+        regions, count = ndimage.label(truth == c)
+        largest = 1 + int(np.argmax(ndimage.sum_labels(truth == c, regions, range(1, count + 1))))
+        inside = ndimage.distance_transform_edt(np.pad(regions == largest, 1))[1:-1, 1:-1]
+        row, column = np.unravel_index(int(inside.argmax()), inside.shape)
+        outline = [withStroke(linewidth=2, foreground="white")]
+        axes.text(
+            float(column),
+            float(row),
+            str(c + 1),
+            ha="center",
+            va="center",
+            fontsize=8,
+            weight="bold",
+            path_effects=outline,
+        )
+
+
+def _legend(class_names: Sequence[str]) -> list[Patch]:
+    return [
+        Patch(facecolor=PALETTE[c % len(PALETTE)], edgecolor="black", linewidth=0.5, label=f"{c + 1} {name}")
+        for c, name in enumerate(class_names)
+    ]

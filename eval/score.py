@@ -1,0 +1,74 @@
+"""Probes on a matrix of features: the part of linear evaluation that needs no encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from eval.features import check_finite
+from eval.linear_probe import PROBES, Selected
+from eval.metrics import per_class_recall, scores
+from eval.splits import Split
+from simclr.errors import InputError
+
+
+@dataclass(frozen=True)
+class Score:
+    """One probe on one split: ``metrics`` as fractions, ``recall`` of each class, and what the probe ``selected``."""
+
+    probe: str
+    split: Split
+    metrics: dict[str, float]
+    recall: dict[int, float]
+    selected: Selected
+
+
+def score(
+    features: Tensor,
+    labels: Tensor,
+    splits: Sequence[Split],
+    probes: Sequence[str] = tuple(PROBES),
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Score]:
+    """Every probe on every split: learns from the training rows alone, scored once on the test rows.
+
+    Args:
+        features: (N, dim), any float type, on the CPU.
+        labels: classes, (N,) int64; -1 = unlabelled, which no split may use.
+        splits: whose ids are rows of ``features``.
+        probes: names of ``eval.linear_probe.PROBES``.
+        progress: called with (probes fitted, all of them).
+
+    Returns:
+        One score for each split and probe, splits outermost.
+
+    Raises:
+        InputError: if a probe is unknown, features hold NaN or infinity, features and labels differ in length, a split
+            uses an unlabelled or missing row, or its training part holds fewer than two classes.
+    """
+    for probe in probes:
+        if probe not in PROBES:
+            raise InputError(f"there is no probe {probe!r}: choose from {', '.join(PROBES)}.")
+    if features.dim() != 2 or labels.shape != features.shape[:1]:
+        raise InputError(
+            f"features are {tuple(features.shape)} and labels {tuple(labels.shape)}: give (N, dim) and (N,) of one N."
+        )
+    check_finite(features, torch.arange(len(features)), "features")
+    found = []
+    for split in splits:
+        used = torch.cat([split.train, split.test])
+        if int(used.min()) < 0 or int(used.max()) >= len(labels) or bool((labels[used] < 0).any()):
+            raise InputError(f"the {split.name} split uses a sample that is unlabelled or not among the {len(labels)}.")
+        train_x, train_y, test_x = features[split.train], labels[split.train], features[split.test]
+        for probe in probes:
+            predictions, selected = PROBES[probe](train_x, train_y, test_x)
+            truth = labels[split.test]
+            found.append(
+                Score(probe, split, scores(truth, predictions), per_class_recall(truth, predictions), selected)
+            )
+            if progress is not None:
+                progress(len(found), len(splits) * len(probes))
+    return found

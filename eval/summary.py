@@ -1,0 +1,115 @@
+"""From scores to the rows of a result: mean and standard deviation over seeds, and paired differences."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from scipy.stats import t as student_t
+
+from eval.score import Score
+from simclr.files import write_text
+
+BASELINES = ("random", "raw")
+Found = Mapping[str, Sequence[tuple[int | None, Score]]]
+
+
+def rows(found: Found, metrics: Sequence[str]) -> list[dict[str, Any]]:
+    """One row for each representation, probe, number of shots, kind of split and metric.
+
+    Args:
+        found: representation -> (seed, score) of every fit; the seed is None where nothing was drawn.
+        metrics: which ones; ``accuracy`` is another name of ``oa``.
+
+    Returns:
+        Rows with ``mean``, ``sd`` (n - 1; None for a single value), ``per_seed``, and what was ``selected`` for each
+        seed; values are fractions.
+    """
+    table = []
+    for representation, scored in found.items():
+        for probe, shots, split in dict.fromkeys((s.probe, s.split.shots, s.split.name) for _, s in scored):
+            mine = [s for _, s in scored if (s.probe, s.split.shots, s.split.name) == (probe, shots, split)]
+            for metric in metrics:
+                values = [s.metrics["oa" if metric == "accuracy" else metric] for s in mine]
+                table.append(
+                    {
+                        "representation": representation,
+                        "probe": probe,
+                        "shots": shots,
+                        "split": split,
+                        "metric": metric,
+                        **mean_sd(values),
+                        "per_seed": values,
+                        "selected": [s.selected for s in mine],
+                    }
+                )
+    return table
+
+
+def paired(table: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Differences of ``pretrained`` and each baseline, seed by seed, with a 95 % Student t interval of their mean.
+
+    A representation without chance (one fixed split) has a single value, which stands against every seed of the other.
+    """
+    differences = []
+    key = ("probe", "shots", "split", "metric")
+    for row in table:
+        if row["representation"] != "pretrained":
+            continue
+        for baseline in BASELINES:
+            other = next(
+                r for r in table if r["representation"] == baseline and all(r[name] == row[name] for name in key)
+            )
+            n = max(len(row["per_seed"]), len(other["per_seed"]))
+            ours, theirs = (x if len(x) == n else x * n for x in (row["per_seed"], other["per_seed"]))
+            values = [a - b for a, b in zip(ours, theirs)]
+            differences.append(
+                {
+                    "difference": f"pretrained - {baseline}",
+                    **{name: row[name] for name in key},
+                    **mean_sd(values),
+                    "ci95": interval(values),
+                    "per_seed": values,
+                }
+            )
+    return differences
+
+
+def mean_sd(values: Sequence[float]) -> dict[str, float | None]:
+    """Mean and standard deviation (n - 1 in the denominator; None for a single value)."""
+    return {"mean": fmean(values), "sd": stdev(values) if len(values) > 1 else None}
+
+
+def interval(values: Sequence[float], level: float = 0.95) -> list[float] | None:
+    """Student t interval of the mean of independent values; None for a single value.
+
+    Source: Student, "The probable error of a mean", 1908.
+    """
+    n = len(values)
+    if n < 2:
+        return None
+    half = float(student_t.ppf(0.5 + level / 2, n - 1)) * stdev(values) / n**0.5
+    return [fmean(values) - half, fmean(values) + half]
+
+
+def write_result(result: Mapping[str, Any], path: str | Path) -> None:
+    """Writes a result as JSON, whole or not at all, in the order of its keys, one line for each entry of a list.
+
+    Raises:
+        ValueError: if a number is NaN or infinite, which JSON cannot hold.
+    """
+    parts = []
+    for key, value in result.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            text = "[\n    " + ",\n    ".join(_json(entry) for entry in value) + "\n  ]"
+        else:
+            text = _json(value)
+        parts.append(f"  {_json(key)}: {text}")
+    write_text(Path(path), "{\n" + ",\n".join(parts) + "\n}\n")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, allow_nan=False, ensure_ascii=False)

@@ -1,0 +1,131 @@
+import colorsys
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional as F
+
+from augment import RandomColorJitter
+from augment.color_jitter import BRIGHTNESS, CONTRAST, HUE, SATURATION, adjust_hue, blend, color_jitter
+
+TORCHVISION = {
+    BRIGHTNESS: F.adjust_brightness,
+    CONTRAST: F.adjust_contrast,
+    SATURATION: F.adjust_saturation,
+    HUE: F.adjust_hue,
+}
+
+
+def images(n, seed, bands=3, side=16):
+    """Random images in 0..1: noise, few levels (ties between channels, exact greys), black and white."""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.rand(n, bands, side, side, generator=generator)
+    x[::3] = (x[::3] * 3).round() / 3
+    if n > 1:
+        x[1, :, : side // 2] = 0.0
+        x[1, :, side // 2 :] = 1.0
+    return x
+
+
+def torchvision_jitter(x, factors, order):
+    out = []
+    for image, factor, steps in zip(x, factors.tolist(), order.tolist()):
+        for step in steps:
+            image = TORCHVISION[step](image, factor[step])
+        out.append(image)
+    return torch.stack(out)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6), st.floats(0, 1), st.floats(0, 0.5))
+def test_jitter_equals_torchvision_with_each_samples_factors_and_order(seed, strength, hue):
+    x = images(12, seed)
+    generator = torch.Generator().manual_seed(seed)
+    factors = 1 + strength * (2 * torch.rand(12, 4, generator=generator) - 1)
+    factors[:, HUE] = hue * (2 * torch.rand(12, generator=generator) - 1)
+    order = torch.stack([torch.randperm(4, generator=generator) for _ in range(12)])
+    difference = (color_jitter(x, factors, order) - torchvision_jitter(x, factors, order)).abs()
+    assert difference.max() < 1e-4
+
+
+@pytest.mark.parametrize("steps", [[0], [1], [2], [3], [0, 1], [2, 3], [0, 1, 2], [1, 2, 3]])
+def test_some_of_the_steps_equal_torchvision(steps):
+    x, n = images(10, 4), len(steps)
+    factors = torch.rand(10, 4) * 1.5
+    factors[:, HUE] = torch.rand(10) - 0.5
+    order = torch.stack([torch.tensor(steps)[torch.randperm(n)] for _ in range(10)])
+    ours = color_jitter(x, factors, order, hue=HUE in steps)
+    torch.testing.assert_close(ours, torchvision_jitter(x, factors, order), atol=1e-4, rtol=0)
+
+
+def test_one_band_equals_torchvision():
+    x, factors = images(6, 5, bands=1), torch.rand(6, 4) * 2
+    order = torch.tensor([[0, 1], [1, 0]] * 3)
+    ours = color_jitter(x, factors, order, hue=False)
+    torch.testing.assert_close(ours, torchvision_jitter(x, factors, order), atol=1e-5, rtol=0)
+
+
+def test_hue_equals_the_standard_library():
+    x = images(2, 7, side=6)
+    shift = torch.tensor([0.3, -0.45])
+    ours = adjust_hue(x, shift)
+    for i in range(2):
+        for pixel, turned in zip(x[i].flatten(1).T.tolist(), ours[i].flatten(1).T.tolist()):
+            h, s, v = colorsys.rgb_to_hsv(*pixel)
+            assert turned == pytest.approx(colorsys.hsv_to_rgb((h + float(shift[i])) % 1.0, s, v), abs=1e-5)
+
+
+def test_neutral_factors_change_nothing():
+    x = images(4, 8)
+    one, zero = torch.ones(4), torch.zeros(4)
+    assert torch.equal(blend(x, one, zero, zero), x)
+    torch.testing.assert_close(adjust_hue(x, zero), x, atol=1e-6, rtol=0)
+
+
+def test_factors_are_distributed_as_torchvisions():
+    arguments = {"brightness": 0.4, "contrast": (0.2, 0.9), "saturation": 1.3, "hue": 0.1}
+    torch.manual_seed(0)
+    ours = RandomColorJitter(**arguments).forward_parameters((4000, 3, 8, 8))
+    reference = v2.ColorJitter(**arguments)
+    drawn = [reference.make_params([]) for _ in range(2000)]
+    for i, name in enumerate(("brightness", "contrast", "saturation", "hue")):
+        theirs = [d[f"{name}_factor"] for d in drawn]
+        assert stats.ks_2samp(ours["factors"][:, i].numpy(), theirs).pvalue > 1e-3
+    assert torch.equal(ours["order"].sort(1).values, torch.arange(4).expand(4000, 4))
+    code = (ours["order"] * torch.tensor([64, 16, 4, 1])).sum(1).unique(return_counts=True)[1]
+    assert len(code) == 24
+    assert stats.chisquare(code.numpy()).pvalue > 1e-3
+
+
+def test_a_step_of_no_width_is_left_out():
+    jitter = RandomColorJitter(brightness=0.4, saturation=(1.0, 1.0), hue=0.1)
+    assert sorted(jitter.forward_parameters((1, 3, 4, 4))["order"][0].tolist()) == [BRIGHTNESS, HUE]
+    x = images(3, 1)
+    assert torch.equal(RandomColorJitter(p=1.0)(x), x)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"brightness": -0.1}, "brightness is -0.1, but must be a number of at least 0.0"),
+        ({"hue": 0.6}, "hue is 0.6, but must be a number between 0.0 and 0.5"),
+        ({"hue": (-0.7, 0.1)}, "hue"),
+        ({"contrast": (1.2, 0.8)}, "must increase"),
+        ({"contrast": "strong"}, "contrast"),
+        ({"p": 1.2}, "p is 1.2"),
+    ],
+)
+def test_bad_arguments_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        RandomColorJitter(**arguments)
+
+
+def test_bands_that_do_not_suit_are_refused():
+    with pytest.raises(ValueError, match="3 bands, but the samples have 200"):
+        RandomColorJitter(hue=0.1)(torch.rand(2, 200, 5, 5))
+    with pytest.raises(ValueError, match="set saturation=0 and hue=0"):
+        RandomColorJitter(saturation=0.1)(torch.rand(2, 1, 5, 5))
+    assert RandomColorJitter(brightness=0.4, p=1.0)(torch.rand(2, 1, 5, 5)).shape == (2, 1, 5, 5)

@@ -1,0 +1,230 @@
+import hashlib
+import subprocess
+import sys
+
+import pytest
+import torch
+from kornia.augmentation import AugmentationSequential
+
+from augment import OPERATIONS, Address, RandomHorizontalFlip, Views, build_views, permutation
+
+PHOTO = {
+    "resized_crop": {"size": 17, "scale": [0.2, 1.0], "ratio": [0.75, 1.3333]},
+    "horizontal_flip": {"p": 0.5},
+    "color_jitter": {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1, "p": 0.8},
+    "grayscale": {"p": 0.2},
+    "blur": {"kernel_size": 5, "sigma": [0.1, 2.0], "p": 0.5},
+    "solarize": {"threshold": 0.5, "p": 0.2},
+}
+SCENE = {
+    "horizontal_flip": {"p": 0.5},
+    "vertical_flip": {"p": 0.5},
+    "rotation90": {"p": 1.0},
+    "radiation": {"alpha": [0.9, 1.1], "beta": 0.04, "p": 0.9},
+    "spectral_jitter": {"gain": 0.1, "offset": 0.1, "order": 3, "p": 0.8},
+    "band_dropout": {"fraction": 0.1, "window": 2, "p": 0.5},
+    "noise": {"sd": 0.05, "p": 0.5},
+    "cutout": {"scale": [0.02, 0.3], "p": 0.5},
+}
+CASES = {"photo": (PHOTO, 3, 19), "scene": (SCENE, 13, 9)}
+
+
+def case(name, n=64, views=2, seed=0):
+    operations, bands, size = CASES[name]
+    built = build_views(operations, size=size, in_chans=bands, views=views, seed=seed)
+    return (
+        built,
+        torch.rand(n, bands, size, size, generator=torch.Generator().manual_seed(1)),
+        torch.arange(100, 100 + n),
+    )
+
+
+def digest(x):
+    return hashlib.sha256(x.contiguous().numpy().tobytes()).hexdigest()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_view_does_not_depend_on_its_batch(name):
+    views, x, ids = case(name)
+    whole = views(x, ids, 3)
+    assert whole.shape[:2] == (2, 64)
+    assert whole.dtype == torch.float32
+    for size in (1, 7):
+        parts = [views(b, i, 3) for b, i in zip(x.split(size), ids.split(size))]
+        assert torch.equal(torch.cat(parts, 1), whole)
+    order = torch.randperm(64, generator=torch.Generator().manual_seed(5))
+    torch.rand(10)
+    assert torch.equal(views(x[order], ids[order], 3), whole[:, order])
+    assert torch.equal(case(name, views=3)[0](x, ids, 3)[:2], whole)
+
+
+def test_a_fresh_process_draws_the_same_views():
+    code = (
+        "import torch, hashlib; from augment import build_views, permutation\n"
+        f"views = build_views({PHOTO!r}, size=19, in_chans=3, views=2, seed=0)\n"
+        "x = torch.rand(64, 3, 19, 19, generator=torch.Generator().manual_seed(1))[40:47]\n"
+        "print(hashlib.sha256(views(x, torch.arange(140, 147), 3).numpy().tobytes()).hexdigest())\n"
+        "print(permutation(7, 2, 6).tolist())"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    views, x, ids = case("photo")
+    assert printed == [digest(views(x, ids, 3)[:, 40:47]), str(permutation(7, 2, 6).tolist())]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_views_differ_between_views_epochs_ids_and_seeds(name):
+    views, x, ids = case(name)
+    x = x[:1].expand_as(x).contiguous()
+    first = views(x, ids, 0)
+    seeds = case(name, seed=1)[0]
+    for other in (first.flip(0), views(x, ids, 1), views(x, ids + 1, 0), seeds(x, ids, 0), first.roll(1, 1)):
+        assert ((first - other).flatten(2).abs().amax(2) > 1e-3).float().mean() > 0.9
+
+
+def test_operations_draw_independently_of_each_other():
+    x, ids = torch.rand(8, 3, 9, 9), torch.arange(8)
+    alone = build_views({"horizontal_flip": {}}, size=9, in_chans=3, views=2, seed=0)(x, ids, 0)
+    both = build_views({"horizontal_flip": {}, "vertical_flip": {"p": 0.0}}, size=9, in_chans=3, views=2, seed=0)
+    assert torch.equal(alone, both(x, ids, 0))
+
+
+def test_views_are_the_operations_on_the_addressed_uniforms():
+    views, x, ids = case("photo", n=16)
+    expected = x.repeat(2, 1, 1, 1)
+    address = Address(0, 5, ids.repeat(2), torch.arange(2).repeat_interleave(16))
+    for name, operation in views.operations.items():
+        uniforms = address.uniform(name, 1 + operation.draws(expected.shape))
+        expected = operation(expected, params=operation.forward_parameters(expected.shape, uniforms=uniforms))
+    torch.testing.assert_close(views(x, ids, 5).flatten(0, 1), expected, atol=1e-6, rtol=0)
+
+
+def test_before_and_after_frame_the_operations():
+    x = torch.randint(0, 256, (4, 3, 6, 6), dtype=torch.uint8)
+    views = Views({}, views=3, seed=0, before=lambda b: b.float() / 255, after=lambda v: (v - 0.5) * 2)
+    assert torch.equal(views(x, torch.arange(4), 0), ((x.float() / 255 - 0.5) * 2).expand(3, -1, -1, -1, -1))
+    assert torch.equal(Views({}, views=1, seed=0)(x, torch.arange(4), 0)[0], x.float())
+
+
+def test_neighbours_take_the_place_of_the_sample_in_all_views_but_the_first():
+    samples = torch.rand(10, 3, 6, 6)
+    seen = []
+
+    def neighbours(address):
+        seen.append((address.ids.tolist(), address.views.tolist(), address.epoch))
+        return samples[(address.ids + address.views) % 10]
+
+    views = Views({}, views=3, seed=0, before=lambda x: x * 2, neighbours=neighbours)
+    ids = torch.tensor([4, 9])
+    expected = torch.stack([samples[(ids + v) % 10] for v in range(3)]) * 2
+    assert torch.equal(views(samples[ids], ids, 7), expected)
+    assert seen == [([4, 9, 4, 9], [1, 1, 2, 2], 7)]
+
+
+def test_the_batch_is_neither_changed_nor_kept():
+    views, x, ids = case("photo", n=4)
+    before = x.clone()
+    views(x, ids, 0)
+    assert torch.equal(x, before)
+    for operation in views.operations.values():
+        held = [v for v in vars(operation).values() if isinstance(v, torch.Tensor)]
+        assert not held
+        assert operation._params == {}
+        assert operation._lazy_matrix_args is None
+
+
+def test_build_views_orders_describes_and_classifies():
+    views = build_views(dict(reversed(SCENE.items())), size=9, in_chans=13, views=2, seed=0)
+    assert list(views.operations) == [name for name in OPERATIONS if name in SCENE]
+    lines = views.describe()
+    assert len(lines) == len(SCENE)
+    assert lines[0] == "horizontal_flip: p=0.5"
+    assert views.band_operations
+    geometry = {k: v for k, v in SCENE.items() if k in ("rotation90", "vertical_flip")}
+    assert not build_views(geometry, size=9, in_chans=13, views=2, seed=0).band_operations
+    assert list(build_views({"noise": None}, size=9, in_chans=3, views=2, seed=0).operations) == []
+
+
+def test_a_per_pixel_linear_map_commutes_unless_there_are_band_operations():
+    operations = {k: SCENE[k] for k in ("horizontal_flip", "rotation90")}
+    operations |= {"resized_crop": {"size": 9}, "blur": {"kernel_size": 3}}
+    views = build_views(operations, size=9, in_chans=13, views=2, seed=0)
+    assert not views.band_operations
+    x, ids = torch.rand(6, 13, 9, 9), torch.arange(6)
+    matrix, bias = torch.randn(4, 13), torch.randn(4, 1, 1)
+
+    def linear(t):
+        return torch.einsum("kc,...chw->...khw", matrix, t) + bias
+
+    torch.testing.assert_close(views(linear(x), ids, 0), linear(views(x, ids, 0)), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("operations", "size", "bands", "message"),
+    [
+        ({"colour": {}}, 9, 3, "augment.colour is not an operation: use one of resized_crop"),
+        ({"noise": {"sigma": 1}}, 9, 3, "augment.noise.sigma is not an argument: use some of sd, p"),
+        ({"resized_crop": {}}, 15, 3, "augment.resized_crop.size is missing"),
+        ({"noise": {"p": 1.2}}, 9, 3, "augment.noise: p is 1.2"),
+        ({"resized_crop": {"size": 8, "scale": [1.0, 0.2]}}, 9, 3, "augment.resized_crop: scale"),
+        ({"resized_crop": {"size": 11}, "blur": {"kernel_size": 23}}, 64, 3, "too long for 11x11 images"),
+        ({"color_jitter": {"hue": 0.1}}, 9, 200, "augment.color_jitter: it takes images of 3 bands.*have 200"),
+        ({"grayscale": {}}, 9, 200, "augment.grayscale: it takes RGB images.*200 bands: leave it out"),
+        ({"solarize": {}}, 9, 200, "augment.solarize: it takes photographs"),
+        ({"band_dropout": {"window": 9}}, 9, 3, "augment.band_dropout: window is 9"),
+    ],
+)
+def test_bad_recipes_are_refused_in_one_line(operations, size, bands, message):
+    with pytest.raises(ValueError, match=message) as error:
+        build_views(operations, size=size, in_chans=bands, views=2, seed=0)
+    assert "\n" not in str(error.value)
+
+
+def test_bad_calls_are_refused():
+    with pytest.raises(ValueError, match="views is 0"):
+        Views({}, views=0, seed=0)
+    with pytest.raises(ValueError, match="the batch has 4 samples"):
+        Views({}, views=1, seed=0)(torch.rand(4, 1, 2, 2), torch.arange(3), 0)
+    with pytest.raises(ValueError, match="uniforms are"):
+        RandomHorizontalFlip().forward_parameters((2, 1, 4, 4), uniforms=torch.rand(2, 2))
+
+
+ARGUMENTS = {**PHOTO, **SCENE}
+UNIT = ("color_jitter",)
+PHOTO_ONLY = {"color_jitter": (3,), "grayscale": (3,), "solarize": (1, 3)}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("bands", [1, 3, 200])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
+def test_every_operation_keeps_dtype_and_finiteness_alone_and_in_kornias_container(name, bands, dtype):
+    if bands not in PHOTO_ONLY.get(name, (bands,)) or (name == "band_dropout" and bands == 1):
+        pytest.skip("the operation refuses so many bands")
+    operation = OPERATIONS[name](**{**ARGUMENTS[name]})
+    for x in (torch.rand(6, bands, 15, 15), torch.zeros(6, bands, 15, 15), torch.ones(6, bands, 15, 15)):
+        x = x.to(dtype)
+        torch.manual_seed(1)
+        out = operation(x)
+        assert out.dtype == dtype
+        assert out.isfinite().all()
+        torch.manual_seed(1)
+        assert torch.equal(operation(x), out)
+    torch.manual_seed(1)
+    assert torch.isfinite(AugmentationSequential(operation, data_keys=["input"])(x)).all()
+
+
+@pytest.mark.parametrize("name", [n for n in OPERATIONS if n not in UNIT])
+def test_no_operation_clamps(name):
+    """On values far outside 0..1, an operation commutes with a change of units x -> 1000 x, or is an exact move."""
+    bands = 3
+    scalable = {"radiation": {"beta": 0.0}, "noise": {"sd": 0.0}, "spectral_jitter": {"offset": 0.0}}
+    operation = OPERATIONS[name](**{**ARGUMENTS[name], **scalable.get(name, {})})
+    x = torch.randn(8, bands, 15, 15)
+    params = operation.forward_parameters(x.shape)
+    small, large = operation(x, params=params), operation(x * 1000, params=params)
+    if name == "solarize":
+        applied = params["batch_prob"].view(-1, 1, 1, 1) == 1
+        assert torch.equal(large, torch.where(applied & (x * 1000 >= 0.5), 1 - x * 1000, x * 1000))
+    else:
+        torch.testing.assert_close(large, small * 1000, atol=1e-2, rtol=1e-4)
