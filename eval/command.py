@@ -3,7 +3,7 @@
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -105,7 +105,7 @@ def _draw_map(
     draw_scene_map(path, source, split, predictions)
 
 
-def _reporter(show):  # type: ignore[no-untyped-def]
+def _reporter(show: Callable[[str], None]) -> Callable[[str, int, int], None]:
     started = time.perf_counter()
 
     def report(what: str, done: int, total: int) -> None:

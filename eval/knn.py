@@ -16,8 +16,8 @@ ROWS_AT_ONCE = 1024
 def _vote(similarity: Tensor, bank_labels: Tensor, k: int, temperature: float, num_classes: int) -> Tensor:
     """Class with the largest sum of weights among the k nearest; the lowest class where sums are equal."""
     near, index = similarity.topk(k, dim=1)
-    # Shifted by the largest possible cosine: no overflow at any temperature, and the same vote.
-    weights = ((near - 1.0) / temperature).exp()
+    # Shifted by each row's largest cosine: neither overflow nor all zero at any temperature, and the same vote.
+    weights = ((near - near[:, :1]) / temperature).exp()
     votes = similarity.new_zeros(len(similarity), num_classes)
     return votes.scatter_add_(1, bank_labels[index], weights).argmax(1)
 

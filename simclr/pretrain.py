@@ -94,7 +94,7 @@ def pretrain(
         optimizer = build_optimizer(
             train.optimizer, parts, lr=peak_lr, weight_decay=train.weight_decay, momentum=train.momentum
         )
-        state = load_run_state(checkpoints) if resume else {"step": 0}
+        state: dict[str, Any] = load_run_state(checkpoints) if resume else {"step": 0}
         if resume:
             model.load_state_dict(state["model"])
             optimizer.load_state_dict(state["optimizer"])

@@ -217,9 +217,7 @@ class Monitor(Section):
     """What is measured while the run goes on; nothing is ever selected by it."""
 
     every: Annotated[int, Field(ge=1)] = Field(default=50, description="steps between looks at the health of z and h")
-    knn: bool = Field(
-        default=True, description="leave-one-out kNN on a tenth of the training labels, where there are labels"
-    )
+    knn: bool = Field(default=True, description="leave-one-out kNN on a tenth of the labels, if any")
 
 
 class Log(Section):

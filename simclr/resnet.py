@@ -32,6 +32,11 @@ class ResNet(nn.Module):
     Source: He et al., "Deep residual learning", CVPR 2016; the small stem: Chen et al., "SimCLR", ICML 2020, B.9.
     """
 
+    layer1: nn.Sequential
+    layer2: nn.Sequential
+    layer3: nn.Sequential
+    layer4: nn.Sequential
+
     def __init__(
         self,
         block: type[BasicBlock] | type[Bottleneck],
