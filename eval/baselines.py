@@ -59,5 +59,26 @@ def raw_features(
     return features
 
 
+@torch.no_grad()
+def window_mean(preprocess: Preprocess, source: SceneSource, ids: Tensor, batch_size: int = BATCH_SIZE) -> Tensor:
+    """The encoder's own input, averaged over the patch: what a scene's surroundings say without anything learned.
+
+    Where the input is whitened this is a strong baseline, far above the pixel's spectrum.
+
+    Args:
+        preprocess: the encoder's.
+        source: the scene.
+        ids: which pixels, (n,) int64.
+        batch_size: patches at once.
+
+    Returns:
+        (n, out_chans) float32 on the CPU.
+    """
+    patches = preprocess.scene(source.to(_device_of(preprocess)))
+    features = torch.cat([patches[part].mean((2, 3)).float().cpu() for part in ids.split(batch_size)])
+    check_finite(features, ids, "the window means")
+    return features
+
+
 def _device_of(module: Preprocess) -> torch.device:
     return next((t.device for t in [*module.parameters(), *module.buffers()]), torch.device("cpu"))

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from eval.baselines import raw_features
+from eval.baselines import raw_features, window_mean
 from eval.features import BATCH_SIZE, extract_features, fingerprint
 from eval.linear_probe import ALPHAS, HEADLINE, LOGISTIC_C, LOGISTIC_MAX_ITER, LOGISTIC_TOL, PROBES
 from eval.metrics import METRICS
@@ -79,13 +79,10 @@ def linear_eval(
     if shots is None and isinstance(source, SceneSource) and test_source is None:
         shots = SCENE_SHOTS
     excluded = _excluded(encoder, source, test_source, exclude)
-    splits = _draw(labels, parts, shots or (), seeds, excluded)
-    probes, skipped = _choose_probes(probes, splits)
-
-    ids = torch.cat([torch.cat([s.train, s.test]) for s in splits]).unique()
-    place = torch.full((len(labels),), -1)
-    place[ids] = torch.arange(len(ids))
-    local = [replace(s, train=place[s.train], test=place[s.test]) for s in splits]
+    # Bad shots or probes are found before the long extraction.
+    _choose_probes(probes, _draw(labels, parts, shots or (), seeds, excluded))
+    ids = torch.nonzero(labels >= 0).flatten()
+    ids = ids[~torch.isin(ids, excluded)]
 
     def report(what: str) -> Callable[[int, int], None] | None:
         return None if progress is None else lambda done, total: progress(what, done, total)
@@ -98,11 +95,20 @@ def linear_eval(
         return torch.cat(found)
 
     def measure(features: Tensor, chosen: Sequence[Split], what: str) -> list[Score]:
-        return score(features, labels[ids], chosen, probes, report(what))
+        return score(features, labels[ids], chosen, names, report(what))
 
     before = fingerprint(encoder)
     found: dict[str, list[tuple[int | None, Score]]] = {}
     pretrained = extract(encoder, "features: pretrained")
+    # A streamed source finds its unreadable images now, and takes their labels away.
+    labels, _ = _labels_of(source, test_source)
+    readable = labels[ids] >= 0
+    pretrained, ids = pretrained[readable], ids[readable]
+    splits = _draw(labels, parts, shots or (), seeds, excluded)
+    names, skipped = _choose_probes(probes, splits)
+    place = torch.full((len(labels),), -1)
+    place[ids] = torch.arange(len(ids))
+    local = [replace(s, train=place[s.train], test=place[s.test]) for s in splits]
     found["pretrained"] = [(s.split.seed, s) for s in measure(pretrained, local, "probes: pretrained")]
     found["random"] = []
     for seed in seeds:
@@ -118,6 +124,9 @@ def linear_eval(
     )
     repeated = _repeated(raw, local[0]) if test_source is not None else None
     found["raw"] = [(s.split.seed, s) for s in measure(raw, local, "probes: raw")]
+    if isinstance(source, SceneSource) and test_source is None:
+        mean = window_mean(encoder.preprocess, source, ids, batch_size)  # type: ignore[arg-type]
+        found["window mean"] = [(s.split.seed, s) for s in measure(mean, local, "probes: window mean")]
     after = fingerprint(encoder)
     if after != before:
         raise RuntimeError("the encoder changed during the evaluation: it is not frozen.")
@@ -127,8 +136,8 @@ def linear_eval(
     return {
         "rows": table,
         "paired": paired(table),
-        "per_class": _per_class(found, source.class_names, HEADLINE if HEADLINE in probes else probes[0]),
-        "headline": HEADLINE if HEADLINE in probes else probes[0],
+        "per_class": _per_class(found, source.class_names, HEADLINE if HEADLINE in names else names[0]),
+        "headline": HEADLINE if HEADLINE in names else names[0],
         "selected_on": "training samples only (ridge: leave-one-out; logistic, knn: fixed values)",
         "transductive": transductive,
         "seeds": list(seeds),
@@ -136,6 +145,7 @@ def linear_eval(
         "skipped": skipped,
         "excluded": {"samples": len(excluded), "why": "given by id, or their labels were seen by the online kNN"},
         "repeated_in_training_part": repeated,
+        "damaged": [*source.damaged, *(test_source.damaged if test_source else [])],
         "splits": [_describe(s, labels, source.class_names) for s in splits],
         "probes": {
             "ridge": {"alphas": ALPHAS.tolist(), "features": "standardised on the training samples"},

@@ -13,7 +13,7 @@ from scipy.stats import t as student_t
 from eval.score import Score
 from simclr.files import write_text
 
-BASELINES = ("random", "raw")
+BASELINES = ("random", "raw", "window mean")
 Found = Mapping[str, Sequence[tuple[int | None, Score]]]
 
 
@@ -60,9 +60,10 @@ def paired(table: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         if row["representation"] != "pretrained":
             continue
         for baseline in BASELINES:
-            other = next(
-                r for r in table if r["representation"] == baseline and all(r[name] == row[name] for name in key)
-            )
+            others = [r for r in table if r["representation"] == baseline and all(r[name] == row[name] for name in key)]
+            if not others:
+                continue
+            other = others[0]
             n = max(len(row["per_seed"]), len(other["per_seed"]))
             ours, theirs = (x if len(x) == n else x * n for x in (row["per_seed"], other["per_seed"]))
             values = [a - b for a, b in zip(ours, theirs)]

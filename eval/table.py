@@ -62,6 +62,9 @@ def print_result(result: Mapping[str, Any], console: Console | None = None) -> N
         console.print(Text(line))
     for skip in result["skipped"]:
         console.print(Text(f"{skip['probe']} was left out: {skip['why']}"))
+    damaged = result.get("damaged", [])
+    if damaged:
+        console.print(Text(f"{len(damaged)} damaged images were left out: {', '.join(damaged[:5])}"))
     left_out = dict.fromkeys(name for split in result["splits"] for name in split["left_out"])
     if left_out:
         console.print(Text(f"left out, fewer than two samples: {', '.join(left_out)}"))

@@ -41,9 +41,11 @@ def pretrain(
     folder = output or Path("runs") / Path(recipe).stem
 
     from eval.monitor import knn_monitor, monitor_ids
+    from simclr.memory import keep_freed_memory
     from simclr.pretrain import OnlineProbe, pretrain
     from simclr.tables import print_summary
 
+    keep_freed_memory()
     probe = OnlineProbe(choose=monitor_ids, score=knn_monitor)
     numbers = pretrain(checked, folder, resume=resume, overwrite=overwrite, probe=probe)
     if is_main_process():
@@ -67,7 +69,9 @@ def linear_eval(
     Example: [bold]simclr linear-eval runs/indian-pines/encoder.safetensors --shots 5,20[/bold]
     """
     from eval.command import run_linear_eval
+    from simclr.memory import keep_freed_memory
 
+    keep_freed_memory()
     run_linear_eval(encoder, overrides or [], output=output, shots=shots, seeds=seeds, probes=probes)
 
 

@@ -15,7 +15,7 @@ def build_encoder(name: str, *, in_chans: int, stem: str = "imagenet", width: in
     """An encoder with random weights from torch's global generator: (B, in_chans, H, W) → (B, ``feature_dim``).
 
     Args:
-        name: ``resnet10`` … ``resnet152``, ``spectral_spatial``, or ``timm:NAME`` (needs the extra ``timm``).
+        name: ``resnet8`` … ``resnet152``, ``spectral_spatial``, or ``timm:NAME`` (needs the extra ``timm``).
         in_chans: channels of the input.
         stem: ResNets: ``imagenet`` or ``small``.
         width: channels of the first stage of a ResNet, or of the spectral–spatial network.

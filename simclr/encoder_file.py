@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -39,6 +40,8 @@ class FrozenEncoder(nn.Module):
         self.metadata = metadata
         self.feature_dim: int = metadata["feature_dim"]
         self.eval().requires_grad_(False)
+        # Convolutions are up to twice as fast this way; the numbers are the same.
+        self.encoder.to(memory_format=torch.channels_last)
 
     def forward(self, x: Tensor) -> Tensor:
         """Preprocessed batch (B, C, H, W) → representations (B, feature_dim), float32.
@@ -52,7 +55,7 @@ class FrozenEncoder(nn.Module):
                 f"the encoder takes (B, {expected}, H, W), but the batch has shape {tuple(x.shape)}: "
                 "call encoder(encoder.preprocess(batch)) with a raw batch"
             )
-        return self.encoder(x).float()
+        return self.encoder(x.contiguous(memory_format=torch.channels_last)).float()
 
     def random_twin(self, seed: int) -> "FrozenEncoder":
         """The same architecture and preprocessing with fresh random weights: the baseline of every result."""

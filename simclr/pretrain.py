@@ -87,7 +87,8 @@ def pretrain(
         save_every = train.checkpoint_every or max(order.steps_per_epoch, total_steps // 10)
 
         # What learns.
-        model = build_model(recipe.encoder, recipe.head, preprocess.out_chans, recipe.seed).to(device)
+        model = build_model(recipe.encoder, recipe.head, preprocess.out_chans, recipe.seed)
+        model.to(device).to(memory_format=torch.channels_last)
         encoder, parts = model.encoder, [model.encoder, model.head]
         if world_size > 1:
             convert_sync_batchnorm(model, device)
@@ -119,7 +120,7 @@ def pretrain(
         model.train()
         for step, ids, batch in batches(source, order, state["step"], total_steps, device, recipe.data.workers):
             views = augment(batch, ids, order.epoch(step))  # (V, b, C, h, w)
-            h, z = distributed(views.flatten(0, 1))
+            h, z = distributed(views.flatten(0, 1).contiguous(memory_format=torch.channels_last))
             h, z = (t.unflatten(0, views.shape[:2]) for t in (h, z))  # (V, b, dim)
             loss = nt_xent(z, recipe.loss.temperature)
             value = loss.item()

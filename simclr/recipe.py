@@ -176,7 +176,7 @@ class Augment(Section):
 class Encoder(Section):
     """The base encoder f."""
 
-    name: str = Field("resnet18", description="resnet10 to resnet152, spectral_spatial, or timm:NAME")
+    name: str = Field("resnet18", description="resnet8 to resnet152, spectral_spatial, or timm:NAME")
     stem: Literal["imagenet", "small"] = Field("imagenet", description="ResNets; small: 3x3 without max-pool")
     width: Annotated[int, Field(ge=1)] = Field(64, description="channels of the first stage")
 

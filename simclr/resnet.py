@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck, conv1x1
 
-LAYOUTS: dict[str, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, int, int, int]]] = {
+LAYOUTS: dict[str, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, ...]]] = {
+    "resnet8": (BasicBlock, (1, 1, 1)),
     "resnet10": (BasicBlock, (1, 1, 1, 1)),
     "resnet18": (BasicBlock, (2, 2, 2, 2)),
     "resnet34": (BasicBlock, (3, 4, 6, 3)),
@@ -24,18 +25,13 @@ class ResNet(nn.Module):
 
     Args:
         block: torchvision's BasicBlock or Bottleneck.
-        layers: number of blocks in each of the four stages.
+        layers: number of blocks in each stage; the paper's networks for CIFAR have three, those for ImageNet four.
         in_chans: channels of the input.
         stem: ``imagenet`` (7x7 stride 2, max-pool) or ``small`` (3x3 stride 1, no max-pool; for images up to 64 px).
         width: channels of the first stage.
 
     Source: He et al., "Deep residual learning", CVPR 2016; the small stem: Chen et al., "SimCLR", ICML 2020, B.9.
     """
-
-    layer1: nn.Sequential
-    layer2: nn.Sequential
-    layer3: nn.Sequential
-    layer4: nn.Sequential
 
     def __init__(
         self,
@@ -58,6 +54,7 @@ class ResNet(nn.Module):
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
         channels = width
+        self.stages = len(layers)
         for stage, depth in enumerate(layers):
             planes = width * 2**stage
             blocks: list[nn.Module] = []
@@ -80,5 +77,6 @@ class ResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
-        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        for stage in range(self.stages):
+            x = getattr(self, f"layer{stage + 1}")(x)
         return torch.flatten(self.avgpool(x), 1)

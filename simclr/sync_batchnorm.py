@@ -45,7 +45,7 @@ class _SyncBatchNorm(_BatchNorm):
             return super().forward(input)
         shape = (1, -1, *[1] * (input.ndim - 2))
         axes = [0, *range(2, input.ndim)]
-        x = input.float()
+        x = input if input.dtype == torch.float64 else input.float()
         count = input.numel() // input.shape[1] * dist.get_world_size()
         # Two passes: E[x²] − E[x]² would lose half of the digits where the mean is large.
         mean = _AllReduceSum.apply(x.sum(axes)) / count

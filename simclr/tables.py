@@ -10,6 +10,8 @@ from rich.table import Table
 def print_summary(numbers: dict[str, Any], folder: Path) -> None:
     """The end of a run: what came out and where it lies."""
     table = Table(show_header=False, box=None)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     labels = {
         "steps": ("steps", "{:,}"),
         "samples_seen": ("samples seen", "{:,}"),

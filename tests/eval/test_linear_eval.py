@@ -62,7 +62,7 @@ def row(result, **wanted):
 def test_a_scene_has_a_row_for_everything():
     _, _, _, result = scene_result()
     keys = [(r["representation"], r["probe"], r["shots"], r["metric"]) for r in result["rows"]]
-    assert len(keys) == len(set(keys)) == 3 * 3 * 2 * 3
+    assert len(keys) == len(set(keys)) == 4 * 3 * 2 * 3
     assert all(len(r["per_seed"]) == len(r["selected"]) == 3 for r in result["rows"])
     assert {r["split"] for r in result["rows"]} == {"random"}
     assert result["encoder"]["sha256_before"] == result["encoder"]["sha256_after"]

@@ -1,0 +1,135 @@
+"""What a user sees: bad input is one line and exit status 2."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import scipy.io
+from PIL import Image
+
+from simclr import cli
+
+pytestmark = pytest.mark.usefixtures("fresh_accelerate")
+
+
+@pytest.fixture
+def simclr(monkeypatch, capsys):
+    """Runs a command line in this process: (exit status, stdout, stderr)."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["simclr", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        return caught.value.code, *capsys.readouterr()
+
+    return call
+
+
+def refuse(outcome, *words):
+    status, _, stderr = outcome
+    assert status == 2, stderr
+    assert stderr.count("\n") == 1, stderr
+    assert stderr.startswith("simclr: ")
+    for word in words:
+        assert word in stderr
+
+
+def image_folder(path, names, content=b""):
+    path.mkdir(parents=True)
+    for name in names:
+        if content:
+            (path / name).write_bytes(content)
+        else:
+            Image.fromarray(np.random.default_rng(0).integers(0, 255, (12, 12, 3), dtype=np.uint8)).save(path / name)
+    return path
+
+
+def test_recipe_mistakes(simclr, tmp_path):
+    out = ("--output", tmp_path / "run")
+    refuse(simclr("pretrain", "digit", *out), "no recipe 'digit'", "did you mean digits")
+    refuse(simclr("pretrain", "digits", "train.epcohs=3", *out), "did you mean train.epochs")
+    refuse(simclr("pretrain", "digits", "train.epochs=three", *out), "train.epochs", "integer")
+    refuse(simclr("pretrain", "digits", "train.batch_size=4096", *out), "4096", "1797", "train.batch_size=1024")
+    refuse(simclr("pretrain", "digits", "augment.color_jitter={}", *out), "color_jitter", "3 bands")
+    refuse(simclr("pretrain", "digits", "encoder.name=resnt18", *out), "did you mean resnet18")
+    refuse(simclr("pretrain", "digits", "train.precision=fp16", *out), "fp16", "GPU")
+    refuse(simclr("pretrain", "digits", "--wrong"), "--wrong")
+    refuse(simclr("pretrian"), "pretrian")
+
+
+def test_image_folder_mistakes(simclr, tmp_path):
+    def pretrain(path):
+        return simclr("pretrain", "image-folder", f"data.path={path}", "--output", tmp_path / "run")
+
+    refuse(pretrain(tmp_path / "nowhere"), "nowhere")
+    (tmp_path / "empty").mkdir()
+    refuse(pretrain(tmp_path / "empty"), "empty", ".jpg")
+    refuse(pretrain(image_folder(tmp_path / "broken", ["a.jpg", "b.jpg"], b"no image")), "a.jpg")
+    few = image_folder(tmp_path / "few", ["a.png", "b.png"])
+    refuse(pretrain(few), "train.batch_size is 256", "2 samples")
+
+
+def test_scene_mistakes(simclr, tmp_path):
+    def pretrain(path):
+        return simclr(
+            "pretrain", "indian-pines", "data.source=scene", f"data.path={path}", "--output", tmp_path / "run"
+        )
+
+    cube = np.random.default_rng(0).random((20, 20, 70))
+    scipy.io.savemat(tmp_path / "none.mat", {"gt": np.ones((20, 20))})
+    refuse(pretrain(tmp_path / "none.mat"), "none.mat", "gt")
+    scipy.io.savemat(tmp_path / "two.mat", {"first": cube, "second": cube})
+    refuse(pretrain(tmp_path / "two.mat"), "first", "second", "data.cube_key")
+
+
+def test_encoder_mistakes(simclr, tmp_path):
+    out = ("--output", tmp_path / "run")
+    small = ("train.max_steps=1", "train.batch_size=16", "data.whiten=4", "data.patch_size=9", "monitor.knn=false")
+    assert simclr("pretrain", "indian-pines", *small, *out)[0] == 0
+    encoder = tmp_path / "run" / "encoder.safetensors"
+    photos = image_folder(tmp_path / "photos", ["a.png", "b.png"])
+    other = ("data.source=image-folder", f"data.path={photos}")
+    refuse(simclr("linear-eval", encoder, *other), "200 bands", "has 3")
+    refuse(simclr("linear-eval", encoder, "train.epochs=3"), "train.epochs", "data.path=FOLDER")
+    refuse(simclr("linear-eval", encoder, "--shots", "many"), "--shots")
+    refuse(simclr("linear-eval", encoder, "--probes", "svm"), "svm", "ridge")
+    refuse(simclr("linear-eval", tmp_path / "nothing"), "no encoder file")
+    encoder.write_bytes(encoder.read_bytes()[:5000])
+    refuse(simclr("linear-eval", encoder), "damaged or cut short")
+
+
+def test_the_whole_way_on_the_digits(simclr, tmp_path):
+    run = tmp_path / "run"
+    status, stdout, _ = simclr("pretrain", "digits", "train.epochs=1", "--output", run)
+    assert status == 0
+    assert "encoder.safetensors" in stdout
+    status, stdout, stderr = simclr("linear-eval", run, "--seeds", "2", "--probes", "ridge,knn")
+    assert status == 0, stderr
+    for word in ("pretrained", "random", "raw", "points"):
+        assert word in stdout
+    assert (run / "result.json").exists()
+
+
+def test_recipes_are_listed(simclr):
+    status, stdout, _ = simclr("recipes")
+    assert status == 0
+    assert "indian-pines" in stdout
+
+
+def test_debug_shows_the_traceback(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["simclr", "--debug", "pretrain", "digit"])
+    with pytest.raises(Exception, match="no recipe"):
+        cli.main()
+
+
+def test_help_has_an_example_for_every_command(simclr):
+    for command in ("pretrain", "linear-eval"):
+        status, stdout, _ = simclr(command, "--help")
+        assert status == 0
+        assert "Example" in stdout
+
+
+def test_it_is_a_program():
+    done = subprocess.run([sys.executable, "-m", "simclr", "--help"], capture_output=True, text=True, check=True)
+    assert "pretrain" in done.stdout

@@ -1,0 +1,127 @@
+"""The loop, run for real on the digits."""
+
+import json
+
+import matplotlib.image
+import pytest
+import torch
+
+from simclr import load_encoder
+from simclr.checkpoint import run_states
+from simclr.errors import DivergenceError, InputError
+from simclr.pretrain import OnlineProbe, pretrain
+from simclr.recipe import read_recipe
+
+pytestmark = pytest.mark.usefixtures("fresh_accelerate")
+TINY = ["encoder.width=4", "train.batch_size=128", "train.checkpoint_every=4"]
+
+
+def metrics(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_a_run_is_a_folder_that_explains_itself(tmp_path):
+    recipe = read_recipe("digits", [*TINY, "train.max_steps=9", "monitor.every=3"])
+    said: list[str] = []
+    seen = []
+
+    def score(h, labels):
+        seen.append((h.shape, labels.tolist()))
+        return 0.5
+
+    probe = OnlineProbe(choose=lambda labels: torch.tensor([3, 5, 8]), score=score)
+    numbers = pretrain(recipe, tmp_path, probe=probe, say=said.append)
+
+    assert read_recipe(tmp_path / "recipe.yaml") == recipe
+    lines = metrics(tmp_path)
+    assert [line["step"] for line in lines] == list(range(9))
+    assert all(line["loss"] > 0 for line in lines)
+    assert [line["step"] for line in lines if "rankme" in line] == [2, 5, 8]
+    assert [line["step"] for line in lines if "knn" in line] == [3, 7, 8]
+    assert seen == [((3, 32), [3, 5, 8])] * 3
+    assert [path.name for path in run_states(tmp_path / "checkpoints")] == ["step-00000008.pt", "step-00000009.pt"]
+    assert matplotlib.image.imread(tmp_path / "views.png").std() > 0.05
+    assert any("weight decay" in line for line in said)
+
+    encoder = load_encoder(tmp_path)
+    assert encoder.metadata["monitor_ids"] == [3, 5, 8]
+    assert encoder.metadata["numbers"]["loss"] == numbers["loss"] == lines[-1]["loss"]
+    state = torch.load(tmp_path / "checkpoints" / "step-00000009.pt", weights_only=True)
+    assert torch.equal(state["model"]["encoder.conv1.weight"], encoder.encoder.conv1.weight)
+    raw = torch.randint(0, 256, (2, 1, 8, 8), dtype=torch.uint8)
+    assert encoder(encoder.preprocess(raw)).shape == (2, 32)
+
+
+def test_the_saved_recipe_runs_again_to_the_same_numbers(tmp_path):
+    recipe = read_recipe("digits", [*TINY, "train.max_steps=3"])
+    pretrain(recipe, tmp_path / "a")
+    pretrain(read_recipe(tmp_path / "a" / "recipe.yaml"), tmp_path / "b")
+    assert [m["loss"] for m in metrics(tmp_path / "a")] == [m["loss"] for m in metrics(tmp_path / "b")]
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "lars"])
+def test_a_run_that_was_cut_off_resumes_to_the_same_numbers(tmp_path, optimizer):
+    recipe = read_recipe("digits", [*TINY, "train.max_steps=12", f"train.optimizer={optimizer}"])
+    pretrain(recipe, tmp_path / "whole")
+
+    class PowerCutError(Exception):
+        pass
+
+    calls = []
+
+    def cut(h, labels):
+        calls.append(1)
+        if len(calls) == 2:  # at step 8, before its run state is written
+            raise PowerCutError
+        return 0.0
+
+    with pytest.raises(PowerCutError):
+        pretrain(recipe, tmp_path / "cut", probe=OnlineProbe(lambda labels: torch.arange(2), cut))
+    with (tmp_path / "cut" / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 7, "lo')  # the line that was being written
+    pretrain(recipe, tmp_path / "cut", resume=True)
+    assert [(m["step"], m["loss"]) for m in metrics(tmp_path / "cut")] == [
+        (m["step"], m["loss"]) for m in metrics(tmp_path / "whole")
+    ]
+
+
+def test_a_folder_that_holds_a_run_is_not_touched_unasked(tmp_path):
+    recipe = read_recipe("digits", [*TINY, "train.max_steps=2"])
+    with pytest.raises(InputError, match="no run state to resume"):
+        pretrain(recipe, tmp_path, resume=True)
+    pretrain(recipe, tmp_path)
+    with pytest.raises(InputError, match="holds a run already"):
+        pretrain(recipe, tmp_path)
+    other = read_recipe("digits", [*TINY, "train.max_steps=2", "train.lr=1e-3"])
+    with pytest.raises(InputError, match=r"train\.lr was 0\.002, now it is 0\.001"):
+        pretrain(other, tmp_path, resume=True)
+    pretrain(other, tmp_path, overwrite=True)
+    assert load_encoder(tmp_path).metadata["recipe"]["train"]["lr"] == 0.001
+
+
+def test_divergence_names_step_cause_and_run_state(tmp_path):
+    recipe = read_recipe("digits", [*TINY, "train.max_steps=50", "train.optimizer=sgd", "train.lr=1e30"])
+    with pytest.raises(DivergenceError, match=r"at step \d+: .*lower train\.lr.*run state"):
+        pretrain(recipe, tmp_path)
+
+
+def test_more_views_and_bf16(tmp_path):
+    recipe = read_recipe("digits", [*TINY, "train.max_steps=2", "augment.views=3", "train.precision=bf16"])
+    assert pretrain(recipe, tmp_path)["loss"] > 0
+
+
+@pytest.mark.parametrize("tracker", ["wandb", "tensorboard"])
+def test_trackers_work_without_an_account(tmp_path, tracker):
+    recipe = read_recipe("digits", [*TINY, "train.max_steps=2", f"log.trackers=[{tracker}]"])
+    pretrain(recipe, tmp_path)
+    written = {path.name.split(".")[0] for path in tmp_path.rglob("*") if path.is_file()}
+    assert any(name.startswith(("events", "run-")) for name in written), written
+
+
+def test_a_scene_with_neighbours_and_with_band_operations(tmp_path):
+    small = ["train.max_steps=2", "train.batch_size=64", "data.whiten=8", "encoder.width=8"]
+    assert pretrain(read_recipe("indian-pines", small), tmp_path / "a")["loss"] > 0
+    bands = ["augment.radiation={}", "augment.spectral_jitter={}", "data.patch_size=9"]
+    assert pretrain(read_recipe("indian-pines", [*small, *bands]), tmp_path / "b")["loss"] > 0
+    with pytest.raises(InputError, match="RGB"):
+        pretrain(read_recipe("indian-pines", [*small, "augment.grayscale={}"]), tmp_path / "c")
