@@ -19,7 +19,8 @@ from simclr.build import build_source
 from simclr.data import SceneSource
 from simclr.encoder_file import FrozenEncoder, load_encoder
 from simclr.errors import InputError
-from simclr.recipe import Data, apply_overrides, check_recipe
+from simclr.recipe import apply_overrides, check_recipe
+from simclr.schema import Data
 
 
 def run_linear_eval(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -21,6 +19,7 @@ from eval.summary import paired, rows
 from simclr.data.scene import SceneSource
 from simclr.data.source import Source
 from simclr.errors import InputError
+from simclr.metadata import versions
 
 SEEDS = (0, 1, 2, 3, 4)
 SCENE_SHOTS = (5, 20)
@@ -171,7 +170,7 @@ def linear_eval(
             "sha256_after": after,
             "frozen": True,
         },
-        "versions": _versions(),
+        "versions": versions(),
         "command": command,
     }
 
@@ -294,13 +293,3 @@ def _describe(split: Split, labels: Tensor, names: Sequence[str]) -> dict[str, A
         "sha256_train": digest["train"],
         "sha256_test": digest["test"],
     }
-
-
-def _versions() -> dict[str, str | None]:
-    found: dict[str, str | None] = {"python": platform.python_version()}
-    for package in ("simclr", "torch", "scikit-learn", "numpy"):
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            found[package] = None
-    return found

@@ -13,7 +13,7 @@ from simclr.encoder import build_encoder
 from simclr.errors import InputError
 from simclr.head import ProjectionHead
 from simclr.model import SimCLR
-from simclr.recipe import Augment, Data, Encoder, Head, Recipe
+from simclr.schema import Augment, Data, Encoder, Head, Recipe
 
 
 class Inputs(NamedTuple):

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from simclr.data import Preprocess, SceneSource, Source
-from simclr.recipe import Recipe
+from simclr.schema import Recipe
 
 
 def describe_run(

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,9 +22,9 @@ from simclr.metadata import describe_run
 from simclr.ntxent import nt_xent
 from simclr.optimizer import build_optimizer, parameter_table, set_lr
 from simclr.progress import Progress
-from simclr.recipe import Recipe
 from simclr.run_folder import MetricsFile, open_run_folder
 from simclr.schedule import scaled_lr, warmup_cosine
+from simclr.schema import Recipe
 from simclr.sync_batchnorm import convert_sync_batchnorm
 from simclr.trackers import start_trackers
 from simclr.views_picture import draw_views
@@ -77,7 +77,8 @@ def pretrain(
         on_main_first(accelerator, lambda: stack.enter_context(folder))
 
         # What there is to learn from, and in which order.
-        source, augment, preprocess, plain, embed = build_inputs(recipe, device)
+        with accelerator.main_process_first() if recipe.data.download else nullcontext():
+            source, augment, preprocess, plain, embed = build_inputs(recipe, device)
         rank, world_size = accelerator.process_index, accelerator.num_processes
         order = SampleOrder(len(source), train.batch_size, recipe.seed, rank, world_size)
         total_steps = train.epochs * order.steps_per_epoch
@@ -154,8 +155,9 @@ def pretrain(
 
         if main:
             if source.damaged:
-                shown = ", ".join(source.damaged[:5]) + (", …" if len(source.damaged) > 5 else "")
-                say(f"{len(source.damaged)} damaged images were skipped: {shown}")
+                n = len(source.damaged)
+                shown = ", ".join(source.damaged[:5]) + (", …" if n > 5 else "")
+                say(f"{n} damaged {'image was' if n == 1 else 'images were'} skipped: {shown}")
             ids_seen = watched.ids.tolist() if watched else []
             metadata = describe_run(recipe, source, preprocess, encoder, total_steps, numbers, ids_seen)
             save_encoder(output / "encoder.safetensors", encoder, preprocess, metadata)

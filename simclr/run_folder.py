@@ -12,7 +12,8 @@ from typing import IO, Any
 from simclr.checkpoint import run_states
 from simclr.errors import InputError
 from simclr.files import write_text
-from simclr.recipe import Recipe, read_recipe, write_recipe
+from simclr.recipe import read_recipe, write_recipe
+from simclr.schema import Recipe
 
 # What may differ when a run is resumed: it changes no number.
 _FREE_ON_RESUME = ("description", "monitor", "log", "train.checkpoint_every", "data.workers")

@@ -7,7 +7,7 @@ from typing import Any
 from accelerate import Accelerator
 
 from simclr.errors import InputError
-from simclr.recipe import Recipe
+from simclr.schema import Recipe
 
 
 def start_trackers(accelerator: Accelerator, recipe: Recipe) -> Callable[[dict[str, Any], int], None]:

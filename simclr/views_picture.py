@@ -2,18 +2,27 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
 
+from augment.addressed import permutation
+from augment.pipeline import Views
+from simclr.data import Source
 from simclr.files import write_atomically
 
 
 @torch.no_grad()
 def draw_views(
-    augment: Any, source: Any, plain: Any, embed: Callable[[Tensor], Tensor], seed: int, path: Path, samples: int = 8
+    augment: Views,
+    source: Source,
+    plain: Source,
+    embed: Callable[[Tensor], Tensor],
+    seed: int,
+    path: Path,
+    samples: int = 8,
 ) -> None:
     """Draw some samples, each beside its views of the first epoch, as the encoder gets them.
 
@@ -26,14 +35,10 @@ def draw_views(
         path: PNG to write.
         samples: columns of the picture.
     """
-    from augment.addressed import permutation
-
     ids = permutation(seed, 0, len(source), "cpu")[:samples]
     rows = [embed(plain[ids]).float().cpu(), *augment(source[ids], ids, 0).float().cpu()]
     names = ["sample", *(f"view {v + 1}" for v in range(len(rows) - 1))]
     pictures = false_colour(rows)
-
-    from matplotlib.figure import Figure
 
     figure = Figure(figsize=(1.3 * len(ids), 1.4 * len(rows)), dpi=120, layout="constrained")
     axes = figure.subplots(len(rows), len(ids), squeeze=False)

@@ -1,6 +1,6 @@
 import torch
 
-from eval.baselines import raw_features
+from eval.baselines import raw_features, window_mean
 from simclr.data.preprocess import fit_preprocess
 from simclr.data.scene import SceneSource
 from simclr.data.tensor_source import TensorSource
@@ -30,3 +30,12 @@ def test_a_scenes_pixel_is_its_standardised_spectrum():
     expected = ((flat - flat.mean(1, keepdim=True)) / flat.std(1, correction=0, keepdim=True))[:, ids].T
     found = raw_features(fit_preprocess(source, whiten=2), source, ids)
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_the_window_mean_is_the_mean_of_the_encoders_input():
+    source = SceneSource(torch.rand(5, 9, 8) * 1000, patch_size=9)
+    preprocess = fit_preprocess(source, whiten=2, pool=3)
+    ids = torch.tensor([0, 41, 10])
+    torch.testing.assert_close(
+        window_mean(preprocess, source, ids, batch_size=2), preprocess(source[ids]).mean((2, 3)), atol=1e-4, rtol=0
+    )

@@ -1,14 +1,17 @@
 import functools
 import math
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from eval import linear_eval as module
 from eval.linear_eval import linear_eval
 from eval.score import score
 from eval.splits import k_shot
+from simclr.data import ImageFolder
 from simclr.data.digits import load_digits
 from simclr.data.preprocess import Preprocess, fit_preprocess
 from simclr.data.scene import SceneSource
@@ -204,3 +207,20 @@ def test_paired_differences_are_of_the_same_seed():
         expected = ttest_rel(ours, theirs).confidence_interval(0.95)
         if not math.isnan(expected.low):
             assert difference["ci95"] == pytest.approx([expected.low, expected.high])
+
+
+def test_a_damaged_image_of_a_streamed_source_is_left_out_and_named(tmp_path):
+    """It is found while features are extracted; another image's features must not be scored under its label."""
+    rng = np.random.default_rng(0)
+    for c in range(2):
+        (tmp_path / str(c)).mkdir()
+        for i in range(8):
+            pixels = rng.integers(100 * c, 100 * c + 100, (6, 6), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / str(c) / f"{i}.png")
+    (tmp_path / "0" / "3.png").write_bytes(b"damaged")
+    source = ImageFolder(tmp_path, max_damaged=0.1)
+    encoder = Projection(Preprocess(1, "unit"), 36)
+    result = linear_eval(encoder, source, seeds=(0,), probes=("ridge",))
+    assert [name.replace("\\", "/") for name in result["damaged"]] == ["0/3.png"]
+    (split,) = result["splits"]
+    assert split["train"] + split["test"] == 15

@@ -3,8 +3,10 @@
 import json
 
 import matplotlib.image
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from simclr import load_encoder
 from simclr.checkpoint import run_states
@@ -125,3 +127,22 @@ def test_a_scene_with_neighbours_and_with_band_operations(tmp_path):
     assert pretrain(read_recipe("indian-pines", [*small, *bands]), tmp_path / "b")["loss"] > 0
     with pytest.raises(InputError, match="RGB"):
         pretrain(read_recipe("indian-pines", [*small, "augment.grayscale={}"]), tmp_path / "c")
+
+
+@pytest.mark.parametrize("feed", ["resident", "stream"])
+def test_photographs_with_a_damaged_one_among_them(tmp_path, feed):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(24):
+        Image.fromarray(rng.integers(0, 255, (20, 16, 3), dtype=np.uint8)).save(photos / f"{i:02}.jpg")
+    (photos / "07.jpg").write_bytes((photos / "07.jpg").read_bytes()[:200])
+    options = [f"data.path={photos}", "data.image_size=16", "augment.resized_crop.size=12", f"data.feed={feed}"]
+    options += ["data.max_damaged=0.1", "encoder.name=resnet10", "encoder.width=4", "encoder.stem=small"]
+    options += ["train.batch_size=8", "train.max_steps=6", "train.precision=fp32", "augment.blur.kernel_size=3"]
+    said: list[str] = []
+    pretrain(read_recipe("image-folder", options), tmp_path / "run", say=said.append)
+    assert said[-1] == "1 damaged image was skipped: 07.jpg"
+    encoder = load_encoder(tmp_path / "run")
+    h = encoder(encoder.preprocess(torch.randint(0, 256, (3, 3, 40, 30), dtype=torch.uint8)))
+    assert h.shape == (3, 32)
