@@ -91,8 +91,9 @@ class Views(nn.Module):
         return any(operation.acts_on_bands for operation in self._named().values())
 
     def describe(self) -> list[str]:
-        """One line per operation: its name and arguments."""
-        return [f"{name}: {operation.describe()}" for name, operation in self._named().items()]
+        """One line per operation, in order: its name and arguments; first, where neighbours come from."""
+        lines = [] if self.neighbours is None else [str(self.neighbours)]
+        return lines + [f"{name}: {operation.describe()}" for name, operation in self._named().items()]
 
     @torch.no_grad()
     def forward(self, batch: Tensor, ids: Tensor, epoch: int) -> Tensor:

@@ -74,7 +74,7 @@ def window_mean(preprocess: Preprocess, source: SceneSource, ids: Tensor, batch_
     Returns:
         (n, out_chans) float32 on the CPU.
     """
-    patches = preprocess.scene(source.to(_device_of(preprocess)))
+    patches = preprocess.scene(source)
     features = torch.cat([patches[part].mean((2, 3)).float().cpu() for part in ids.split(batch_size)])
     check_finite(features, ids, "the window means")
     return features

@@ -16,7 +16,7 @@ from eval.splits import k_shot
 from eval.summary import write_result
 from eval.table import print_result
 from simclr.build import build_source
-from simclr.data import SceneSource
+from simclr.data import SceneSource, Source
 from simclr.encoder_file import FrozenEncoder, load_encoder
 from simclr.errors import InputError
 from simclr.recipe import apply_overrides, check_recipe
@@ -46,10 +46,7 @@ def run_linear_eval(
         InputError: what was given does not fit together.
     """
     encoder = load_encoder(path)
-    folder = output or (path if path.is_dir() else path.parent)
-    folder.mkdir(parents=True, exist_ok=True)
     data = _data_section(encoder, overrides)
-    own_data = data.model_dump(mode="json") == encoder.metadata["data"]
     source, test_source = build_source(data), build_source(data, "test")
     assert source is not None
     if source.in_chans != encoder.preprocess.in_chans:
@@ -57,6 +54,13 @@ def run_linear_eval(
             f"the encoder takes {encoder.preprocess.in_chans} bands, but {source.name} has {source.in_chans}: "
             "judge it on data of the same bands"
         )
+    own_data = _same_samples(encoder, source)
+    if output is None and not own_data:
+        raise InputError(
+            f"{source.name} is not what the encoder was pretrained on: give --output FOLDER for the result"
+        )
+    folder = output or (path if path.is_dir() else path.parent)
+    folder.mkdir(parents=True, exist_ok=True)
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
     assert device is not None
     console = Console()
@@ -70,17 +74,18 @@ def run_linear_eval(
             probes=_names(probes),
             device=device,
             exclude=None if own_data else (),
-            transductive=bool(encoder.metadata.get("transductive")) and own_data and test_source is None,
+            # Without a test part of their own, the tested samples were seen in pretraining, without their labels.
+            transductive=own_data and test_source is None,
             command=shlex.join(["simclr", *sys.argv[1:]]),
             progress=_reporter(status.update),
         )
         result["encoder"] |= {"file": str(path), "created": encoder.metadata["created"], "git": encoder.metadata["git"]}
         write_result(result, folder / "result.json")
-        if isinstance(source, SceneSource) and test_source is None:
+        if isinstance(source, SceneSource):
             status.update("map of the scene")
             _draw_map(encoder, source, result, folder / "map.png", device, own_data)
     print_result(result, console)
-    drawn = " and map.png" if (folder / "map.png").exists() else ""
+    drawn = " and map.png" if isinstance(source, SceneSource) else ""
     console.print(f"written: {folder / 'result.json'}{drawn}", soft_wrap=True, highlight=False)
 
 
@@ -89,6 +94,12 @@ def _data_section(encoder: FrozenEncoder, overrides: Sequence[str]) -> Data:
         if not override.startswith("data."):
             raise InputError(f"{override!r} is no override of the data: write, for example, data.path=FOLDER")
     return check_recipe(apply_overrides({"data": encoder.metadata["data"]}, overrides)).data
+
+
+def _same_samples(encoder: FrozenEncoder, source: Source) -> bool:
+    """Whether the encoder was pretrained on these samples; the same ones may lie elsewhere or be read otherwise."""
+    seen = encoder.metadata["source"]
+    return (seen["samples"], seen["classes"]) == (len(source), list(source.class_names))
 
 
 def _draw_map(

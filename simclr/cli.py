@@ -38,7 +38,9 @@ def pretrain(
     from simclr.recipe import read_recipe
 
     checked = read_recipe(recipe, overrides or [])
-    folder = output or Path("runs") / Path(recipe).stem
+    path = Path(recipe)
+    # A run's own recipe.yaml belongs to that run.
+    folder = output or (path.parent if path.name == "recipe.yaml" else Path("runs") / path.stem)
 
     from eval.monitor import knn_monitor, monitor_ids
     from simclr.memory import keep_freed_memory
@@ -91,16 +93,16 @@ def main() -> NoReturn:
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:
         code = app(standalone_mode=False)
-    except KeyboardInterrupt:
-        sys.exit("simclr: interrupted")
     except Exception as error:
         if debug:
             raise
         status, message = _explain(error)
-        # All processes of a launch find the same mistake; one says so.
-        if is_main_process() or status != 2:
+        # All processes of a launch find the same mistake, so one says so.
+        if is_main_process() or not isinstance(error, InputError | DivergenceError):
             print(message, file=sys.stderr)
         sys.exit(status)
+    if code == 130:
+        print("simclr: interrupted; add --resume to go on from the last run state", file=sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -113,4 +115,4 @@ def _explain(error: Exception) -> tuple[int, str]:
     if hasattr(error, "format_message"):  # typer's complaint about an option or a command
         message = error.format_message()
         return 2, message if "\n" in message else f"simclr: {message[:1].lower()}{message[1:].rstrip('.')}; see --help"
-    return 1, f"simclr: {type(error).__name__}: {error} (add --debug for the traceback)"
+    return 1, f"simclr: {type(error).__name__}: {' '.join(str(error).split())} (add --debug for the traceback)"

@@ -9,7 +9,7 @@ def explain_divergence(views: Tensor, h: Tensor, model: nn.Module, lr: float) ->
 
     Args:
         views: what went into the encoder, (V, b, C, h, w).
-        h: representations, (V·b, feature_dim).
+        h: representations, (V, b, feature_dim).
         model: encoder and head.
         lr: learning rate of the last update.
     """

@@ -2,6 +2,8 @@
 
 import difflib
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -38,9 +40,16 @@ def build_encoder(name: str, *, in_chans: int, stem: str = "imagenet", width: in
 
 def random_encoder(seed: int, name: str, **options: object) -> nn.Module:
     """`build_encoder` with weights that depend on ``seed`` alone; torch's global generator is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return build_encoder(name, **options)  # type: ignore[arg-type]
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """torch's CPU generator seeded for a while, then as it was; those of other devices are left alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield
 
 
 class _TimmEncoder(nn.Module):
@@ -59,7 +68,7 @@ class _TimmEncoder(nn.Module):
             hint = f"; did you mean timm:{near[0]}?" if near else ""
             raise InputError(f"encoder.name is 'timm:{name}', but timm {timm.__version__} has no such model{hint}")
         self.model = timm.create_model(name, pretrained=False, in_chans=in_chans, num_classes=0)
-        self.feature_dim = self.model.num_features
+        self.feature_dim = getattr(self.model, "head_hidden_size", None) or self.model.num_features
 
     def forward(self, x: Tensor) -> Tensor:
         return self.model(x)

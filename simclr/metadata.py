@@ -45,8 +45,6 @@ def describe_run(
             "classes": list(source.class_names),
             "patch_size": source.patch_size if isinstance(source, SceneSource) else None,
         },
-        # A scene is seen whole, so the pixels that it is tested on were there; their labels were not.
-        "transductive": isinstance(source, SceneSource),
         "monitor_ids": monitor_ids,
         "numbers": {"steps": steps, "samples_seen": steps * recipe.train.batch_size, **numbers},
         "recipe": recipe.model_dump(mode="json"),
@@ -72,9 +70,9 @@ def git_commit() -> str | None:
     """The commit of the checkout that this code runs from, with ``+`` when it has changes; None outside one."""
     here = Path(__file__).parent
     try:
-        top, commit = _git(here, "rev-parse", "--show-toplevel", "HEAD").split()
+        top, commit = _git(here, "rev-parse", "--show-toplevel", "HEAD").splitlines()
         changed = _git(here, "status", "--porcelain", "--untracked-files=no").strip()
-    except (OSError, subprocess.SubprocessError):
+    except (OSError, ValueError, subprocess.SubprocessError):
         return None
     # An installed copy may lie inside somebody else's repository.
     return commit + ("+" if changed else "") if Path(top) == here.parent else None

@@ -41,7 +41,7 @@ def nt_xent(z: Tensor, temperature: float = 0.5) -> Tensor:
             z = _gather_batch(z)
         loss = _nt_xent(z, temperature)
         # The value is the global loss; only the gradient is multiplied by W.
-        return loss * world_size - (loss * (world_size - 1)).detach() if world_size > 1 else loss
+        return loss.detach() + world_size * (loss - loss.detach()) if world_size > 1 else loss
 
 
 def _nt_xent(z: Tensor, temperature: float) -> Tensor:

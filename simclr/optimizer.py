@@ -13,8 +13,8 @@ from simclr.lars import LARS
 def parameter_groups(modules: Iterable[nn.Module], weight_decay: float) -> list[dict[str, Any]]:
     """Two groups: weights, and everything that is excluded from weight decay and from LARS's trust ratio.
 
-    Excluded are biases and the parameters of normalisation layers: all with fewer than two dimensions, which is the
-    same set in every encoder here and in timm's.
+    Excluded are biases and the parameters of normalisation layers: all with fewer than two dimensions, which is
+    that set in ResNets and the spectral–spatial network.
 
     Returns:
         Groups with the keys ``params``, ``weight_decay`` and ``adapt`` (read by LARS); empty groups are left out.

@@ -113,9 +113,9 @@ def pretrain(
             say(f"{len(source):,} samples of {source.name}, processes: {world_size}, {device.type}, {train.precision}")
             for line in [*augment.describe(), *parameter_table(parts, train.optimizer, train.weight_decay)]:
                 say(f"  {line}")
-            draw_views(augment, source, plain, embed, recipe.seed, output / "views.png")
+            draw_views(augment, source, plain, embed, recipe.seed, device, output / "views.png")
 
-        numbers: dict[str, Any] = {}
+        numbers: dict[str, Any] = metrics.last
         warned = False
         started = time.perf_counter()
         model.train()
@@ -127,8 +127,7 @@ def pretrain(
             value = loss.item()
             if not math.isfinite(value):
                 why = explain_divergence(views, h, model, lr=optimizer.param_groups[0]["lr"])
-                good = str(run_states(checkpoints)[-1]) if run_states(checkpoints) else "none yet"
-                raise DivergenceError(f"the loss is {value} at step {step}: {why}; last good run state: {good}")
+                raise DivergenceError(_diverged(step, value, why, checkpoints))
             accelerator.backward(loss)
             set_lr(optimizer, warmup_cosine(step, total_steps, warmup_steps, peak_lr))
             optimizer.step()
@@ -142,14 +141,18 @@ def pretrain(
                 if warning and main:
                     say(f"step {step}: {warning}")
                     warned = True
-            if main and (done % save_every == 0 or done == total_steps):
-                if probe and watched:
-                    numbers["knn"] = probe.score(_embed(encoder, embed, plain, watched.ids, device), watched.labels)
+            due = main and (done % save_every == 0 or done == total_steps)
+            if due and probe and watched:
+                numbers["knn"] = probe.score(_embed(encoder, embed, plain, watched.ids, device), watched.labels)
+            # Before the run state: a line too many is dropped on resume, one too few would be missing for ever.
+            metrics.write({**numbers, "seconds": round(time.perf_counter() - started, 3)})
+            if due:
+                if not all(p.isfinite().all() for p in model.parameters()):
+                    raise DivergenceError(_diverged(step, value, explain_divergence(views, h, model, lr), checkpoints))
                 state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
                 if accelerator.scaler is not None:
                     state["scaler"] = accelerator.scaler.state_dict()
                 save_run_state(checkpoints, done, state)
-            metrics.write({**numbers, "seconds": round(time.perf_counter() - started, 3)})
             progress.advance(numbers)
             log(numbers, step)
 
@@ -163,6 +166,11 @@ def pretrain(
             save_encoder(output / "encoder.safetensors", encoder, preprocess, metadata)
             numbers = metadata["numbers"]
         return {**numbers, "seconds": time.perf_counter() - started}
+
+
+def _diverged(step: int, loss: float, why: str, checkpoints: Path) -> str:
+    states = run_states(checkpoints)
+    return f"the loss is {loss} at step {step}: {why}; last good run state: {states[-1] if states else 'none yet'}"
 
 
 class _Watched(NamedTuple):

@@ -74,6 +74,8 @@ def apply_overrides(tree: dict[str, Any], overrides: Sequence[str]) -> dict[str,
     Raises:
         InputError: an override without ``=``, or one that reaches into something that is not a section.
     """
+    if not isinstance(tree, dict):
+        return tree
     tree = json.loads(json.dumps(tree, default=str))
     for override in overrides:
         key, equals, text = override.partition("=")

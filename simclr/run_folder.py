@@ -16,7 +16,7 @@ from simclr.recipe import read_recipe, write_recipe
 from simclr.schema import Recipe
 
 # What may differ when a run is resumed: it changes no number.
-_FREE_ON_RESUME = ("description", "monitor", "log", "train.checkpoint_every", "data.workers")
+_FREE_ON_RESUME = ("description", "monitor.every", "log", "train.checkpoint_every", "data.workers")
 
 
 @contextmanager
@@ -27,19 +27,18 @@ def open_run_folder(output: Path, recipe: Recipe, *, resume: bool, overwrite: bo
         InputError: the folder belongs to another running process, holds a run already, or (on resume) holds the run
             of another recipe or none.
     """
-    if output.exists() and not output.is_dir():
-        raise InputError(f"--output is {output}, which is a file: give a folder")
-    output.mkdir(parents=True, exist_ok=True)
-    with (output / ".lock").open("w") as lock:
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        lock = (output / ".lock").open("w")
+    except OSError as error:
+        raise InputError(f"--output is {output}, which cannot be written: {error.strerror}; give a folder") from None
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise InputError(f"another process is writing to {output}: give another --output, or wait") from None
-        try:
-            _prepare(output, recipe, resume=resume, overwrite=overwrite)
-            yield
-        finally:
-            (output / ".lock").unlink(missing_ok=True)
+        _prepare(output, recipe, resume=resume, overwrite=overwrite)
+        yield
 
 
 def _prepare(output: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> None:
@@ -87,13 +86,18 @@ class MetricsFile:
         path: the file.
         start: the first step; on resume, lines of steps that will be run again are dropped.
         enabled: only the main process writes.
+
+    Attributes:
+        last: the numbers of the last line that was kept, empty without one.
     """
 
     def __init__(self, path: Path, start: int, enabled: bool = True) -> None:
         self._file: IO[str] | None = None
+        self.last: dict[str, Any] = {}
         if not enabled:
             return
         kept = [line for line in _lines(path) if _step(line) < start] if start else []
+        self.last = json.loads(kept[-1]) if kept else {}
         write_text(path, "".join(f"{line}\n" for line in kept))
         self._file = path.open("a", encoding="utf-8", buffering=1)
 

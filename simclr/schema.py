@@ -24,6 +24,9 @@ class Data(Section):
     split: str | None = Field(None, description="torchvision: another split to train on than the usual one")
     download: bool = Field(False, description="torchvision: download what is missing")
     image_size: Annotated[int, Field(ge=4)] | None = Field(None, description="resize and centre-crop on reading")
+    eval_size: Annotated[int, Field(ge=4)] | None = Field(
+        None, description="photographs: side at which they are embedded; by default their own, as a crop magnifies"
+    )
     in_chans: Literal[1, 3] | None = Field(None, description="photographs: read as grey (1) or RGB (3)")
     key: str | None = Field(None, description="arrays: name of the array in an .npz")
     layout: Literal["auto", "NHW", "NHWC", "NCHW"] = Field("auto", description="arrays: order of the axes")
@@ -140,7 +143,7 @@ class Solarize(Section):
 
 
 class Augment(Section):
-    """The operations of a view, in the order in which they are applied; null leaves one out."""
+    """The operations of a view, in the order in which they are applied (cutout last); null leaves one out."""
 
     views: Annotated[int, Field(ge=2)] = 2
     center_shift: CenterShift | None = None

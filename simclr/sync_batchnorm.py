@@ -11,15 +11,25 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from simclr.errors import InputError
+
 
 def convert_sync_batchnorm(module: nn.Module, device: torch.device) -> None:
     """Replace every BatchNorm inside ``module`` by one that is synchronised over the default process group.
 
     Parameters and buffers are kept, with their names. Call it before DistributedDataParallel wraps the module.
+
+    Raises:
+        InputError: a subclass of BatchNorm with something more in it, such as timm's with an activation.
     """
     for name, child in module.named_children():
         if not isinstance(child, _BatchNorm):
             convert_sync_batchnorm(child, device)
+        elif type(child) not in (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d):
+            raise InputError(
+                f"{type(child).__name__} does more than BatchNorm and cannot be synchronised over processes: "
+                "use another encoder, or one process"
+            )
         elif device.type == "cuda":
             setattr(module, name, nn.SyncBatchNorm.convert_sync_batchnorm(child))
         else:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -21,6 +22,7 @@ def draw_views(
     plain: Source,
     embed: Callable[[Tensor], Tensor],
     seed: int,
+    device: torch.device,
     path: Path,
     samples: int = 8,
 ) -> None:
@@ -32,11 +34,12 @@ def draw_views(
         augment: the pipeline.
         source, plain, embed: as in `simclr.build.Inputs`.
         seed: chooses the samples.
+        device: where views are drawn.
         path: PNG to write.
         samples: columns of the picture.
     """
     ids = permutation(seed, 0, len(source), "cpu")[:samples]
-    rows = [embed(plain[ids]).float().cpu(), *augment(source[ids], ids, 0).float().cpu()]
+    rows = [embed(plain[ids].to(device)).float().cpu(), *augment(source[ids].to(device), ids, 0).float().cpu()]
     names = ["sample", *(f"view {v + 1}" for v in range(len(rows) - 1))]
     pictures = false_colour(rows)
 
@@ -62,6 +65,8 @@ def false_colour(rows: list[Tensor]) -> list[np.ndarray]:
         basis = torch.linalg.svd((pixels - center)[:20000], full_matrices=False).Vh[:3].T
         rows = [((row.movedim(1, -1) - center) @ basis).movedim(-1, 1) for row in rows]
         pixels = (pixels - center) @ basis
+    if channels == 2:
+        rows, pixels = [F.pad(row, (0, 0, 0, 0, 0, 1)) for row in rows], F.pad(pixels, (0, 1))
     low, high = np.quantile(pixels.numpy(), [0.01, 0.99], axis=0)
     pictures = [(row.movedim(1, -1).numpy() - low) / np.maximum(high - low, 1e-6) for row in rows]
     return [np.clip(np.broadcast_to(p, (*p.shape[:-1], 3)) if channels == 1 else p, 0, 1) for p in pictures]

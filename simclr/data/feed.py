@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import torch
@@ -10,7 +11,9 @@ from torch import Tensor
 from simclr.data.order import SampleOrder
 from simclr.data.source import Source
 from simclr.data.stream import StreamSource
-from simclr.data.workers import read_ahead, usable_cores
+from simclr.data.workers import PREFETCHED, read_ahead, usable_cores
+
+_AHEAD_BYTES = 8 << 30
 
 
 def batches(
@@ -33,7 +36,8 @@ def batches(
         start: first global step.
         stop: the step after the last one.
         device: where ids and batch are wanted.
-        workers: reading processes of a streamed source; None = one a core, 0 = read in this process.
+        workers: reading processes of a streamed source; None = one a core, shared by the processes of a machine and
+            limited by memory; 0 = read in this process.
 
     Yields:
         the step; ids, (b,) int64; batch, (b, C, H, W) raw; both on ``device``.
@@ -47,7 +51,11 @@ def batches(
             ids = order.at(step).to(device)
             yield step, ids, source[ids].to(device)
         return
-    workers = usable_cores() if workers is None else workers
+    if workers is None:
+        # The processes of a machine share its cores, and what is read ahead has to fit into its memory.
+        cores = usable_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        batch_bytes = source.nbytes // len(source) * order.batch_size // order.world_size
+        workers = max(1, min(cores, _AHEAD_BYTES // (PREFETCHED * batch_bytes)))
     lists = (order.at(step).tolist() for step in range(start, stop))
     read = read_ahead(source.read, lists, min(workers, max(0, stop - start)), pin_memory=device.type == "cuda")
     for step, (batch, damaged) in zip(range(start, stop), read, strict=True):

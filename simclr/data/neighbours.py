@@ -37,6 +37,9 @@ class Neighbours:
         # (H·W, C), so that a candidate is one run of memory.
         self._surroundings = avg_pool2d(cube[None], window, stride=1)[0].flatten(1).T.contiguous()
 
+    def __str__(self) -> str:
+        return f"center_shift: ±{self.shift} pixels, most similar of {self.candidates}"
+
     def ids(self, address: Address) -> Tensor:
         """The neighbour of each row's sample, (R,) int64."""
         height, width, side = self.patches.height, self.patches.width, 2 * self.shift + 1

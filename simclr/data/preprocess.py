@@ -94,7 +94,7 @@ class Preprocess(nn.Module):
                     f"{low:.4g} to {high:.4g}: divide them by the largest possible value."
                 )
         units = self.to_units(x)
-        if self.normalize == "unit" and self.input_size is not None:
+        if self.input_size is not None:
             units = resize_and_crop(units, self.input_size)
         if self.pool > 1:
             units = F.avg_pool2d(units, self.pool)

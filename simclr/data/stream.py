@@ -90,7 +90,9 @@ class StreamSource(Source):
             raise InputError(too_many_damaged(self.name, self.damaged, len(self), self.max_damaged))
 
     def load(self, workers: int | None = None) -> TensorSource:
-        """Reads everything into one tensor; damaged samples are dropped, so ids count the others.
+        """Reads everything into one tensor; a damaged sample is replaced by the next readable one, without its label.
+
+        So ids mean the same whether a source is streamed or resident.
 
         Args:
             workers: number of processes, one a core when None; small sources are read in this one.
@@ -108,12 +110,13 @@ class StreamSource(Source):
         for chunk, (batch, good) in zip(chunks, read_ahead(self._read_chunk, chunks, workers), strict=True):
             images[chunk[0] : chunk[-1] + 1] = torch.from_numpy(batch)
             readable[chunk[0] : chunk[-1] + 1] = torch.tensor(good)
-        labels = self.labels
-        if not bool(readable.all()):
-            self.note_damaged(torch.nonzero(~readable).flatten().tolist())
-            images = images[readable]
-            labels = None if labels is None else labels[readable]
-        source = TensorSource(images, labels, name=self.name, class_names=self.class_names, value_max=self.value_max)
+        damaged, intact = (~readable).nonzero().flatten(), readable.nonzero().flatten()
+        if len(damaged):
+            self.note_damaged(damaged.tolist())
+            images[damaged] = images[intact[torch.bucketize(damaged, intact) % len(intact)]]
+        source = TensorSource(
+            images, self.labels, name=self.name, class_names=self.class_names, value_max=self.value_max
+        )
         source.damaged = list(self.damaged)
         return source
 

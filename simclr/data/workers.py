@@ -11,6 +11,8 @@ from torch.utils.data import DataLoader, Dataset
 from simclr.errors import InputError
 
 T = TypeVar("T")
+PREFETCHED = 2
+"""Results that each worker holds ready."""
 
 
 def usable_cores() -> int:
@@ -65,7 +67,7 @@ def read_ahead(
         sampler=_Lists(id_lists),
         collate_fn=_as_it_is,
         num_workers=workers,
-        prefetch_factor=3 if workers else None,
+        prefetch_factor=PREFETCHED if workers else None,
         pin_memory=pin_memory,
     )
     for item in loader:

@@ -1,5 +1,6 @@
 """What a user sees: bad input is one line and exit status 2."""
 
+import json
 import subprocess
 import sys
 
@@ -91,6 +92,9 @@ def test_encoder_mistakes(simclr, tmp_path):
     photos = image_folder(tmp_path / "photos", ["a.png", "b.png"])
     other = ("data.source=image-folder", f"data.path={photos}")
     refuse(simclr("linear-eval", encoder, *other), "200 bands", "has 3")
+    scipy.io.savemat(tmp_path / "other.mat", {"cube": np.random.default_rng(0).random((12, 12, 200))})
+    other = ("data.source=scene", f"data.path={tmp_path / 'other.mat'}")
+    refuse(simclr("linear-eval", encoder, *other), "not what the encoder was pretrained on", "--output")
     refuse(simclr("linear-eval", encoder, "train.epochs=3"), "train.epochs", "data.path=FOLDER")
     refuse(simclr("linear-eval", encoder, "--shots", "many"), "--shots")
     refuse(simclr("linear-eval", encoder, "--probes", "svm"), "svm", "ridge")
@@ -108,7 +112,13 @@ def test_the_whole_way_on_the_digits(simclr, tmp_path):
     assert status == 0, stderr
     for word in ("pretrained", "random", "raw", "points"):
         assert word in stdout
-    assert (run / "result.json").exists()
+    result = json.loads((run / "result.json").read_text())
+    # The digits have no test part: what is tested was seen in pretraining, and labels seen online are left out,
+    # also when the same data are read in another way.
+    assert result["transductive"] is True
+    assert result["excluded"]["samples"] > 100
+    assert simclr("linear-eval", run, "data.workers=0", "--seeds", "1", "--probes", "knn")[0] == 0
+    assert json.loads((run / "result.json").read_text())["excluded"] == result["excluded"]
 
 
 def test_recipes_are_listed(simclr):

@@ -146,3 +146,18 @@ def test_photographs_with_a_damaged_one_among_them(tmp_path, feed):
     encoder = load_encoder(tmp_path / "run")
     h = encoder(encoder.preprocess(torch.randint(0, 256, (3, 3, 40, 30), dtype=torch.uint8)))
     assert h.shape == (3, 32)
+
+
+def test_resuming_a_finished_run_keeps_its_numbers(tmp_path):
+    recipe = read_recipe("digits", [*TINY, "train.max_steps=4"])
+    before = pretrain(recipe, tmp_path)
+    after = pretrain(recipe, tmp_path, resume=True)
+    assert (after["loss"], after["rankme"]) == (before["loss"], before["rankme"])
+    assert len(metrics(tmp_path)) == 4
+
+
+def test_a_view_picture_of_two_bands(tmp_path):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).random((40, 12, 12, 2)).astype(np.float32))
+    options = ["data.source=arrays", f"data.path={tmp_path / 'x.npy'}", "data.layout=NHWC", "train.max_steps=1"]
+    pretrain(read_recipe("digits", [*options, "train.batch_size=16", "encoder.width=4"]), tmp_path / "run")
+    assert (tmp_path / "run" / "views.png").exists()

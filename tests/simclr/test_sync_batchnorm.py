@@ -1,8 +1,11 @@
 import copy
 
+import pytest
+import timm.layers
 import torch
 from torch import nn
 
+from simclr.errors import InputError
 from simclr.sync_batchnorm import convert_sync_batchnorm
 
 
@@ -17,6 +20,12 @@ def test_conversion_keeps_parameters_names_and_mode():
     assert list(converted.state_dict()) == list(before)
     assert not converted[1].training
     assert not isinstance(converted[1], nn.BatchNorm2d)
+
+
+def test_a_batchnorm_that_does_more_is_refused_rather_than_cut_down():
+    model = nn.Sequential(timm.layers.BatchNormAct2d(4))
+    with pytest.raises(InputError, match="BatchNormAct2d"):
+        convert_sync_batchnorm(model, torch.device("cpu"))
 
 
 def test_alone_it_is_torchs_batchnorm():

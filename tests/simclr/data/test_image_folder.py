@@ -133,13 +133,14 @@ def damaged_folder(tmp_path, n=5, broken=(2,)):
     return tmp_path
 
 
-def test_a_damaged_image_is_dropped_when_loaded(tmp_path):
+def test_ids_and_samples_are_the_same_loaded_or_streamed(tmp_path):
     folder = ImageFolder(damaged_folder(tmp_path))
     loaded = folder.load()
-    assert len(loaded) == 4
+    assert len(loaded) == 5
     assert loaded.damaged == ["a/2.jpg"]
-    assert loaded.labels.tolist() == [0, 0, 1, 1]
-    torch.testing.assert_close(loaded[torch.arange(4)], folder[torch.tensor([0, 2, 3, 4])])
+    streamed = ImageFolder(tmp_path)
+    torch.testing.assert_close(loaded[torch.arange(5)], streamed[torch.arange(5)])
+    assert loaded.labels.tolist() == streamed.labels.tolist() == [0, -1, 0, 1, 1]
 
 
 def test_a_damaged_image_is_replaced_by_the_next_when_streamed(tmp_path):
@@ -156,7 +157,7 @@ def test_too_many_damaged_are_named(tmp_path):
     for read in (lambda f: f.load(), lambda f: f[torch.arange(5)]):
         with pytest.raises(InputError, match=r"2 damaged images of 5 \(a/2.jpg, b/3.jpg\), more than data.max_damaged"):
             read(ImageFolder(tmp_path))
-    assert len(ImageFolder(tmp_path, max_damaged=0.5).load()) == 3
+    assert (ImageFolder(tmp_path, max_damaged=0.5).load().labels >= 0).sum() == 3
 
 
 def test_nothing_readable(tmp_path):

@@ -1,0 +1,41 @@
+"""What only a GPU can show; skipped without one."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from simclr import load_encoder
+from simclr.build import build_inputs
+from simclr.pretrain import pretrain
+from simclr.recipe import read_recipe
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+    pytest.mark.usefixtures("fresh_accelerate"),
+]
+
+
+@pytest.mark.parametrize("recipe", ["digits", "indian-pines"])
+def test_views_on_the_gpu_are_those_of_the_cpu(recipe):
+    views = []
+    for device in ("cpu", "cuda"):
+        inputs = build_inputs(read_recipe(recipe), torch.device(device))
+        ids = torch.arange(64, device=device) * 20
+        views.append(inputs.augment(inputs.source[ids], ids, 3).cpu())
+    torch.testing.assert_close(views[1], views[0], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_streamed_photographs_train_on_the_gpu(tmp_path, precision):
+    (tmp_path / "photos").mkdir()
+    for i in range(32):
+        pixels = np.random.default_rng(i).integers(0, 255, (16, 16, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "photos" / f"{i}.png")
+    options = [f"data.path={tmp_path / 'photos'}", "data.image_size=16", "augment.resized_crop.size=16"]
+    options += ["data.feed=stream", "encoder.stem=small", "encoder.width=8", "augment.blur.kernel_size=3"]
+    options += ["train.batch_size=16", "train.max_steps=4", f"train.precision={precision}"]
+    numbers = pretrain(read_recipe("image-folder", options), tmp_path / "run")
+    assert np.isfinite(numbers["loss"])
+    assert load_encoder(tmp_path / "run").metadata["numbers"]["steps"] == 4
