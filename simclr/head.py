@@ -1,6 +1,6 @@
 """The projection head g: representation h → projection z, used while pretraining and thrown away afterwards."""
 
-from torch import Tensor, nn
+from torch import nn
 
 
 class ProjectionHead(nn.Sequential):
@@ -30,6 +30,3 @@ class ProjectionHead(nn.Sequential):
                 modules.append(nn.ReLU(inplace=True))
         modules[-1].bias.requires_grad_(False)
         super().__init__(*modules)
-
-    def forward(self, h: Tensor) -> Tensor:
-        return super().forward(h)
