@@ -3,8 +3,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 RUN ?= runs/indian-pines
+BENCH ?=
 
-.PHONY: help pretrain test test-all lint format wheel clean
+.PHONY: help pretrain test test-all bench lint format wheel clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -20,6 +21,9 @@ test: .venv/.installed-dev  ## the fast tests (under five minutes on two cores)
 
 test-all: .venv/.installed-dev  ## every test (under thirty minutes)
 	$(BIN)/python -m pytest
+
+bench: .venv/.installed-bench  ## side by side with peers, ratios printed (BENCH="ntxent --quick" for one of them)
+	$(BIN)/python -m benchmarks $(BENCH)
 
 lint: .venv/.installed-dev  ## ruff and mypy
 	$(BIN)/ruff check .
@@ -47,4 +51,8 @@ clean:  ## remove what was built (not .venv, not runs/)
 
 .venv/.installed-dev: setup.cfg pyproject.toml | .venv/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch .venv/.installed $@
+
+.venv/.installed-bench: setup.cfg pyproject.toml | .venv/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch .venv/.installed $@
