@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from simclr.data.preprocess import Preprocess
 from simclr.data.scene import SceneSource
 from simclr.data.source import Source
+from simclr.data.stream import StreamSource
+from simclr.data.workers import read_ahead, usable_cores
 from simclr.errors import InputError
 
 BATCH_SIZE = 512
@@ -64,11 +66,11 @@ def extract_features(
         scene = isinstance(source, SceneSource)
         # A copy moves to the device: the caller's scene stays where it is.
         taken = preprocess.scene(copy.copy(source).to(device)) if isinstance(source, SceneSource) else source
-        for part in ids.split(batch_size):
-            batch = taken[part].to(device)
+        for batch in _batches(taken, ids, batch_size):
+            batch = batch.to(device)
             h = encoder(batch if scene else preprocess(batch))
             if h.dim() != 2:
-                raise InputError(f"the encoder gives {tuple(h.shape)} for {len(part)} samples, but (n, dim) is needed.")
+                raise InputError(f"the encoder gives {tuple(h.shape)} for {len(batch)} samples; (n, dim) is needed.")
             found.append(h.float().cpu())
             if progress is not None:
                 progress(min(len(ids), batch_size * len(found)), len(ids))
@@ -89,6 +91,18 @@ def check_finite(features: Tensor, ids: Tensor, what: str) -> None:
         raise InputError(
             f"{what} hold NaN or infinity for {int(bad.sum())} of {len(features)} samples, first id {int(ids[bad][0])}."
         )
+
+
+def _batches(source: Source, ids: Tensor, batch_size: int) -> Iterator[Tensor]:
+    """The samples batch by batch; those of a streamed source are read ahead by one process a core."""
+    parts = ids.split(batch_size)
+    if not isinstance(source, StreamSource):
+        yield from (source[part] for part in parts)
+        return
+    workers = min(usable_cores(), len(ids) // BATCH_SIZE)
+    for batch, damaged in read_ahead(source.read, (part.tolist() for part in parts), workers):
+        source.note_damaged(damaged)
+        yield batch
 
 
 @contextmanager
