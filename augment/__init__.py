@@ -7,6 +7,7 @@ from augment.color_jitter import RandomColorJitter
 from augment.cutout import RandomCutout
 from augment.flip import RandomHorizontalFlip, RandomVerticalFlip
 from augment.grayscale import RandomGrayscale
+from augment.neighbour_mixture import RandomNeighbourMixture
 from augment.noise import RandomNoise
 from augment.pipeline import OPERATIONS, Views, build_views
 from augment.radiation import RandomRadiation
@@ -14,6 +15,9 @@ from augment.resized_crop import RandomResizedCrop
 from augment.rotation90 import RandomRotation90
 from augment.solarize import RandomSolarize
 from augment.spectral_jitter import RandomSpectralJitter
+from augment.spectral_shift import RandomSpectralShift
+from augment.spectral_smoothing import RandomSpectralSmoothing
+from augment.virtual_samples import virtual_sample, virtual_samples
 
 __all__ = [
     "OPERATIONS",
@@ -24,16 +28,21 @@ __all__ = [
     "RandomGaussianBlur",
     "RandomGrayscale",
     "RandomHorizontalFlip",
+    "RandomNeighbourMixture",
     "RandomNoise",
     "RandomRadiation",
     "RandomResizedCrop",
     "RandomRotation90",
     "RandomSolarize",
     "RandomSpectralJitter",
+    "RandomSpectralShift",
+    "RandomSpectralSmoothing",
     "RandomVerticalFlip",
     "Views",
     "box_muller",
     "build_views",
     "permutation",
     "philox4x32",
+    "virtual_sample",
+    "virtual_samples",
 ]

@@ -24,12 +24,16 @@ from augment.resized_crop import RandomResizedCrop
 from augment.rotation90 import RandomRotation90
 from augment.solarize import RandomSolarize
 from augment.spectral_jitter import RandomSpectralJitter
+from augment.spectral_shift import RandomSpectralShift
+from augment.spectral_smoothing import RandomSpectralSmoothing
 
 OPERATIONS: dict[str, type[AddressedOperation]] = {
     "resized_crop": RandomResizedCrop,
     "horizontal_flip": RandomHorizontalFlip,
     "vertical_flip": RandomVerticalFlip,
     "rotation90": RandomRotation90,
+    "spectral_shift": RandomSpectralShift,
+    "spectral_smoothing": RandomSpectralSmoothing,
     "radiation": RandomRadiation,
     "spectral_jitter": RandomSpectralJitter,
     "band_dropout": RandomBandDropout,

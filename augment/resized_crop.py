@@ -18,7 +18,12 @@ _TRIES = 10
 
 
 def crop_boxes(
-    u: Tensor, height: int, width: int, scale: tuple[float, float], ratio: tuple[float, float]
+    u: Tensor,
+    height: int,
+    width: int,
+    scale: tuple[float, float],
+    ratio: tuple[float, float],
+    keep_center: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Random boxes: area uniform in ``scale``, width/height log-uniform in ``ratio``.
 
@@ -30,6 +35,7 @@ def crop_boxes(
         width: of the image.
         scale: range of the box's share of the image's area.
         ratio: range of width/height.
+        keep_center: only boxes that hold the pixel at (height // 2, width // 2).
 
     Returns:
         top, left, box height, box width: each (B,) int64.
@@ -52,14 +58,23 @@ def crop_boxes(
         fallback_h = min(height, max(1, round(width / ratio[0])))
     elif width / height > ratio[1]:
         fallback_w = min(width, max(1, round(height * ratio[1])))
-    top = (u[:, -2] * (height - h + 1)).long()
-    left = (u[:, -1] * (width - w + 1)).long()
+    top = _place(u[:, -2], h, height, keep_center)
+    left = _place(u[:, -1], w, width, keep_center)
     return (
-        torch.where(any_fits, top, (height - fallback_h) // 2),
-        torch.where(any_fits, left, (width - fallback_w) // 2),
+        torch.where(any_fits, top, (height - fallback_h + keep_center) // 2),
+        torch.where(any_fits, left, (width - fallback_w + keep_center) // 2),
         torch.where(any_fits, h, fallback_h),
         torch.where(any_fits, w, fallback_w),
     )
+
+
+def _place(u: Tensor, length: Tensor, size: int, keep_center: bool) -> Tensor:
+    """First pixel of a piece of a line, uniform over the places where it fits (and holds the centre)."""
+    if not keep_center:
+        return (u * (size - length + 1)).long()
+    first = (size // 2 - length + 1).clamp(min=0)
+    last = (size - length).clamp(max=size // 2)
+    return first + (u * (last - first + 1)).long()
 
 
 def resized_crop(
@@ -91,6 +106,7 @@ class RandomResizedCrop(GeometricOperation):
         ratio: range of the box's width/height.
         p: probability of a random box per sample; otherwise the whole image is resized.
         antialias: count every pixel of the box when shrinking.
+        keep_center: only boxes that hold the centre pixel, at (H // 2, W // 2), which a patch of a scene stands for.
         keepdim: kornia's: give a (C, H, W) input back as (C, H, W).
 
     Raises:
@@ -104,6 +120,7 @@ class RandomResizedCrop(GeometricOperation):
         ratio: Sequence[float] = (3 / 4, 4 / 3),
         p: float = 1.0,
         antialias: bool = True,
+        keep_center: bool = False,
         keepdim: bool = False,
     ) -> None:
         # kornia's gate would leave a skipped sample at its old size, so the gate is part of the box here.
@@ -113,6 +130,7 @@ class RandomResizedCrop(GeometricOperation):
             size=checks.image_size("size", size),
             scale=checks.interval("scale", scale, 0.0, 1.0, open_low=True),
             ratio=checks.interval("ratio", ratio, 0.0, math.inf, open_low=True),
+            keep_center=keep_center,
             crop_p=checks.probability("p", p),
             antialias=antialias,
             resample=Resample.BILINEAR,
@@ -120,7 +138,16 @@ class RandomResizedCrop(GeometricOperation):
 
     def describe(self) -> str:
         f = self.flags
-        return f"size={f['size']}, scale={f['scale']}, ratio={f['ratio']}, antialias={f['antialias']}, p={f['crop_p']}"
+        names = ("size", "scale", "ratio", "antialias", "keep_center")
+        return ", ".join(f"{name}={f[name]}" for name in names) + f", p={f['crop_p']}"
+
+    def check_size(self, height: int, width: int) -> None:
+        size = self.flags["size"]
+        if size[0] > height or size[1] > width:
+            raise ValueError(
+                f"size is {size[0]}x{size[1]}, but the samples are {height}x{width}: "
+                f"use {min(height, width)} or less, or larger samples."
+            )
 
     def draws(self, shape: Sequence[int]) -> int:
         return 1 + 2 * _TRIES + 2
@@ -130,8 +157,9 @@ class RandomResizedCrop(GeometricOperation):
 
     def compute_parameters(self, u: Tensor, shape: Sequence[int]) -> dict[str, Tensor]:
         whole = (0, 0, shape[-2], shape[-1])
-        boxes = crop_boxes(u[:, 1:], shape[-2], shape[-1], self.flags["scale"], self.flags["ratio"])
-        crop = u[:, 0] < self.flags["crop_p"]
+        f = self.flags
+        boxes = crop_boxes(u[:, 1:], shape[-2], shape[-1], f["scale"], f["ratio"], f["keep_center"])
+        crop = u[:, 0] < f["crop_p"]
         names = ("top", "left", "height", "width")
         return {name: torch.where(crop, box, full) for name, box, full in zip(names, boxes, whole)}
 

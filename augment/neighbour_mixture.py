@@ -1,0 +1,60 @@
+"""A sample mixed with another one that lies near it, at random."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from augment import checks
+from augment.base import IntensityOperation, per_sample
+
+
+def mixture(x: Tensor, other: Tensor, alpha: Tensor) -> Tensor:
+    """alpha * x + (1 - alpha) * other, with ``alpha`` (B,) and ``x``, ``other`` (B, C, H, W)."""
+    return torch.lerp(other, x, per_sample(alpha, x))
+
+
+class RandomNeighbourMixture(IntensityOperation):
+    """alpha * x + (1 - alpha) * neighbour, with probability ``p``: light of adjacent ground in a pixel of a scene.
+
+    ``Views`` hands in the neighbours, unlabelled patches of the same scene (``mix``). Alone, the neighbour is a
+    uniformly chosen sample of the batch.
+
+    Args:
+        alpha: range of the sample's own share, uniform.
+        p: probability per sample.
+        keepdim: kornia's: give a (C, H, W) input back as (C, H, W).
+
+    Raises:
+        ValueError: if ``alpha`` is no increasing pair within 0..1 or ``p`` no probability.
+    """
+
+    # A linear map of the bands of each pixel commutes with a mixture whose shares add up to 1.
+    acts_on_bands = False
+
+    def __init__(self, alpha: Sequence[float] = (0.7, 1.0), p: float = 0.5, keepdim: bool = False) -> None:
+        super().__init__(p, keepdim, alpha=checks.interval("alpha", alpha, 0.0, 1.0))
+
+    def draws(self, shape: Sequence[int]) -> int:
+        return 2
+
+    def compute_parameters(self, u: Tensor, shape: Sequence[int]) -> dict[str, Tensor]:
+        low, high = self.flags["alpha"]
+        return {"alpha": low + (high - low) * u[:, 0], "partner": (u[:, 1].double() * shape[0]).long()}
+
+    def operate(self, x: Tensor, parameters: dict[str, Tensor], flags: dict[str, Any]) -> Tensor:
+        return mixture(x, x[parameters["partner"]], parameters["alpha"])
+
+    def mix(self, x: Tensor, others: Tensor, uniforms: Tensor) -> Tensor:
+        """The operation with given neighbours.
+
+        Args:
+            x: (B, C, H, W).
+            others: (B, C, H, W), the neighbour of each sample.
+            uniforms: (B, 1 + draws), as ``forward_parameters`` takes them.
+        """
+        alpha = self.compute_parameters(uniforms[:, 1:], x.shape)["alpha"]
+        return mixture(x, others, torch.where(uniforms[:, 0] < self.p, alpha, 1.0))
