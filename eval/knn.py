@@ -14,15 +14,15 @@ ROWS_AT_ONCE = 1024
 
 
 def _vote(similarity: Tensor, bank_labels: Tensor, k: int, temperature: float, num_classes: int) -> Tensor:
-    """Class with the largest sum of weights among the k nearest; the lowest class where sums are equal."""
+    """Sum of weights of each class among the k nearest, in units of the nearest's weight."""
     near, index = similarity.topk(k, dim=1)
     # Shifted by each row's largest cosine: neither overflow nor all zero at any temperature, and the same vote.
     weights = ((near - near[:, :1]) / temperature).exp()
     votes = similarity.new_zeros(len(similarity), num_classes)
-    return votes.scatter_add_(1, bank_labels[index], weights).argmax(1)
+    return votes.scatter_add_(1, bank_labels[index], weights)
 
 
-def knn_predict(
+def knn_votes(
     bank: Tensor,
     bank_labels: Tensor,
     query: Tensor,
@@ -30,7 +30,7 @@ def knn_predict(
     temperature: float = TEMPERATURE,
     num_classes: int | None = None,
 ) -> Tensor:
-    """Classifies each query by its k nearest bank rows under the cosine, weighted by exp(cosine / temperature).
+    """Votes of each query's k nearest bank rows under the cosine, weighted by exp(cosine / temperature).
 
     Args:
         bank: features with known classes, (n, dim), any float type; a row of zeros is at cosine 0 from everything.
@@ -41,7 +41,7 @@ def knn_predict(
         num_classes: largest class + 1 when None.
 
     Returns:
-        (m,) int64 classes, on the bank's device.
+        (m, num_classes) float32 on the bank's device: weights summed over each class, in units of the nearest row's.
 
     Raises:
         InputError: if the bank is empty, widths differ, or k or the temperature is not positive.
@@ -57,7 +57,22 @@ def knn_predict(
         _vote(normalize(rows.float(), dim=1) @ bank.T, bank_labels, min(k, len(bank)), temperature, classes)
         for rows in query.split(ROWS_AT_ONCE)
     ]
-    return torch.cat(found) if found else bank_labels.new_zeros(0)
+    return torch.cat(found) if found else bank.new_zeros(0, classes)
+
+
+def knn_predict(
+    bank: Tensor,
+    bank_labels: Tensor,
+    query: Tensor,
+    k: int = K,
+    temperature: float = TEMPERATURE,
+    num_classes: int | None = None,
+) -> Tensor:
+    """The class with the most votes for each query, (m,) int64; the lowest where votes are equal.
+
+    Arguments and errors: as in :func:`knn_votes`.
+    """
+    return knn_votes(bank, bank_labels, query, k, temperature, num_classes).argmax(1)
 
 
 def knn_accuracy(h: Tensor, labels: Tensor, k: int = K, temperature: float = TEMPERATURE) -> float:
@@ -67,10 +82,10 @@ def knn_accuracy(h: Tensor, labels: Tensor, k: int = K, temperature: float = TEM
         h: representations, (n, dim), any float type, n >= 2.
         labels: classes, (n,) int64, none negative.
         k: neighbours; clamped to n - 1.
-        temperature: as in :func:`knn_predict`.
+        temperature: as in :func:`knn_votes`.
 
     Raises:
-        InputError: as in :func:`knn_predict`, or with fewer than two rows.
+        InputError: as in :func:`knn_votes`, or with fewer than two rows.
     """
     _check(h, labels, k, temperature)
     if len(h) < 2:
@@ -81,7 +96,7 @@ def knn_accuracy(h: Tensor, labels: Tensor, k: int = K, temperature: float = TEM
     for start in range(0, len(unit), ROWS_AT_ONCE):
         similarity = unit[start : start + ROWS_AT_ONCE] @ unit.T
         similarity.diagonal(start).fill_(-torch.inf)
-        found = _vote(similarity, labels, min(k, len(unit) - 1), temperature, classes)
+        found = _vote(similarity, labels, min(k, len(unit) - 1), temperature, classes).argmax(1)
         right += int((found == labels[start : start + ROWS_AT_ONCE]).sum())
     return right / len(unit)
 

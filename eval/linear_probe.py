@@ -14,8 +14,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
@@ -25,8 +23,8 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from eval.knn import TEMPERATURE, K, knn_predict
-from simclr.errors import InputError
+from eval.knn import TEMPERATURE, K, knn_votes
+from eval.prediction import FitPredict, Prediction, classes_of
 
 HEADLINE = "logistic"
 ALPHAS = np.logspace(-4, 6, 41)
@@ -35,9 +33,6 @@ LOGISTIC_C = 1.0
 LOGISTIC_TOL = 1e-6
 LOGISTIC_MAX_ITER = 10_000
 ONE_THREAD_BELOW = 1_000_000
-
-Selected = dict[str, Any]
-FitPredict = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Selected]]
 
 
 def ridge_path(x: Tensor, targets: Tensor, alphas: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -79,7 +74,7 @@ def ridge_path(x: Tensor, targets: Tensor, alphas: Tensor) -> tuple[Tensor, Tens
     return errors, weights, target_mean - x_mean @ weights
 
 
-def ridge(train_x: Tensor, train_y: Tensor, test_x: Tensor) -> tuple[Tensor, Selected]:
+def ridge(train_x: Tensor, train_y: Tensor, test_x: Tensor) -> Prediction:
     """Ridge classifier: the penalty of ``ALPHAS`` with the least leave-one-out squared error on the training samples.
 
     Args:
@@ -88,10 +83,10 @@ def ridge(train_x: Tensor, train_y: Tensor, test_x: Tensor) -> tuple[Tensor, Sel
         test_x: features to classify, (m, dim).
 
     Returns:
-        (m,) int64 classes, and what was selected: ``alpha``.
+        The classes, the regression's values as scores, and the chosen ``alpha``.
 
     Raises:
-        InputError: if the training samples hold fewer than two classes.
+        InputError: if the training samples hold fewer than two classes or an unlabelled one.
     """
     train, test, classes = _standardised(train_x, train_y, test_x)
     x = torch.from_numpy(train)
@@ -99,16 +94,16 @@ def ridge(train_x: Tensor, train_y: Tensor, test_x: Tensor) -> tuple[Tensor, Sel
     errors, weights, intercepts = ridge_path(x, targets, torch.from_numpy(ALPHAS))
     best = int(errors.argmin())
     decision = torch.from_numpy(test) @ weights[best] + intercepts[best]
-    return classes[decision.argmax(1)], {"alpha": float(ALPHAS[best])}
+    return Prediction(classes[decision.argmax(1)], decision, {"alpha": float(ALPHAS[best])})
 
 
-def logistic(train_x: Tensor, train_y: Tensor, test_x: Tensor) -> tuple[Tensor, Selected]:
+def logistic(train_x: Tensor, train_y: Tensor, test_x: Tensor) -> Prediction:
     """Multinomial logistic regression with an L2 penalty of fixed strength ``LOGISTIC_C`` (nothing is chosen).
 
-    Args and errors: as in :func:`ridge`. Returns the classes and ``C``, the ``iterations`` used and whether the solver
-    ``converged`` to ``LOGISTIC_TOL``.
+    Args and errors: as in :func:`ridge`. The scores are logits; ``selected`` holds ``C``, the ``iterations`` used and
+    whether the solver ``converged`` to ``LOGISTIC_TOL``.
     """
-    train, test, _ = _standardised(train_x, train_y, test_x)
+    train, test, classes = _standardised(train_x, train_y, test_x)
     model = LogisticRegression(C=LOGISTIC_C, tol=LOGISTIC_TOL, max_iter=LOGISTIC_MAX_ITER)
     # One thread: a few hundred rows are solved in thousands of tiny products, which threads only slow down.
     with (
@@ -119,15 +114,22 @@ def logistic(train_x: Tensor, train_y: Tensor, test_x: Tensor) -> tuple[Tensor, 
         model.fit(train, train_y.numpy())
     converged = not any(issubclass(w.category, ConvergenceWarning) for w in caught)
     selected = {"C": LOGISTIC_C, "iterations": int(model.n_iter_.max()), "converged": converged}
-    return torch.from_numpy(model.predict(test)), selected
+    logits = torch.from_numpy(model.decision_function(test))
+    if len(classes) == 2:
+        logits = torch.stack([-logits / 2, logits / 2], 1)
+    return Prediction(classes[logits.argmax(1)], logits, selected)
 
 
-def knn(train_x: Tensor, train_y: Tensor, test_x: Tensor) -> tuple[Tensor, Selected]:
-    """Weighted cosine kNN with fixed k and temperature on centred features. Otherwise as :func:`ridge`."""
-    _classes(train_y)
+def knn(train_x: Tensor, train_y: Tensor, test_x: Tensor) -> Prediction:
+    """Weighted cosine kNN with fixed k and temperature on centred features; a score is a class's share of the votes.
+
+    Otherwise as :func:`ridge`.
+    """
+    classes = classes_of(train_y)
     mean = train_x.double().mean(0).float()
-    found = knn_predict(train_x.float() - mean, train_y, test_x.float() - mean)
-    return found, {"k": min(K, len(train_x)), "temperature": TEMPERATURE}
+    votes = knn_votes(train_x.float() - mean, torch.searchsorted(classes, train_y), test_x.float() - mean)
+    shares = votes / votes.sum(1, keepdim=True)
+    return Prediction(classes[votes.argmax(1)], shares, {"k": min(K, len(train_x)), "temperature": TEMPERATURE})
 
 
 PROBES: dict[str, FitPredict] = {"ridge": ridge, "logistic": logistic, "knn": knn}
@@ -137,11 +139,4 @@ def _standardised(train_x: Tensor, train_y: Tensor, test_x: Tensor) -> tuple[np.
     """Both feature sets in float64 by the training mean and deviation, and the classes of the training samples."""
     train, test = train_x.double().numpy(), test_x.double().numpy()
     scaler = StandardScaler().fit(train)
-    return scaler.transform(train), scaler.transform(test), _classes(train_y)
-
-
-def _classes(train_y: Tensor) -> Tensor:
-    classes = train_y.unique()
-    if len(classes) < 2:
-        raise InputError(f"a probe needs training samples of at least 2 classes, got {len(classes)}.")
-    return classes
+    return scaler.transform(train), scaler.transform(test), classes_of(train_y)

@@ -52,8 +52,8 @@ def predict_scene(
     features = extract_features(encoder, source, torch.arange(len(source)), batch_size, device)
     labels = source.labels
     assert labels is not None  # a split exists
-    predictions, _ = PROBES[probe](features[split.train], labels[split.train], features)
-    return predictions.reshape(source.height, source.width)
+    predicted = PROBES[probe](features[split.train], labels[split.train], features)
+    return predicted.classes.reshape(source.height, source.width)
 
 
 def draw_scene_map(

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from eval.features import check_finite
-from eval.linear_probe import PROBES, Selected
+from eval.linear_probe import PROBES
 from eval.metrics import per_class_recall, scores
+from eval.prediction import Prediction, Selected
 from eval.splits import Split
 from simclr.errors import InputError
 
@@ -64,11 +65,12 @@ def score(
             raise InputError(f"the {split.name} split uses a sample that is unlabelled or not among the {len(labels)}.")
         train_x, train_y, test_x = features[split.train], labels[split.train], features[split.test]
         for probe in probes:
-            predictions, selected = PROBES[probe](train_x, train_y, test_x)
-            truth = labels[split.test]
-            found.append(
-                Score(probe, split, scores(truth, predictions), per_class_recall(truth, predictions), selected)
-            )
+            found.append(_scored(probe, split, labels[split.test], PROBES[probe](train_x, train_y, test_x)))
             if progress is not None:
                 progress(len(found), len(splits) * len(probes))
     return found
+
+
+def _scored(probe: str, split: Split, truth: Tensor, predicted: Prediction) -> Score:
+    classes = predicted.classes
+    return Score(probe, split, scores(truth, classes), per_class_recall(truth, classes), predicted.selected)

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from eval import knn
-from eval.knn import knn_accuracy, knn_predict
+from eval.knn import knn_accuracy, knn_predict, knn_votes
 from simclr.errors import InputError
 
 
@@ -62,3 +62,15 @@ def test_bad_input_is_named(change):
     bank, labels, query = (torch.tensor(x) for x in data())
     with pytest.raises(InputError):
         knn_predict(**{"bank": bank, "bank_labels": labels, "query": query, **change})
+
+
+def test_votes_are_the_weights_of_the_neighbours_of_each_class():
+    bank, labels, query = data()
+    found = knn_votes(torch.tensor(bank), torch.tensor(labels), torch.tensor(query), k=7, temperature=0.5)
+    unit_bank = bank / np.linalg.norm(bank, axis=1, keepdims=True)
+    for q, votes in zip(query / np.linalg.norm(query, axis=1, keepdims=True), found):
+        cosines = unit_bank @ q
+        near = np.argsort(-cosines)[:7]
+        weights = np.exp((cosines[near] - cosines[near[0]]) / 0.5)
+        expected = [weights[labels[near] == c].sum() for c in range(4)]
+        assert votes.tolist() == pytest.approx(expected, rel=1e-5)
