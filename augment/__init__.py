@@ -17,6 +17,8 @@ from augment.solarize import RandomSolarize
 from augment.spectral_jitter import RandomSpectralJitter
 from augment.spectral_shift import RandomSpectralShift
 from augment.spectral_smoothing import RandomSpectralSmoothing
+from augment.trace import trace
+from augment.view_groups import ViewGroups
 from augment.virtual_samples import virtual_sample, virtual_samples
 
 __all__ = [
@@ -38,11 +40,13 @@ __all__ = [
     "RandomSpectralShift",
     "RandomSpectralSmoothing",
     "RandomVerticalFlip",
+    "ViewGroups",
     "Views",
     "box_muller",
     "build_views",
     "permutation",
     "philox4x32",
+    "trace",
     "virtual_sample",
     "virtual_samples",
 ]

@@ -45,5 +45,8 @@ class RandomBandDropout(IntensityOperation):
         inside = (band >= start) & (band < start + window)
         return {"keep": (u[:, 1:] >= self.flags["fraction"]) & ~inside}
 
+    def note(self, parameters: dict[str, Tensor], row: int) -> dict[str, Any]:
+        return {"dropped": (~parameters["keep"][row]).nonzero()[:, 0].tolist()}
+
     def operate(self, x: Tensor, parameters: dict[str, Tensor], flags: dict[str, Any]) -> Tensor:
         return torch.where(parameters["keep"][:, :, None, None], x, 0.0)

@@ -13,6 +13,9 @@ from torch import Tensor
 
 from augment import checks
 
+# What kornia puts among the parameters for itself.
+_KORNIAS_NOTES = ("batch_prob", "forward_input_shape")
+
 
 class AddressedOperation(_AugmentationBase):
     """What the operations add to kornia's 2D bases: parameters computed from given uniforms, per sample.
@@ -53,6 +56,15 @@ class AddressedOperation(_AugmentationBase):
     def check_size(self, height: int, width: int) -> None:
         """Raise a ValueError if the operation does not take images of this size."""
 
+    def note(self, parameters: dict[str, Tensor], row: int) -> dict[str, Any]:
+        """The drawn parameters of one sample in plain numbers, for a reader; long ones (noise, curves) are left out."""
+        notes: dict[str, Any] = {}
+        for name, value in parameters.items():
+            if name not in _KORNIAS_NOTES and value[row].numel() <= 4:
+                numbers = value[row].tolist()
+                notes[name] = [_plain(n) for n in numbers] if isinstance(numbers, list) else _plain(numbers)
+        return notes
+
     def describe(self) -> str:
         """The arguments in a line."""
         return ", ".join(f"{k}={v}" for k, v in {**self.flags, "p": self.p}.items())
@@ -84,9 +96,8 @@ class AddressedOperation(_AugmentationBase):
         self, input: Tensor, params: dict[str, Tensor], flags: dict[str, Any], transform: Tensor | None = None
     ) -> Tensor:
         """kornia's hook: the operation on every sample; kornia then keeps the samples that the gate selects."""
-        # kornia puts its own notes among the parameters, not all of them tensors.
-        notes = ("batch_prob", "forward_input_shape")
-        drawn = {k: v.to(input.device) for k, v in params.items() if isinstance(v, Tensor) and k not in notes}
+        # Not all of kornia's notes are tensors.
+        drawn = {k: v.to(input.device) for k, v in params.items() if isinstance(v, Tensor) and k not in _KORNIAS_NOTES}
         return self.operate(input, drawn, flags)
 
     def apply_addressed(self, x: Tensor, uniforms: Tensor) -> Tensor:
@@ -150,3 +161,8 @@ def affine_matrix(rows: Sequence[Sequence[Tensor | float]], like: Tensor, batch:
     rows = [*rows, (0.0, 0.0, 1.0)]
     entries = [torch.as_tensor(e, dtype=like.dtype, device=like.device).expand(batch) for row in rows for e in row]
     return torch.stack(entries, dim=-1).view(batch, 3, 3)
+
+
+def _plain(number: float) -> float:
+    """A number of four digits; whole ones as integers."""
+    return int(number) if float(number).is_integer() else float(f"{number:.4g}")

@@ -168,6 +168,10 @@ class RandomColorJitter(IntensityOperation):
         orders = _orders(tuple(self._steps), u.device)
         return {"factors": factors, "order": orders[(u[:, 4].double() * len(orders)).long()]}
 
+    def note(self, parameters: dict[str, Tensor], row: int) -> dict[str, Any]:
+        factors = parameters["factors"][row].tolist()
+        return {_NAMES[step]: float(f"{factors[step]:.3g}") for step in parameters["order"][row].tolist()}
+
     def operate(self, x: Tensor, parameters: dict[str, Tensor], flags: dict[str, Any]) -> Tensor:
         return color_jitter(x, parameters["factors"], parameters["order"], HUE in self._steps)
 

@@ -45,6 +45,9 @@ class RandomNeighbourMixture(IntensityOperation):
         low, high = self.flags["alpha"]
         return {"alpha": low + (high - low) * u[:, 0], "partner": (u[:, 1].double() * shape[0]).long()}
 
+    def note(self, parameters: dict[str, Tensor], row: int) -> dict[str, Any]:
+        return {"alpha": float(f"{parameters['alpha'][row]:.4g}")}
+
     def operate(self, x: Tensor, parameters: dict[str, Tensor], flags: dict[str, Any]) -> Tensor:
         return mixture(x, x[parameters["partner"]], parameters["alpha"])
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from augment.color_jitter import RandomColorJitter
 from augment.cutout import RandomCutout
 from augment.flip import RandomHorizontalFlip, RandomVerticalFlip
 from augment.grayscale import RandomGrayscale
+from augment.neighbour_mixture import RandomNeighbourMixture
 from augment.noise import RandomNoise
 from augment.radiation import RandomRadiation
 from augment.resized_crop import RandomResizedCrop
@@ -28,6 +30,7 @@ from augment.spectral_shift import RandomSpectralShift
 from augment.spectral_smoothing import RandomSpectralSmoothing
 
 OPERATIONS: dict[str, type[AddressedOperation]] = {
+    "neighbour_mixture": RandomNeighbourMixture,
     "resized_crop": RandomResizedCrop,
     "horizontal_flip": RandomHorizontalFlip,
     "vertical_flip": RandomVerticalFlip,
@@ -52,15 +55,17 @@ class Views(nn.Module):
 
     Args:
         operations: name -> operation, applied in this order. The name is part of the address of the random numbers.
-        views: how many views of each sample.
+        views: how many views of each sample; or which, ascending numbers from 0: the others are drawn elsewhere.
         seed: of the run.
         before: raw batch -> working units, float; a cast to float32 if None.
         after: working units -> what the encoder takes; nothing if None.
-        neighbours: the address of the rows of all views but the first -> another sample for each of them, shaped like
+        neighbours: the address of the rows of all views but view 0 -> another sample for each of them, shaped like
             the batch, as its positive; the sample itself if None.
+        mixed_in: the address of all rows -> what ``neighbour_mixture`` mixes into them, shaped like the batch; other
+            rows of the batch if None.
 
     Raises:
-        ValueError: if ``views`` is not an integer in 1..256.
+        ValueError: if ``views`` is not an integer in 1..256, or not ascending numbers in 0..255.
 
     Example:
         >>> views = Views({"horizontal_flip": RandomHorizontalFlip()}, views=2, seed=0)
@@ -72,19 +77,21 @@ class Views(nn.Module):
         self,
         operations: Mapping[str, AddressedOperation],
         *,
-        views: int,
+        views: int | Sequence[int],
         seed: int,
         before: Callable[[Tensor], Tensor] | None = None,
         after: Callable[[Tensor], Tensor] | None = None,
         neighbours: Callable[[Address], Tensor] | None = None,
+        mixed_in: Callable[[Address], Tensor] | None = None,
     ) -> None:
         super().__init__()
         self.operations = nn.ModuleDict(operations)
-        self.views = checks.integer("views", views, 1, MAX_VIEWS)
+        self.views = _view_numbers(views)
         self.seed = seed
         self.before = before
         self.after = after
         self.neighbours = neighbours
+        self.mixed_in = mixed_in
 
     @property
     def band_operations(self) -> bool:
@@ -92,12 +99,12 @@ class Views(nn.Module):
 
         If not, a linear map of the bands of each pixel commutes with the whole pipeline.
         """
-        return any(operation.acts_on_bands for operation in self._named().values())
+        return any(operation.acts_on_bands for operation in self.named().values())
 
     def describe(self) -> list[str]:
         """One line per operation, in order: its name and arguments; first, where neighbours come from."""
         lines = [] if self.neighbours is None else [str(self.neighbours)]
-        return lines + [f"{name}: {operation.describe()}" for name, operation in self._named().items()]
+        return lines + [f"{name}: {operation.describe()}" for name, operation in self.named().items()]
 
     @torch.no_grad()
     def forward(self, batch: Tensor, ids: Tensor, epoch: int) -> Tensor:
@@ -118,32 +125,57 @@ class Views(nn.Module):
             raise ValueError(f"ids are {tuple(ids.shape)}, but the batch has {batch.shape[0]} samples.")
         # Autocast would resample in half precision.
         with torch.autocast(batch.device.type, enabled=False):
-            view = torch.arange(self.views, device=batch.device).repeat_interleave(len(ids))
-            address = Address(self.seed, epoch, ids.to(batch.device, non_blocking=True).repeat(self.views), view)
+            address = self.address(ids.to(batch.device, non_blocking=True), epoch)
             if self.neighbours is None:
-                x = self._units(batch).repeat(self.views, 1, 1, 1)
+                x = self._units(batch).repeat(len(self.views), 1, 1, 1)
             else:
-                others = Address(self.seed, epoch, address.ids[len(ids) :], view[len(ids) :])
-                x = self._units(torch.cat([batch, self.neighbours(others)]))
-            uniforms = address.uniforms(self._request(tuple(x.shape)))
-            for name, operation in self._named().items():
-                x = operation.apply_addressed(x, uniforms.pop(name))
+                own = len(ids) if self.views[0] == 0 else 0
+                others = Address(self.seed, epoch, address.ids[own:], address.views[own:])
+                x = self._units(torch.cat([batch[:own], self.neighbours(others)]))
+            uniforms = address.uniforms(self.request(tuple(x.shape)))
+            for name, operation in self.named().items():
+                if isinstance(operation, RandomNeighbourMixture) and self.mixed_in is not None:
+                    x = operation.mix(x, self._units(self.mixed_in(address)), uniforms.pop(name))
+                else:
+                    x = operation.apply_addressed(x, uniforms.pop(name))
             if self.after is not None:
                 x = self.after(x).float()
-        return x.unflatten(0, (self.views, len(ids)))
+        return x.unflatten(0, (len(self.views), len(ids)))
+
+    def address(self, ids: Tensor, epoch: int) -> Address:
+        """The address of the views' rows: all samples of the first view, then of the next."""
+        view = _on_device(self.views, ids.device).repeat_interleave(len(ids), output_size=len(self.views) * len(ids))
+        return Address(self.seed, epoch, ids.repeat(len(self.views)), view)
 
     def _units(self, batch: Tensor) -> Tensor:
         return (batch if self.before is None else self.before(batch)).float()
 
-    def _named(self) -> dict[str, AddressedOperation]:
+    def named(self) -> dict[str, AddressedOperation]:
+        """The operations by name, in the order in which they are applied."""
         return dict(self.operations.items())  # type: ignore[arg-type]
 
-    def _request(self, shape: tuple[int, ...]) -> dict[str, int]:
+    def request(self, shape: tuple[int, ...]) -> dict[str, int]:
+        """How many uniforms each operation takes for a row of a (B, C, H, W) batch in working units."""
         request = {}
-        for name, operation in self._named().items():
+        for name, operation in self.named().items():
             request[name] = 1 + operation.draws(shape)
             shape = operation.output_shape(shape)
         return request
+
+
+@lru_cache(maxsize=64)
+def _on_device(numbers: tuple[int, ...], device: torch.device) -> Tensor:
+    """(n,) int64, kept on the device, for a copy to it would wait for the device."""
+    return torch.tensor(numbers, dtype=torch.int64, device=device)
+
+
+def _view_numbers(views: int | Sequence[int]) -> tuple[int, ...]:
+    if not isinstance(views, Sequence):
+        return tuple(range(checks.integer("views", views, 1, MAX_VIEWS)))
+    numbers = tuple(checks.integer("views", view, 0, MAX_VIEWS - 1) for view in views)
+    if not numbers or list(numbers) != sorted(set(numbers)):
+        raise ValueError(f"views is {list(views)}, but must be different numbers from 0, ascending.")
+    return numbers
 
 
 def build_views(
@@ -151,7 +183,7 @@ def build_views(
     *,
     size: int | None,
     in_chans: int,
-    views: int,
+    views: int | Sequence[int],
     seed: int,
     before: Callable[[Tensor], Tensor] | None = None,
     after: Callable[[Tensor], Tensor] | None = None,
@@ -163,7 +195,7 @@ def build_views(
             order of ``OPERATIONS``, whatever the order here.
         size: height and width of the incoming samples in pixels; None if they vary.
         in_chans: bands of the incoming samples.
-        views: how many views of each sample.
+        views: how many views of each sample, or which, as in ``Views``.
         seed: of the run.
         before: as in ``Views``.
         after: as in ``Views``.

@@ -72,6 +72,10 @@ class RandomSpectralJitter(IntensityOperation):
             "offset": self.flags["offset"] * cosine_curve(offset, shape[1]),
         }
 
+    def note(self, parameters: dict[str, Tensor], row: int) -> dict[str, Any]:
+        ranges = {name: parameters[name][row].aminmax() for name in ("gain", "offset")}
+        return {name: [float(f"{low:.3g}"), float(f"{high:.3g}")] for name, (low, high) in ranges.items()}
+
     def operate(self, x: Tensor, parameters: dict[str, Tensor], flags: dict[str, Any]) -> Tensor:
         gain, offset = (parameters[name].to(x.dtype)[:, :, None, None] for name in ("gain", "offset"))
         return x * gain + offset

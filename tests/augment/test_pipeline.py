@@ -165,7 +165,7 @@ def test_a_per_pixel_linear_map_commutes_unless_there_are_band_operations():
 @pytest.mark.parametrize(
     ("operations", "size", "bands", "message"),
     [
-        ({"colour": {}}, 9, 3, "augment.colour is not an operation: use one of resized_crop"),
+        ({"colour": {}}, 9, 3, "augment.colour is not an operation: use one of neighbour_mixture"),
         ({"noise": {"sigma": 1}}, 9, 3, "augment.noise.sigma is not an argument: use some of sd, p"),
         ({"resized_crop": {}}, 15, 3, "augment.resized_crop.size is missing"),
         ({"noise": {"p": 1.2}}, 9, 3, "augment.noise: p is 1.2"),
@@ -195,7 +195,7 @@ def test_bad_calls_are_refused():
         RandomHorizontalFlip().forward_parameters((2, 1, 4, 4), uniforms=torch.rand(2, 2))
 
 
-ARGUMENTS = {**PHOTO, **SCENE}
+ARGUMENTS = {**PHOTO, **SCENE, "neighbour_mixture": {"alpha": [0.7, 1.0], "p": 0.5}}
 UNIT = ("color_jitter",)
 PHOTO_ONLY = {"color_jitter": (3,), "grayscale": (3,), "solarize": (1, 3)}
 
