@@ -17,6 +17,7 @@ from simclr.diagnosis import explain_divergence
 from simclr.distributed import on_main_first, start_accelerator
 from simclr.encoder_file import save_encoder
 from simclr.errors import DivergenceError
+from simclr.grad_cache import backward_again, micro_batch_sizes, project_without_graph
 from simclr.health import collapse_warning, health
 from simclr.metadata import describe_run
 from simclr.ntxent import nt_xent
@@ -40,6 +41,14 @@ class OnlineProbe(NamedTuple):
 
     choose: Callable[[Tensor], Tensor]
     score: Callable[[Tensor, Tensor], float]
+
+
+class MicroBatch(NamedTuple):
+    """What goes through the network at once: images (b, C, H, W), their ids (b,), and the epoch of their views."""
+
+    images: Tensor
+    ids: Tensor
+    epoch: int
 
 
 def pretrain(
@@ -86,6 +95,8 @@ def pretrain(
         warmup_steps = min(round(train.warmup_epochs * order.steps_per_epoch), total_steps // 2)
         peak_lr = scaled_lr(train.lr, train.batch_size, train.lr_scaling)
         save_every = train.checkpoint_every or max(order.steps_per_epoch, total_steps // 10)
+        sizes = micro_batch_sizes(train.batch_size // world_size, train.micro_batch, world_size)
+        caching = len(sizes) > 1
 
         # What learns.
         model = build_model(recipe.encoder, recipe.head, preprocess.out_chans, recipe.seed)
@@ -113,28 +124,38 @@ def pretrain(
             say(f"{len(source):,} samples of {source.name}, processes: {world_size}, {device.type}, {train.precision}")
             for line in [*augment.describe(), *parameter_table(parts, train.optimizer, train.weight_decay)]:
                 say(f"  {line}")
+            if caching:
+                say(f"  gradient caching: {len(sizes)} micro batches a step, of at most {sizes[0]} images a process")
             draw_views(augment, source, plain, embed, recipe.seed, device, output / "views.png")
 
         numbers: dict[str, Any] = metrics.last
         warned = False
         started = time.perf_counter()
         model.train()
-        for step, ids, batch in batches(source, order, state["step"], total_steps, device, recipe.data.workers):
-            views = augment(batch, ids, order.epoch(step))  # (V, b, C, h, w)
+
+        def project(part: MicroBatch) -> tuple[Tensor, Tensor]:
+            views = augment(*part)  # (V, b, C, h, w)
             h, z = distributed(views.flatten(0, 1).contiguous(memory_format=torch.channels_last))
-            h, z = (t.unflatten(0, views.shape[:2]) for t in (h, z))  # (V, b, dim)
+            return h.unflatten(0, views.shape[:2]), z.unflatten(0, views.shape[:2])  # (V, b, dim)
+
+        for step, ids, batch in batches(source, order, state["step"], total_steps, device, recipe.data.workers):
+            epoch = order.epoch(step)
+            micro_batches = [MicroBatch(*part, epoch) for part in zip(batch.split(sizes), ids.split(sizes))]
+            h, z = project_without_graph(project, micro_batches, model) if caching else project(micro_batches[0])
             loss = nt_xent(z, recipe.loss.temperature)
             value = loss.item()
             if not math.isfinite(value):
-                why = explain_divergence(views, h, model, lr=optimizer.param_groups[0]["lr"])
+                why = explain_divergence(_draw(augment, micro_batches), h, model, lr=optimizer.param_groups[0]["lr"])
                 raise DivergenceError(_diverged(step, value, why, checkpoints))
-            accelerator.backward(loss)
+            accelerator.backward(loss)  # when caching, only as far as z
+            if caching:
+                backward_again(project, micro_batches, z, lambda: accelerator.no_sync(distributed))
             set_lr(optimizer, warmup_cosine(step, total_steps, warmup_steps, peak_lr))
             optimizer.step()
             optimizer.zero_grad()
 
             done, lr = step + 1, optimizer.param_groups[0]["lr"]
-            numbers = {"step": step, "epoch": order.epoch(step), "loss": value, "lr": lr}
+            numbers = {"step": step, "epoch": epoch, "loss": value, "lr": lr}
             if done % recipe.monitor.every == 0 or done == total_steps:
                 numbers |= health(h[0], z)
                 warning = collapse_warning(numbers) if done > warmup_steps and not warned else None
@@ -148,7 +169,8 @@ def pretrain(
             metrics.write({**numbers, "seconds": round(time.perf_counter() - started, 3)})
             if due:
                 if not all(p.isfinite().all() for p in model.parameters()):
-                    raise DivergenceError(_diverged(step, value, explain_divergence(views, h, model, lr), checkpoints))
+                    why = explain_divergence(_draw(augment, micro_batches), h, model, lr)
+                    raise DivergenceError(_diverged(step, value, why, checkpoints))
                 state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
                 if accelerator.scaler is not None:
                     state["scaler"] = accelerator.scaler.state_dict()
@@ -166,6 +188,11 @@ def pretrain(
             save_encoder(output / "encoder.safetensors", encoder, preprocess, metadata)
             numbers = metadata["numbers"]
         return {**numbers, "seconds": time.perf_counter() - started}
+
+
+def _draw(augment: Callable[..., Tensor], micro_batches: list[MicroBatch]) -> Tensor:
+    """All views of a step (V, batch, C, h, w), once more."""
+    return torch.cat([augment(*part) for part in micro_batches], dim=1)
 
 
 def _diverged(step: int, loss: float, why: str, checkpoints: Path) -> str:

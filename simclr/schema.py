@@ -186,6 +186,12 @@ class Train(Section):
     """Optimisation. One step is one global batch, whatever the number of processes."""
 
     batch_size: Annotated[int, Field(ge=2)] = Field(512, description="images of a step, over all processes")
+    micro_batch: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="images (with all their views) that a process passes through the network at once; by default its "
+        "whole share of batch_size. Smaller: gradient caching, the same gradient in less memory for one more forward "
+        "pass; but BatchNorm then normalises each micro batch by itself",
+    )
     epochs: Annotated[int, Field(ge=1)] = 100
     max_steps: Annotated[int, Field(ge=1)] | None = Field(None, description="stop there; the schedule ends there too")
     optimizer: Literal["lars", "sgd", "adamw"] = "lars"
