@@ -7,8 +7,9 @@ the source, so a script can draw the very same split, and no version of torch or
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import combinations
 
 import torch
 from torch import Tensor
@@ -25,16 +26,21 @@ class Split:
     """Training and test samples of one evaluation.
 
     Attributes:
-        name: kind of split: ``random`` (k a class), ``stratified`` (a share of each class) or ``given``.
+        name: kind of split: ``random`` (k a class), ``stratified`` (a share of each class), ``block`` (areas of a
+            scene), ``given``, or the name of the file that it was read from.
         train: ids, ascending, (n,) int64.
         test: ids, ascending, (m,) int64; none of them in ``train``.
         seed: what it was drawn with; None for a given split.
         shots: the k that was asked for; None where there is none.
         rule: how it was drawn, in words.
-        left_out: classes with fewer than two samples to share, which are in neither part.
+        left_out: classes that could not be shared, which are in neither part.
+        share: the share of each class that was asked for as training samples; None where there is none.
+        validation: ids of training samples that choices are made on, ascending; part of neither ``train`` nor
+            ``test``, empty where there are none.
+        dropped: how many samples that a rule or a map named are in no part, by reason.
 
     Raises:
-        InputError: if a part is empty, holds an id twice, or the two meet.
+        InputError: if training or test part is empty, a part holds an id twice, or two parts meet.
     """
 
     name: str
@@ -44,23 +50,33 @@ class Split:
     shots: int | None = None
     rule: str = "given"
     left_out: tuple[int, ...] = field(default=())
+    share: float | None = None
+    validation: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+    dropped: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for part, ids in (("training", self.train), ("test", self.test)):
-            if len(ids) == 0:
+        parts = {"training": self.train, "test": self.test, "validation": self.validation}
+        for part, ids in parts.items():
+            if len(ids) == 0 and part != "validation":
                 raise InputError(f"the {part} part of the {self.name} split is empty: give more labelled samples.")
             if len(ids.unique()) != len(ids):
                 raise InputError(f"the {part} part of the {self.name} split holds a sample more than once.")
-        both = self.train[torch.isin(self.train, self.test)]
-        if len(both):
-            raise InputError(
-                f"training and test part of the {self.name} split share {len(both)} samples, first id {int(both[0])}: "
-                f"a sample may be in one part only."
-            )
+        for first, second in combinations(parts, 2):
+            both = parts[first][torch.isin(parts[first], parts[second])]
+            if len(both):
+                raise InputError(
+                    f"{first} and {second} part of the {self.name} split share {len(both)} samples, first id "
+                    f"{int(both[0])}: a sample may be in one part only."
+                )
 
     def digest(self) -> dict[str, str]:
         """SHA-256 of the ids of each part, ascending, as little-endian int64."""
-        return {part: _digest(ids) for part, ids in (("train", self.train), ("test", self.test))}
+        return {part: digest_of(ids) for part, ids in self.parts().items()}
+
+    def parts(self) -> dict[str, Tensor]:
+        """Ids by the name of the part: ``train``, ``test``, and ``validation`` where there is one."""
+        both = {"train": self.train, "test": self.test}
+        return both | ({"validation": self.validation} if len(self.validation) else {})
 
 
 def k_shot(labels: Tensor, shots: int, seed: int, exclude: Iterable[int] | Tensor | None = None) -> Split:
@@ -81,7 +97,7 @@ def k_shot(labels: Tensor, shots: int, seed: int, exclude: Iterable[int] | Tenso
     if shots < 1:
         raise InputError(f"shots is {shots}: give 1 or more samples of each class.")
     rule = "random order by the seed; of each class the first min(shots, half of its samples) train, the rest tests"
-    return _by_class(labels, lambda n: min(shots, n // 2), "random", rule, seed, shots, exclude)
+    return _by_class(labels, lambda n: min(shots, n // 2), "random", rule, seed, exclude, shots=shots)
 
 
 def stratified(
@@ -89,13 +105,46 @@ def stratified(
 ) -> Split:
     """The given share of every class, at random, to learn from, the rest to be scored on.
 
-    A class of n samples gives ``round(fraction * n)``, at least 1 and at most n - 1. Arguments, classes that are left
-    out and errors are otherwise as in :func:`k_shot`; ``fraction`` lies strictly between 0 and 1.
+    A class of n samples gives ``round(fraction * n)``, at least 1 and at most n - 1; so 0.01 and 0.1 are the usual
+    lists of 1 % and 10 % of the labels. With the same seed, a smaller share is a subset of a larger one. Arguments,
+    classes that are left out and errors are otherwise as in :func:`k_shot`; ``fraction`` lies strictly between 0 and 1.
     """
     if not 0.0 < fraction < 1.0:
         raise InputError(f"fraction is {fraction}: the training share of each class lies between 0 and 1.")
     rule = f"random order by the seed; of each class the first {fraction:g} of its samples train, the rest tests"
-    return _by_class(labels, lambda n: min(max(round(fraction * n), 1), n - 1), "stratified", rule, seed, None, exclude)
+    return _by_class(
+        labels, lambda n: min(max(round(fraction * n), 1), n - 1), "stratified", rule, seed, exclude, share=fraction
+    )
+
+
+def hold_out(split: Split, labels: Tensor, fraction: float = 0.2) -> Split:
+    """The split with a random share of each class's training samples as its validation part.
+
+    A class of n training samples gives ``round(fraction * n)``, at least 1 and at most n - 1; a class of one sample
+    gives none. The order is that of the split's seed (0 where it has none).
+
+    Args:
+        split: without a validation part.
+        labels: class of each sample, (N,) int64.
+        fraction: strictly between 0 and 1.
+
+    Raises:
+        InputError: if the fraction is out of range, or the split has a validation part.
+    """
+    if not 0.0 < fraction < 1.0 or len(split.validation):
+        raise InputError(
+            f"fraction is {fraction}: hold a share between 0 and 1 out of a split without validation part."
+        )
+    order = permutation(split.seed or 0, SPLIT_STREAM, len(labels), "cpu")
+    order = order[torch.isin(order, split.train)]
+    held = []
+    for c in labels[split.train].unique():
+        members = order[labels[order] == c]
+        # From the end: the first ones are what fewer shots would train on.
+        held.append(members[len(members) - min(max(round(fraction * len(members)), 1), len(members) - 1) :])
+    validation = torch.cat(held).sort().values
+    rule = f"{split.rule}; of each class {fraction:g} of the training samples are for validation"
+    return replace(split, train=split.train[~torch.isin(split.train, validation)], validation=validation, rule=rule)
 
 
 def given(train: Iterable[int] | Tensor, test: Iterable[int] | Tensor) -> Split:
@@ -116,20 +165,12 @@ def _by_class(
     name: str,
     rule: str,
     seed: int,
-    shots: int | None,
     exclude: Iterable[int] | Tensor | None,
+    shots: int | None = None,
+    share: float | None = None,
 ) -> Split:
     """Walks through the classes of the samples that are not excluded, in one random order of all samples."""
-    free = labels >= 0
-    if not bool(free.any()):
-        raise InputError("the source has no labelled sample: evaluation needs labels.")
-    excluded = as_ids(exclude)
-    if len(excluded) and not 0 <= int(excluded.min()) <= int(excluded.max()) < len(labels):
-        raise InputError(
-            f"ids to exclude run from {int(excluded.min())} to {int(excluded.max())}, but the source has {len(labels)} "
-            f"samples: they belong to other data."
-        )
-    free[excluded] = False
+    free = usable(labels, exclude)
     order = permutation(seed, SPLIT_STREAM, len(labels), "cpu")
     order = order[free[order]]
     train, test, left_out = [], [], []
@@ -146,9 +187,29 @@ def _by_class(
             f"{len(train)} classes have two or more labelled samples that may be used: a split needs 2 classes or more."
         )
     return Split(
-        name, torch.cat(train).sort().values, torch.cat(test).sort().values, seed, shots, rule, tuple(left_out)
+        name, torch.cat(train).sort().values, torch.cat(test).sort().values, seed, shots, rule, tuple(left_out), share
     )
 
 
-def _digest(ids: Tensor) -> str:
+def usable(labels: Tensor, exclude: Iterable[int] | Tensor | None) -> Tensor:
+    """Which samples have a label and are not excluded, (N,) bool.
+
+    Raises:
+        InputError: if there is no labelled sample, or an excluded id is outside the source.
+    """
+    free = labels >= 0
+    if not bool(free.any()):
+        raise InputError("the source has no labelled sample: evaluation needs labels.")
+    excluded = as_ids(exclude)
+    if len(excluded) and not 0 <= int(excluded.min()) <= int(excluded.max()) < len(labels):
+        raise InputError(
+            f"ids to exclude run from {int(excluded.min())} to {int(excluded.max())}, but the source has {len(labels)} "
+            f"samples: they belong to other data."
+        )
+    free[excluded] = False
+    return free
+
+
+def digest_of(ids: Tensor) -> str:
+    """SHA-256 of ids, ascending, as little-endian int64."""
     return hashlib.sha256(ids.sort().values.numpy().astype("<i8").tobytes()).hexdigest()

@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from augment.addressed import permutation
-from eval.splits import SPLIT_STREAM, Split, given, k_shot, stratified
+from eval.splits import SPLIT_STREAM, Split, given, hold_out, k_shot, stratified
 from simclr.errors import InputError
 
 
@@ -68,6 +68,37 @@ def test_fewer_shots_are_a_subset_and_seeds_differ():
 def test_stratified_halves_every_class():
     split = stratified(labels_of(40, 11, 2), 0.5, 0)
     assert labels_of(40, 11, 2)[split.train].bincount().tolist() == [20, round(5.5), 1]
+
+
+def test_one_and_ten_percent_lists_hold_every_class_and_each_other():
+    labels = labels_of(1000, 400, 30, 2)
+    one, ten = (stratified(labels, share, 4) for share in (0.01, 0.1))
+    assert labels[one.train].bincount().tolist() == [10, 4, 1, 1]
+    assert labels[ten.train].bincount().tolist() == [100, 40, 3, 1]
+    assert set(one.train.tolist()) < set(ten.train.tolist())
+    assert (one.share, ten.share) == (0.01, 0.1)
+
+
+@settings(max_examples=30, deadline=None)
+@hypothesis_given(
+    sizes=st.lists(st.integers(2, 40), min_size=2, max_size=5),
+    shots=st.integers(1, 20),
+    fraction=st.floats(0.05, 0.9),
+)
+def test_the_validation_part_is_a_share_of_every_class_of_the_training_part(sizes, shots, fraction):
+    labels = labels_of(*sizes)
+    whole = k_shot(labels, shots, 3)
+    if all(min(shots, n // 2) == 1 for n in sizes):
+        return  # nothing could be held out
+    split = hold_out(whole, labels, fraction)
+    train, held, test = (set(ids.tolist()) for ids in (split.train, split.validation, split.test))
+    assert train | held == set(whole.train.tolist())
+    assert not train & held
+    assert test == set(whole.test.tolist())
+    for c in range(len(sizes)):
+        n = sum(int(labels[i]) == c for i in whole.train.tolist())
+        k = sum(int(labels[i]) == c for i in held)
+        assert k == (0 if n == 1 else min(max(round(fraction * n), 1), n - 1))
 
 
 def test_the_digest_is_sha256_of_little_endian_int64():

@@ -1,0 +1,117 @@
+import hashlib
+import json
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from eval.split_file import as_ranges, from_ranges, read_split, write_split
+from eval.splits import hold_out, k_shot
+from simclr.errors import InputError
+
+NAMES = ("oats", "wheat", "woods", "rare")
+
+
+def labels_of(*sizes):
+    order = torch.randperm(sum(sizes), generator=torch.Generator().manual_seed(0))
+    return torch.tensor([c for c, n in enumerate(sizes) for _ in range(n)])[order]
+
+
+LABELS = labels_of(30, 12, 9, 1)
+
+
+@settings(max_examples=100, deadline=None)
+@given(ids=st.sets(st.integers(0, 300)))
+def test_ranges_hold_every_id_once(ids):
+    text = as_ranges(torch.tensor(sorted(ids, reverse=True), dtype=torch.int64))
+    by_hand = [i for part in text.split(",") if part for i in _expand(part)]
+    assert by_hand == sorted(ids)
+    assert from_ranges(text).tolist() == sorted(ids)
+    assert text.count(",") + bool(text) == sum(i - 1 not in ids for i in ids)
+
+
+def _expand(part):
+    first, _, last = part.partition("-")
+    return range(int(first), int(last or first) + 1)
+
+
+def test_a_split_comes_back_as_it_was(tmp_path):
+    split = hold_out(k_shot(LABELS, 5, 3, exclude=[4]), LABELS)
+    sha = write_split(tmp_path / "mine.json", split, LABELS, NAMES, "scene")
+    back = read_split(tmp_path / "mine.json", LABELS.clone(), list(NAMES))
+    for part in ("train", "validation", "test"):
+        assert getattr(back, part).equal(getattr(split, part))
+    assert (back.name, back.seed, back.shots, back.left_out) == ("mine", 3, 5, (3,))
+    content = json.loads((tmp_path / "mine.json").read_text())
+    assert content["sha256"] == sha
+    assert content["counts"]["train"] == LABELS[split.train].bincount(minlength=4).tolist()
+    assert write_split(tmp_path / "again.json", split, LABELS, NAMES, "scene") == sha
+
+
+def planted(path, **changes):
+    """A file with fitting hashes, as somebody who knows the format would write it."""
+    write_split(path, k_shot(LABELS, 5, 0), LABELS, NAMES)
+    content = json.loads(path.read_text()) | changes
+    if all(character.isdecimal() for part in content["test"].split(",") for character in part.split("-")):
+        ids = sorted(i for part in ("train", "validation", "test") for i in from_ranges(content[part]).tolist())
+        inner = hashlib.sha256(b"".join(i.to_bytes(8, "little") for i in ids)).hexdigest()
+        labels = b"".join(int(LABELS[min(i, 51)]).to_bytes(8, "little") for i in ids)
+        content["labels_sha256"] = hashlib.sha256(labels + inner.encode()).hexdigest()
+    del content["sha256"]
+    content["sha256"] = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    path.write_text(json.dumps(content))
+    return path
+
+
+FIRST = k_shot(LABELS, 5, 0).train[0].item()
+TEST = as_ranges(k_shot(LABELS, 5, 0).test)
+
+
+def test_what_is_planted_below_would_be_read_without_its_leak(tmp_path):
+    assert read_split(planted(tmp_path / "s.json"), LABELS, NAMES).train.equal(k_shot(LABELS, 5, 0).train)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"test": f"{TEST},{FIRST}"}, f"share 1 samples, first id {FIRST}"),
+        ({"validation": TEST}, "test and validation part"),
+        ({"train": f"{FIRST},{FIRST},50"}, "more than once"),
+        ({"test": "51-99"}, "the data does not have"),
+        ({"test": "3-x"}, "ids are written as"),
+        ({"test": "-3"}, "ids are written as"),
+    ],
+)
+def test_a_planted_leak_is_refused(tmp_path, changes, message):
+    path = planted(tmp_path / "s.json", **changes)
+    with pytest.raises(InputError, match=message):
+        read_split(path, LABELS, NAMES)
+
+
+def test_other_data_or_another_file_is_refused(tmp_path):
+    path = tmp_path / "s.json"
+    write_split(path, k_shot(LABELS, 5, 0), LABELS, NAMES)
+    other = LABELS.clone()
+    other[k_shot(LABELS, 5, 0).train[0]] = 3
+    for labels, names, message in [
+        (LABELS[:-1], NAMES, "52 samples of 4 classes, but the data has 51 of 4"),
+        (LABELS, NAMES[::-1], "other names"),
+        (LABELS, NAMES[:3], "of 3"),
+        (other, NAMES, "are not those that it was written for"),
+    ]:
+        with pytest.raises(InputError, match=message) as error:
+            read_split(path, labels, names)
+        assert "\n" not in str(error.value)
+    text = path.read_text()
+    for change, message in [
+        (text.replace('"seed": 0', '"seed": 1'), "damaged or changed"),
+        (text[:-40], "no JSON"),
+        ("[]", "no split file"),
+        ("{}", "no split file"),
+    ]:
+        path.write_text(change)
+        with pytest.raises(InputError, match=message):
+            read_split(path, LABELS, NAMES)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_split(tmp_path / "none.json", LABELS, NAMES)
