@@ -65,7 +65,30 @@ def build_inputs(recipe: Recipe, device: torch.device) -> Inputs:
         # (Touvron et al., "Fixing the train-test resolution discrepancy", NeurIPS 2019): 4 points on CIFAR-10.
         input_size=None if isinstance(raw, SceneSource) else recipe.data.eval_size or min(_sample_size(raw)),
     ).to(device)
-    views = build_augment(recipe.augment, raw, recipe.data.pool, size, seed=recipe.seed)
+    return _connect(recipe.augment, raw, preprocess, size, recipe.seed)
+
+
+def build_training_views(recipe: Recipe, raw: Source, preprocess: Preprocess) -> Inputs:
+    """A recipe's augmentation as supervised training takes it: one view of a sample, in which its label still holds.
+
+    The same operations with a fitted preprocessing; ``center_shift`` is left out, since a neighbour may be of another
+    class.
+
+    Args:
+        recipe: what the encoder was pretrained with.
+        raw: the labelled samples.
+        preprocess: the encoder's.
+
+    Raises:
+        InputError: an operation that does not fit the source.
+    """
+    augment = recipe.augment.model_copy(update={"views": 1, "center_shift": None})
+    return _connect(augment, raw, preprocess, _view_size(augment, recipe.data, raw), recipe.seed)
+
+
+def _connect(augment: Augment, raw: Source, preprocess: Preprocess, size: int, seed: int) -> Inputs:
+    """Raw samples, augmentation and preprocessing, joined at the units that operations work in."""
+    views = build_augment(augment, raw, preprocess.pool, size, seed=seed)
     if not isinstance(raw, SceneSource):
         views.before, views.after = preprocess.to_units, preprocess.finish
         return Inputs(raw, views, preprocess, plain=raw, embed=preprocess)
@@ -75,8 +98,8 @@ def build_inputs(recipe: Recipe, device: torch.device) -> Inputs:
     if views.band_operations:
         views.after = preprocess.finish
         source = raw.mapped(preprocess.to_units).pooled(preprocess.pool)
-    if recipe.augment.center_shift:
-        views.neighbours = Neighbours(plain, source, **recipe.augment.center_shift.model_dump())
+    if augment.center_shift:
+        views.neighbours = Neighbours(plain, source, **augment.center_shift.model_dump())
     return Inputs(source, views, preprocess, plain=plain, embed=nn.Identity())
 
 

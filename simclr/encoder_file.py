@@ -14,9 +14,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from simclr.data.preprocess import Preprocess
-from simclr.encoder import random_encoder
+from simclr.encoder import random_encoder, seeded
 from simclr.errors import InputError
 from simclr.files import write_atomically, write_text
+from simclr.head import ProjectionHead
 
 FORMAT = "simclr-encoder/1"
 
@@ -64,7 +65,13 @@ class FrozenEncoder(nn.Module):
         return FrozenEncoder(encoder, self.preprocess, {**self.metadata, "random_weights_seed": seed})
 
 
-def save_encoder(path: Path, encoder: nn.Module, preprocess: Preprocess, metadata: dict[str, Any]) -> None:
+def save_encoder(
+    path: Path,
+    encoder: nn.Module,
+    preprocess: Preprocess,
+    metadata: dict[str, Any],
+    head: ProjectionHead | None = None,
+) -> None:
     """Write ``path`` (.safetensors) and the readable copy of its metadata beside it (.json), both atomically.
 
     Args:
@@ -72,11 +79,15 @@ def save_encoder(path: Path, encoder: nn.Module, preprocess: Preprocess, metadat
         encoder: the base encoder f.
         preprocess: fitted preprocessing.
         metadata: JSON-like; must hold ``encoder`` (the arguments of `build_encoder`) and ``feature_dim``.
+        head: the projection head g, kept for fine-tuning from its first layer; `load_encoder` passes it over.
     """
     metadata = {"format": FORMAT, **metadata, "preprocess": preprocess.config()}
+    if head is not None:
+        metadata["head"] = head.config()
     tensors = {
         **{f"encoder.{k}": v for k, v in encoder.state_dict().items()},
         **{f"preprocess.{k}": v for k, v in preprocess.state_dict().items()},
+        **({} if head is None else {f"head.{k}": v for k, v in head.state_dict().items()}),
     }
     tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
     header = {"simclr": json.dumps(metadata)}
@@ -110,13 +121,36 @@ def load_encoder(path: str | Path) -> FrozenEncoder:
     metadata, tensors = _read(path, with_tensors=True)
     encoder = random_encoder(0, **metadata["encoder"])
     preprocess = Preprocess.from_config(metadata["preprocess"])
-    for prefix, module in (("encoder.", encoder), ("preprocess.", preprocess)):
-        part = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-        difference = _difference(part, module.state_dict())
-        if difference:
-            raise InputError(f"{path} does not fit the {prefix[:-1]} that its metadata describes: {difference}")
-        module.load_state_dict(part)
+    _fill(encoder, "encoder", tensors, path)
+    _fill(preprocess, "preprocess", tensors, path)
     return FrozenEncoder(encoder, preprocess, metadata)
+
+
+def load_head(path: str | Path) -> ProjectionHead:
+    """The projection head g that was trained with an encoder, for fine-tuning from its first layer; in eval mode.
+
+    Args:
+        path: as in `load_encoder`.
+
+    Raises:
+        InputError: as `load_encoder`; or the file holds no head, as those of older versions.
+    """
+    metadata, tensors = _read(path, with_tensors=True)
+    if "head" not in metadata:
+        raise InputError(f"{path} holds no projection head: pretrain again, or fine-tune from h")
+    with seeded(0):
+        head = ProjectionHead(**metadata["head"])
+    _fill(head, "head", tensors, path)
+    return head.eval().requires_grad_(False)
+
+
+def _fill(module: nn.Module, name: str, tensors: dict[str, Tensor], path: str | Path) -> None:
+    """Load the tensors of one part of the file, or say how they differ from what the part should have."""
+    part = {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
+    difference = _difference(part, module.state_dict())
+    if difference:
+        raise InputError(f"{path} does not fit the {name} that its metadata describes: {difference}")
+    module.load_state_dict(part)
 
 
 def _read(path: str | Path, with_tensors: bool) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -1,5 +1,7 @@
 """The projection head g: representation h → projection z, used while pretraining and thrown away afterwards."""
 
+from typing import Any
+
 from torch import nn
 
 
@@ -30,3 +32,8 @@ class ProjectionHead(nn.Sequential):
                 modules.append(nn.ReLU(inplace=True))
         modules[-1].bias.requires_grad_(False)
         super().__init__(*modules)
+        self._config = {"in_dim": in_dim, "hidden_dim": hidden_dim, "out_dim": out_dim, "layers": layers}
+
+    def config(self) -> dict[str, Any]:
+        """The arguments that make such a head again; plain JSON values."""
+        return dict(self._config)

@@ -2,11 +2,13 @@
 
 from torch import Tensor, nn
 
+from simclr.head import ProjectionHead
+
 
 class SimCLR(nn.Module):
     """x (N, C, H, W) → representation h (N, feature_dim), projection z (N, out_dim)."""
 
-    def __init__(self, encoder: nn.Module, head: nn.Module) -> None:
+    def __init__(self, encoder: nn.Module, head: ProjectionHead) -> None:
         super().__init__()
         self.encoder = encoder
         self.head = head

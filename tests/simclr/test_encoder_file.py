@@ -7,7 +7,8 @@ from safetensors.torch import load_file, save_file
 from simclr import InputError, load_encoder
 from simclr.data.preprocess import Preprocess
 from simclr.encoder import random_encoder
-from simclr.encoder_file import read_metadata, save_encoder
+from simclr.encoder_file import load_head, read_metadata, save_encoder
+from simclr.head import ProjectionHead
 
 
 @pytest.fixture
@@ -87,3 +88,20 @@ def test_tensors_that_do_not_fit_are_listed(saved):
         "conv1.weight is (8, 3, 3, 3), expected (8, 200, 3, 3)",
     ):
         assert words in str(caught.value)
+
+
+def test_the_head_travels_with_the_encoder_that_was_trained_with_it(saved, tmp_path):
+    encoder, head = saved[1], ProjectionHead(64, 32, 16, layers=3)
+    head.train()(torch.randn(8, 64))
+    metadata = {k: v for k, v in read_metadata(saved[0]).items() if k not in ("format", "preprocess")}
+    path = tmp_path / "with_head.safetensors"
+    save_encoder(path, encoder, Preprocess(200), metadata, head)
+    loaded, h = load_head(path), torch.randn(5, 64)
+    assert torch.equal(loaded(h), head.eval()(h))
+    assert not loaded.training
+    assert load_encoder(path).metadata["head"] == {"in_dim": 64, "hidden_dim": 32, "out_dim": 16, "layers": 3}
+    assert {k for k, _ in load_encoder(path).named_parameters()} == {
+        k for k, _ in load_encoder(saved[0]).named_parameters()
+    }
+    with pytest.raises(InputError, match="no projection head"):
+        load_head(saved[0])

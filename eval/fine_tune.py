@@ -1,0 +1,297 @@
+"""End-to-end fine-tuning on a few labels; with an encoder of random weights, supervised training from scratch."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import AdamW
+
+from augment.addressed import permutation
+from augment.virtual_samples import virtual_samples
+from eval.encoder_inputs import augmented_inputs, plain_inputs
+from eval.features import BATCH_SIZE
+from eval.layer_groups import layer_groups, layers_of
+from eval.prediction import Prediction
+from eval.splits import Split
+from simclr.data.source import Source
+from simclr.encoder_file import FrozenEncoder
+from simclr.errors import InputError
+from simclr.head import ProjectionHead
+from simclr.schedule import warmup_cosine
+
+STEPS = 200
+CHECK_EVERY = 10
+PATIENCE = 5
+VALIDATION = 0.2
+NORMS = (nn.modules.batchnorm._BatchNorm,)
+BATCH_NORM = ("frozen", "affine", "train")
+
+FROM_SCRATCH: dict[str, Any] = {"batch_norm": "train", "layer_decay": 1.0}
+"""Settings for an encoder with random weights: nothing in it is worth keeping."""
+
+
+class FineTuned(NamedTuple):
+    """A classifier on top of an encoder copy that was trained with it.
+
+    Attributes:
+        model: inputs of the encoder (b, C, h, w) -> scores of the classes (b, K), in eval mode.
+        classes: the class of each score, (K,) int64, ascending.
+        selected: how it was trained, and what was chosen on the training part.
+    """
+
+    model: nn.Sequential
+    classes: Tensor
+    selected: dict[str, Any]
+
+
+def fine_tune(encoder: FrozenEncoder, source: Source, split: Split, **settings: Any) -> Prediction:
+    """Trains a copy of the encoder and a linear classifier on the training part of a split, and classifies the rest.
+
+    Test samples are touched once, at the end, and their labels never. The encoder itself stays as it is.
+
+    Args:
+        encoder: as of ``simclr.load_encoder``; its ``random_twin`` gives supervised training from scratch, for which
+            ``**FROM_SCRATCH`` is right.
+        source: labelled samples.
+        split: ids of training and test samples.
+        settings: see :func:`train_classifier`.
+
+    Returns:
+        Classes of the test samples, logits of the classes that occur in the training part, and what was selected.
+
+    Raises:
+        InputError: as :func:`train_classifier`.
+
+    Example:
+        >>> prediction = fine_tune(encoder, source, k_shot(source.labels, 5, seed=0))
+        >>> scratch = fine_tune(encoder.random_twin(0), source, split, **FROM_SCRATCH)
+    """
+    tuned = train_classifier(encoder, source, split.train, **settings)
+    scores = _scores(tuned.model, plain_inputs(encoder, source, settings.get("device", "cpu")), split.test)
+    return Prediction(tuned.classes[scores.argmax(1)], scores, tuned.selected)
+
+
+def train_classifier(
+    encoder: FrozenEncoder,
+    source: Source,
+    train: Tensor,
+    *,
+    labels: Tensor | None = None,
+    head: ProjectionHead | None = None,
+    augment: bool = True,
+    virtual: bool = False,
+    steps: int = STEPS,
+    batch_size: int = 64,
+    lr: float = 2e-3,
+    layer_decay: float = 0.65,
+    weight_decay: float = 1e-4,
+    batch_norm: str = "frozen",
+    validation: float = VALIDATION,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+) -> FineTuned:
+    """The training half of :func:`fine_tune`: looks at the samples ``train`` and their labels alone.
+
+    Two passes: the first holds ``validation`` of the training part out, looks at the accuracy there every
+    ``CHECK_EVERY`` steps and finds the best number of steps (the largest of equals: cross-entropy stops too early);
+    the second trains anew for so many steps on the whole training part. With fewer than four training samples in
+    every class nothing is held out and all steps are taken.
+
+    Args:
+        encoder: as of ``simclr.load_encoder``.
+        source: labelled samples.
+        train: ids to train on, (n,) int64.
+        labels: class of each sample, (N,) int64; the source's when None.
+        head: the projection head g (``simclr.encoder_file.load_head``): the classifier then stands on its first layer
+            (linear, BatchNorm, ReLU), which is trained too, as in SimCLR v2; on h when None.
+        augment: draw views with the operations of the encoder's own recipe.
+        virtual: add as many virtual samples to each batch, mixtures of two of its samples of one class
+            (``augment.virtual_samples``).
+        steps: most of them, each with one batch; 3 % are warm-up, then a cosine to 0.
+        batch_size: training samples of a step; all of them where there are fewer.
+        lr: peak rate of the classifier, under AdamW.
+        layer_decay: factor for each layer further down, see ``eval.layer_groups``.
+        weight_decay: of weights.
+        batch_norm: ``frozen``: statistics, scale and offset stay; ``affine``: scale and offset learn; ``train``:
+            statistics are those of the batch, and running averages follow.
+        validation: share of each class's training samples held out in the first pass, at least one of a class with
+            four or more; 0 takes all steps.
+        seed: of the order of samples, the views and the validation part.
+        device: where training runs.
+
+    Raises:
+        InputError: with fewer than two classes, an unlabelled training sample, or settings out of range.
+
+    Source: Chen et al., ICML 2020, B.8 (fine-tuning); "Big self-supervised models", NeurIPS 2020, section 2 (from the
+        head's first layer).
+    """
+    _check(steps, batch_size, layer_decay, batch_norm, validation)
+    known = source.labels if labels is None else labels
+    if known is None or bool((known[train] < 0).any()):
+        raise InputError("fine-tuning got a training sample without a label: leave unlabelled samples out.")
+    classes, target = known[train].unique(return_inverse=True)
+    if len(classes) < 2:
+        raise InputError(f"fine-tuning needs training samples of at least 2 classes, got {len(classes)}.")
+    plain = plain_inputs(encoder, source, device)
+    draw = augmented_inputs(encoder, source, seed, device) if augment else (lambda ids, step: plain(ids))
+
+    def run(rows: Tensor, last: int, held: Tensor | None) -> tuple[nn.Sequential, int, float | None]:
+        model = _build(encoder, head, plain, train, len(classes), batch_norm, device)
+        groups = layer_groups(_layers(model), lr, layer_decay, weight_decay)
+        peaks = [group["lr"] for group in groups]
+        optimizer = AdamW(groups)
+        best, best_step = -1.0, last
+        generator = torch.Generator().manual_seed(seed)
+        for step, chosen in zip(range(last), _batches(rows, batch_size, seed)):
+            for group, peak in zip(optimizer.param_groups, peaks):
+                group["lr"] = warmup_cosine(step, steps, max(1, steps * 3 // 100), peak)
+            _set_mode(model, batch_norm)
+            x, y = draw(train[chosen], step), target[chosen]
+            if virtual:
+                more, classes_of_more = virtual_samples(x, y, len(x), generator=generator)
+                x, y = torch.cat([x, more]), torch.cat([y, classes_of_more])
+            loss = F.cross_entropy(model(x), y.to(device))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            done = step + 1
+            if held is not None and (done % CHECK_EVERY == 0 or done == last):
+                value = float((_scores(model, plain, train[held]).argmax(1) == target[held]).double().mean())
+                # A handful of samples ties often; then longer training is the better guess.
+                if value >= best:
+                    best, best_step = value, done
+                elif done - best_step >= PATIENCE * CHECK_EVERY:
+                    break
+        return model.eval(), best_step, None if held is None else best
+
+    everything = torch.arange(len(train))
+    held = validation_rows(target, validation, seed)
+    chosen_steps, accuracy = steps, None
+    if len(held):
+        _, chosen_steps, accuracy = run(everything[~torch.isin(everything, held)], steps, held)
+    model, _, _ = run(everything, chosen_steps, None)
+    selected = {
+        "steps": chosen_steps,
+        "most_steps": steps,
+        "validation_samples": len(held),
+        "validation_accuracy": accuracy,
+        "from_layer": "h" if head is None else "first layer of the head",
+        "augment": augment,
+        "virtual_samples": virtual,
+        "optimizer": "adamw",
+        "lr": lr,
+        "layer_decay": layer_decay,
+        "weight_decay": weight_decay,
+        "batch_size": min(batch_size, len(train)),
+        "batch_norm": batch_norm,
+    }
+    return FineTuned(model, classes, selected)
+
+
+def validation_rows(target: Tensor, share: float, seed: int) -> Tensor:
+    """Which training samples the first pass holds out: of each class of four or more, at random, at least one.
+
+    Args:
+        target: classes of the training samples, (n,) int64.
+        share: of each class, rounded.
+        seed: of the random order.
+
+    Returns:
+        Rows of ``target``, ascending; empty where no class has four samples, or ``share`` is 0.
+    """
+    order = permutation(seed, 0, len(target))
+    held = []
+    for c in target.unique():
+        members = order[target[order] == c]
+        if share > 0 and len(members) >= 4:
+            held.append(members[: max(1, round(share * len(members)))])
+    return torch.cat(held).sort().values if held else order[:0]
+
+
+def _build(
+    encoder: FrozenEncoder,
+    head: ProjectionHead | None,
+    plain: Callable[[Tensor], Tensor],
+    train: Tensor,
+    classes: int,
+    batch_norm: str,
+    device: torch.device | str,
+) -> nn.Sequential:
+    """Copies of the encoder and the head's first layer, and a classifier that starts at zero on standardised inputs."""
+    body: nn.Module = copy.deepcopy(encoder.encoder).to(device)
+    first = nn.Identity() if head is None else nn.Sequential(*copy.deepcopy(list(head)[:3])).to(device)
+    body.requires_grad_(True)
+    first.requires_grad_(True)
+    if batch_norm == "frozen":
+        for module in [*body.modules(), *first.modules()]:
+            if isinstance(module, NORMS):
+                module.requires_grad_(False)
+    model = nn.Sequential(body, first)
+    features = _scores(model, plain, train)
+    scale = _Standardise(features.mean(0), features.std(0, correction=0)).to(device)
+    classifier = nn.Linear(features.shape[1], classes, device=device)
+    nn.init.zeros_(classifier.weight)
+    nn.init.zeros_(classifier.bias)
+    return nn.Sequential(body, first, scale, classifier)
+
+
+class _Standardise(nn.Module):
+    """Fixed shift and scale, taken from the features of the training samples before training."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: Tensor, std: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean)
+        self.register_buffer("std", torch.where(std > 1e-6, std, torch.ones_like(std)))
+
+    def forward(self, h: Tensor) -> Tensor:
+        return (h.float() - self.mean) / self.std
+
+
+def _layers(model: nn.Sequential) -> list[tuple[str, list[nn.Parameter]]]:
+    layers = layers_of(model[0])
+    if any(True for _ in model[1].parameters()):
+        layers.append(("head", list(model[1].parameters())))
+    return [*layers, ("classifier", list(model[3].parameters()))]
+
+
+def _set_mode(model: nn.Module, batch_norm: str) -> None:
+    model.train()
+    if batch_norm != "train":
+        for module in model.modules():
+            if isinstance(module, NORMS):
+                module.eval()
+
+
+def _batches(rows: Tensor, batch_size: int, seed: int) -> Iterator[Tensor]:
+    """Batches of rows without end: each pass in a new order, in parts of nearly one size, so none of a single row."""
+    parts = max(1, -(-len(rows) // batch_size))
+    epoch = 0
+    while True:
+        yield from rows[permutation(seed, epoch, len(rows))].tensor_split(parts)
+        epoch += 1
+
+
+@torch.no_grad()
+def _scores(model: nn.Module, plain: Callable[[Tensor], Tensor], ids: Tensor) -> Tensor:
+    """Outputs of the model in eval mode, on the CPU."""
+    model.eval()
+    return torch.cat([model(plain(part)).float().cpu() for part in ids.split(BATCH_SIZE)])
+
+
+def _check(steps: int, batch_size: int, layer_decay: float, batch_norm: str, validation: float) -> None:
+    if batch_norm not in BATCH_NORM:
+        raise InputError(f"batch_norm is {batch_norm!r}: choose one of {', '.join(BATCH_NORM)}.")
+    if steps < 1 or batch_size < 4:
+        raise InputError(f"steps is {steps} and batch_size {batch_size}: give at least 1 step and 4 samples a batch.")
+    if not 0 < layer_decay <= 1:
+        raise InputError(f"layer_decay is {layer_decay}: it is a factor above 0 and at most 1.")
+    if not 0 <= validation < 1:
+        raise InputError(f"validation is {validation}: it is a share, from 0 to below 1.")
