@@ -10,7 +10,7 @@ from torch import Tensor
 
 from augment import checks
 from augment.base import IntensityOperation
-from augment.resample import compute_dtype, separable
+from augment.resample import Lines, compute_dtype, separable
 
 
 def gaussian_kernel(sigma: Tensor, kernel_size: int) -> Tensor:
@@ -22,24 +22,22 @@ def gaussian_kernel(sigma: Tensor, kernel_size: int) -> Tensor:
     """
     place = torch.arange(kernel_size, device=sigma.device, dtype=sigma.dtype) - kernel_size // 2
     kernel = torch.softmax(-0.5 * (place / sigma.unsqueeze(1)) ** 2, dim=1)
-    # Denormal weights, which count for nothing, make a CPU's matrix product four times slower.
+    # Denormal weights, which count for nothing, make a CPU four times slower.
     return kernel * (kernel > 1e-20)
 
 
-def blur_matrix(kernel: Tensor, size: int) -> Tensor:
-    """(B, size, size) matrix that convolves a line with each sample's kernel, the line reflected at its ends.
+def convolution_lines(kernel: Tensor, size: int) -> Lines:
+    """Lines that convolve with each sample's kernel, the image reflected at its ends.
 
     Args:
         kernel: (B, taps) symmetric weights, taps odd, taps // 2 < size.
-        size: pixels in the line.
+        size: lines in the image.
     """
-    taps = kernel.shape[1]
+    b, taps = kernel.shape
     line = torch.arange(size, device=kernel.device)
     source = line.view(-1, 1) + torch.arange(taps, device=kernel.device) - taps // 2
     source = size - 1 - (size - 1 - source.abs()).abs()
-    matrix = kernel.new_zeros(kernel.shape[0], size, size)
-    shape = (kernel.shape[0], size, taps)
-    return matrix.scatter_add_(2, source.expand(shape), kernel.unsqueeze(1).expand(shape))
+    return Lines(source.expand(b, size, taps), kernel.unsqueeze(1).expand(b, size, taps))
 
 
 def gaussian_blur(x: Tensor, sigma: Tensor, kernel_size: int) -> Tensor:
@@ -54,7 +52,7 @@ def gaussian_blur(x: Tensor, sigma: Tensor, kernel_size: int) -> Tensor:
         (B, C, H, W) in the dtype of ``x``.
     """
     kernel = gaussian_kernel(sigma.to(compute_dtype(x)), kernel_size)
-    return separable(x, blur_matrix(kernel, x.shape[-2]), blur_matrix(kernel, x.shape[-1]))
+    return separable(x, convolution_lines(kernel, x.shape[-2]), convolution_lines(kernel, x.shape[-1]))
 
 
 class RandomGaussianBlur(IntensityOperation):

@@ -1,25 +1,63 @@
-"""Separable linear maps of images, each sample its own: out = A_y · X · A_xᵀ."""
+"""Separable resampling of images, each sample its own: a line of the result is a weighted sum of lines of the input."""
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+# Up to so many pixels a side, a product with a small dense matrix costs less than two transpositions.
+_DENSE = 128
 
-def separable(x: Tensor, a_y: Tensor, a_x: Tensor) -> Tensor:
-    """Map rows and columns of each image by its own matrices.
+
+class Lines(NamedTuple):
+    """Which lines (rows or columns) of the input make each line of the result.
+
+    Attributes:
+        index: (B, n, taps) int64, lines of the input.
+        weight: (B, n, taps) their weights, of the dtype in which the result is computed.
+    """
+
+    index: Tensor
+    weight: Tensor
+
+    def reversed_where(self, mirror: Tensor) -> Lines:
+        """The lines in reverse order for the samples where ``mirror`` (B,) is true."""
+        mirror = mirror.view(-1, 1, 1)
+        return Lines(*(torch.where(mirror, part.flip(1), part) for part in self))
+
+
+def separable(x: Tensor, rows: Lines, columns: Lines) -> Tensor:
+    """Mix the rows, then the columns, of each image.
 
     Args:
         x: (B, C, H, W), floating point.
-        a_y: (B, h, H) and
-        a_x: (B, w, W), of the dtype in which the result is computed.
+        rows: of h lines, indices below H.
+        columns: of w lines, indices below W.
 
     Returns:
         (B, C, h, w) in the dtype of ``x``.
     """
-    b, c, height, width = x.shape
-    columns = torch.bmm(x.to(a_x.dtype).reshape(b, c * height, width), a_x.mT).view(b, c, height, a_x.shape[1])
-    return torch.matmul(a_y.unsqueeze(1), columns).to(x.dtype)
+    mixed = _mix_rows(x.to(rows.weight.dtype), rows)
+    width = x.shape[-1]
+    if width > _DENSE:
+        return _mix_rows(mixed.mT.contiguous(), columns).mT.to(x.dtype, memory_format=torch.contiguous_format)
+    matrix = columns.weight.new_zeros(*columns.weight.shape[:2], width)
+    matrix.scatter_add_(2, columns.index, columns.weight)
+    return torch.bmm(mixed.flatten(1, 2), matrix.mT).unflatten(1, mixed.shape[1:3]).to(x.dtype)
+
+
+def _mix_rows(x: Tensor, lines: Lines) -> Tensor:
+    b, c, h, w = x.shape
+    n, taps = lines.index.shape[1:]
+    first = torch.arange(0, b * c * h, h, device=x.device).view(b, c, 1, 1)
+    bags = (lines.index.unsqueeze(1) + first).view(-1, taps)
+    weight = lines.weight.unsqueeze(1).expand(b, c, n, taps).reshape(-1, taps)
+    # A bag of embeddings is a weighted sum of rows, in one vectorised pass over the taps alone.
+    return F.embedding_bag(bags, x.reshape(-1, w), mode="sum", per_sample_weights=weight).view(b, c, n, w)
 
 
 def compute_dtype(x: Tensor) -> torch.dtype:
@@ -27,28 +65,30 @@ def compute_dtype(x: Tensor) -> torch.dtype:
     return torch.promote_types(x.dtype, torch.float32)
 
 
-def bilinear_matrix(start: Tensor, length: Tensor, size: int, out: int, antialias: bool, dtype: torch.dtype) -> Tensor:
-    """Weights that resize a piece of each line, bilinearly, to ``out`` pixels.
+def bilinear_lines(start: Tensor, length: Tensor, size: int, out: int, antialias: bool, dtype: torch.dtype) -> Lines:
+    """Lines that resize a piece of each image, bilinearly, to ``out`` lines.
 
     Args:
-        start: (B,) first pixel of the piece.
-        length: (B,) pixels in the piece.
-        size: pixels in the line.
-        out: pixels in the result.
-        antialias: widen the triangle when shrinking, so that every pixel of the piece counts.
-        dtype: of the result.
+        start: (B,) first line of the piece.
+        length: (B,) lines in the piece.
+        size: lines in the image.
+        out: lines in the result.
+        antialias: widen the triangle when shrinking, so that every line of the piece counts.
+        dtype: of the weights.
 
     Returns:
-        (B, out, size); rows sum to 1, pixels outside the piece have weight 0.
+        Weights that sum to 1; 0 outside the piece.
     """
     start, length = start.to(dtype).view(-1, 1, 1), length.to(dtype).view(-1, 1, 1)
     scale = length / out
     centre = start + scale * (torch.arange(out, device=start.device, dtype=dtype).view(1, -1, 1) + 0.5)
-    position = torch.arange(size, device=start.device, dtype=dtype) + 0.5
     support = scale.clamp(min=1.0) if antialias else torch.ones_like(scale)
-    weight = ((position - centre).abs_() / -support).add_(1.0).clamp_(min=0.0)
-    weight *= (position > start) & (position < start + length)
-    return weight.div_(weight.sum(-1, keepdim=True))
+    # An open interval of length 2s holds at most ceil(2s) centres of pixels.
+    taps = math.ceil(2.0 * max(1.0, size / out)) if antialias else 2
+    place = (centre - support - 0.5).floor_() + (1 + torch.arange(taps, device=start.device, dtype=dtype))
+    weight = ((place + 0.5 - centre).abs_() / -support).add_(1.0).clamp_(min=0.0)
+    weight *= (place >= start) & (place < start + length)
+    return Lines(place.clamp_(0, size - 1).long(), weight.div_(weight.sum(-1, keepdim=True)))
 
 
 def nearest_index(start: Tensor, length: Tensor, out: int) -> Tensor:

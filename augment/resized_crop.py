@@ -12,7 +12,7 @@ from torch import Tensor
 
 from augment import checks
 from augment.base import GeometricOperation, affine_matrix
-from augment.resample import bilinear_matrix, compute_dtype, nearest_index, separable
+from augment.resample import bilinear_lines, compute_dtype, nearest_index, separable
 
 _TRIES = 10
 
@@ -78,7 +78,15 @@ def _place(u: Tensor, length: Tensor, size: int, keep_center: bool) -> Tensor:
 
 
 def resized_crop(
-    x: Tensor, top: Tensor, left: Tensor, height: Tensor, width: Tensor, size: tuple[int, int], antialias: bool = True
+    x: Tensor,
+    top: Tensor,
+    left: Tensor,
+    height: Tensor,
+    width: Tensor,
+    size: tuple[int, int],
+    antialias: bool = True,
+    mirror_y: Tensor | None = None,
+    mirror_x: Tensor | None = None,
 ) -> Tensor:
     """Cut a box out of each image and resize it bilinearly.
 
@@ -87,14 +95,20 @@ def resized_crop(
         top, left, height, width: (B,) integers, the box of each image.
         size: (h, w) of the result.
         antialias: as in torchvision.
+        mirror_y: (B,) bool, whose result is turned upside down: a flip in the same resampling.
+        mirror_x: (B,) bool, whose result has left and right exchanged.
 
     Returns:
         (B, C, h, w) in the dtype of ``x``, within the range of its values.
     """
     dtype = compute_dtype(x)
-    a_y = bilinear_matrix(top, height, x.shape[-2], size[0], antialias, dtype)
-    a_x = bilinear_matrix(left, width, x.shape[-1], size[1], antialias, dtype)
-    return separable(x, a_y, a_x)
+    rows = bilinear_lines(top, height, x.shape[-2], size[0], antialias, dtype)
+    columns = bilinear_lines(left, width, x.shape[-1], size[1], antialias, dtype)
+    return separable(
+        x,
+        rows if mirror_y is None else rows.reversed_where(mirror_y),
+        columns if mirror_x is None else columns.reversed_where(mirror_x),
+    )
 
 
 class RandomResizedCrop(GeometricOperation):
@@ -170,7 +184,8 @@ class RandomResizedCrop(GeometricOperation):
             columns = nearest_index(left, width, flags["size"][1])[:, None, None, :]
             batch, channel = (torch.arange(n, device=x.device) for n in x.shape[:2])
             return x[batch[:, None, None, None], channel[:, None, None], rows, columns]
-        return resized_crop(x, top, left, height, width, flags["size"], flags["antialias"])
+        mirrors = parameters.get("mirror_y"), parameters.get("mirror_x")
+        return resized_crop(x, top, left, height, width, flags["size"], flags["antialias"], *mirrors)
 
     def compute_transformation(self, input: Tensor, params: dict[str, Tensor], flags: dict[str, Any]) -> Tensor:
         top, left, height, width = (params[name].to(input) for name in ("top", "left", "height", "width"))
