@@ -35,18 +35,20 @@ def philox4x32(counter: Tensor, key: tuple[int, int] | tuple[Tensor, Tensor]) ->
 
     Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011, section 3.3.
     """
-    c0, c1, c2, c3 = counter.unbind(-1)
+    # Ten rounds are memory traffic: all of them work in the same six buffers.
+    c0, c1, c2, c3 = (word.clone() for word in counter.unbind(-1))
+    product0, product1 = torch.empty_like(c0), torch.empty_like(c0)
     k0, k1 = key
     for i in range(_ROUNDS):
         # The 64-bit products wrap to the right bits in int64; masking makes the arithmetic shift a logical one.
-        product0 = c0 * _MULTIPLIERS[0]
-        product1 = c2 * _MULTIPLIERS[1]
+        torch.mul(c0, _MULTIPLIERS[0], out=product0)
+        torch.mul(c2, _MULTIPLIERS[1], out=product1)
         round0 = (k0 + i * _WEYL[0]) & _WORD
         round1 = (k1 + i * _WEYL[1]) & _WORD
-        c0 = ((product1 >> 32) & _WORD) ^ c1 ^ round0
-        c2 = ((product0 >> 32) & _WORD) ^ c3 ^ round1
-        c1 = product1 & _WORD
-        c3 = product0 & _WORD
+        torch.bitwise_right_shift(product1, 32, out=c0).bitwise_and_(_WORD).bitwise_xor_(c1).bitwise_xor_(round0)
+        torch.bitwise_right_shift(product0, 32, out=c2).bitwise_and_(_WORD).bitwise_xor_(c3).bitwise_xor_(round1)
+        torch.bitwise_and(product1, _WORD, out=c1)
+        torch.bitwise_and(product0, _WORD, out=c3)
     return torch.stack((c0, c1, c2, c3), dim=-1)
 
 

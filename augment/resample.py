@@ -17,11 +17,11 @@ class Lines(NamedTuple):
     """Which lines (rows or columns) of the input make each line of the result.
 
     Attributes:
-        index: (B, n, taps) int64, lines of the input.
+        source: (B, n, taps) int64, lines of the input.
         weight: (B, n, taps) their weights, of the dtype in which the result is computed.
     """
 
-    index: Tensor
+    source: Tensor
     weight: Tensor
 
     def reversed_where(self, mirror: Tensor) -> Lines:
@@ -35,8 +35,8 @@ def separable(x: Tensor, rows: Lines, columns: Lines) -> Tensor:
 
     Args:
         x: (B, C, H, W), floating point.
-        rows: of h lines, indices below H.
-        columns: of w lines, indices below W.
+        rows: of h lines, sources below H.
+        columns: of w lines, sources below W.
 
     Returns:
         (B, C, h, w) in the dtype of ``x``.
@@ -46,15 +46,15 @@ def separable(x: Tensor, rows: Lines, columns: Lines) -> Tensor:
     if width > _DENSE:
         return _mix_rows(mixed.mT.contiguous(), columns).mT.to(x.dtype, memory_format=torch.contiguous_format)
     matrix = columns.weight.new_zeros(*columns.weight.shape[:2], width)
-    matrix.scatter_add_(2, columns.index, columns.weight)
+    matrix.scatter_add_(2, columns.source, columns.weight)
     return torch.bmm(mixed.flatten(1, 2), matrix.mT).unflatten(1, mixed.shape[1:3]).to(x.dtype)
 
 
 def _mix_rows(x: Tensor, lines: Lines) -> Tensor:
     b, c, h, w = x.shape
-    n, taps = lines.index.shape[1:]
+    n, taps = lines.source.shape[1:]
     first = torch.arange(0, b * c * h, h, device=x.device).view(b, c, 1, 1)
-    bags = (lines.index.unsqueeze(1) + first).view(-1, taps)
+    bags = (lines.source.unsqueeze(1) + first).view(-1, taps)
     weight = lines.weight.unsqueeze(1).expand(b, c, n, taps).reshape(-1, taps)
     # A bag of embeddings is a weighted sum of rows, in one vectorised pass over the taps alone.
     return F.embedding_bag(bags, x.reshape(-1, w), mode="sum", per_sample_weights=weight).view(b, c, n, w)
