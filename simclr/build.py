@@ -1,7 +1,7 @@
 """From the recipe's sections to objects: the only place that unpacks a recipe into plain arguments."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from simclr.encoder import build_encoder, seeded
 from simclr.errors import InputError
 from simclr.head import ProjectionHead
 from simclr.model import SimCLR
-from simclr.schema import Augment, Data, Encoder, Head, Recipe
+from simclr.schema import Augment, Data, Encoder, Head, Loss, Recipe
 
 
 class Inputs(NamedTuple):
@@ -126,6 +126,25 @@ def build_model(encoder: Encoder, head: Head, in_chans: int, seed: int) -> SimCL
         f = build_encoder(in_chans=in_chans, **encoder.model_dump())
         dim: int = f.feature_dim  # type: ignore[assignment]
         return SimCLR(f, ProjectionHead(dim, head.hidden_dim, head.out_dim, head.layers))
+
+
+def build_loss_options(loss: Loss, source: Source) -> Callable[[Tensor], dict[str, Any]]:
+    """From the ids of a process's images to the keyword arguments of `nt_xent`.
+
+    Raises:
+        InputError: distances in data that is no scene.
+    """
+    options: dict[str, Any] = {"temperature": loss.temperature, "decoupled": loss.decoupled}
+    distance = loss.negative_distance
+    if distance is None:
+        return lambda ids: options
+    if not isinstance(source, SceneSource):
+        raise InputError(f"loss.negative_distance is {distance}, but {source.name} is no scene: leave it out")
+
+    def apart(a: Tensor, b: Tensor) -> Tensor:
+        return ((a[:, None, 0] - b[:, 0]).abs() >= distance) | ((a[:, None, 1] - b[:, 1]).abs() >= distance)
+
+    return lambda ids: {**options, "keys": source.positions(ids), "negative_weight": apart}
 
 
 def _view_size(augment: Augment, data: Data, source: Source) -> int:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from simclr.build import build_inputs, build_model
+from simclr.build import build_inputs, build_loss_options, build_model
 from simclr.checkpoint import load_run_state, run_states, save_run_state
 from simclr.data import SampleOrder, Source, batches
 from simclr.diagnosis import explain_divergence
@@ -88,6 +88,7 @@ def pretrain(
         # What there is to learn from, and in which order.
         with accelerator.main_process_first() if recipe.data.download else nullcontext():
             source, augment, preprocess, plain, embed = build_inputs(recipe, device)
+        loss_options = build_loss_options(recipe.loss, source)
         rank, world_size = accelerator.process_index, accelerator.num_processes
         order = SampleOrder(len(source), train.batch_size, recipe.seed, rank, world_size)
         total_steps = train.epochs * order.steps_per_epoch
@@ -142,7 +143,7 @@ def pretrain(
             epoch = order.epoch(step)
             micro_batches = [MicroBatch(*part, epoch) for part in zip(batch.split(sizes), ids.split(sizes))]
             h, z = project_without_graph(project, micro_batches, model) if caching else project(micro_batches[0])
-            loss = nt_xent(z, recipe.loss.temperature, check=False)  # a NaN is explained below
+            loss = nt_xent(z, **loss_options(ids), check=False)  # a NaN is explained below
             value = loss.item()
             if not math.isfinite(value):
                 why = explain_divergence(_draw(augment, micro_batches), h, model, lr=optimizer.param_groups[0]["lr"])

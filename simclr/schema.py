@@ -179,7 +179,15 @@ class Head(Section):
 
 
 class Loss(Section):
-    temperature: Annotated[float, Field(gt=0)] = 0.5
+    """NT-Xent."""
+
+    temperature: Annotated[float, Field(ge=0.002)] = 0.5
+    decoupled: bool = Field(False, description="leave positives out of the denominator (DCL)")
+    negative_distance: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="scenes: only pixels so far apart, in rows or columns, are negatives of each other; patch_size "
+        "leaves out patches that overlap",
+    )
 
 
 class Train(Section):

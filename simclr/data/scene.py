@@ -107,6 +107,10 @@ class SceneSource(Source):
         ids = ids.to(self._windows.device)
         return self._windows[torch.div(ids, self.width, rounding_mode="floor"), ids % self.width]
 
+    def positions(self, ids: Tensor) -> Tensor:
+        """Row and column of each sample's pixel, (n, 2) int64."""
+        return torch.stack((ids // self.width, ids % self.width), dim=1)
+
     @property
     def device(self) -> torch.device:
         return self.cube.device
