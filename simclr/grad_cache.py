@@ -94,9 +94,8 @@ def backward_again(
     """
     assert z.grad is not None
     done = 0
-    for micro_batch in micro_batches:
-        last = micro_batch is micro_batches[-1]
-        with nullcontext() if last else no_sync():
+    for index, micro_batch in enumerate(micro_batches, start=1):
+        with nullcontext() if index == len(micro_batches) else no_sync():
             _, part = project(micro_batch)
             part.backward(z.grad[:, done : done + part.shape[1]])
         done += part.shape[1]

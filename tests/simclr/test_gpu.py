@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 from simclr import load_encoder
 from simclr.build import build_inputs
+from simclr.grad_cache import backward_again, project_without_graph
+from simclr.ntxent import nt_xent
 from simclr.pretrain import pretrain
 from simclr.recipe import read_recipe
 
@@ -27,8 +30,9 @@ def test_views_on_the_gpu_are_those_of_the_cpu(recipe):
     torch.testing.assert_close(views[1], views[0], atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("micro_batch", ["null", "6"])
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
-def test_streamed_photographs_train_on_the_gpu(tmp_path, precision):
+def test_streamed_photographs_train_on_the_gpu(tmp_path, precision, micro_batch):
     (tmp_path / "photos").mkdir()
     for i in range(32):
         pixels = np.random.default_rng(i).integers(0, 255, (16, 16, 3), dtype=np.uint8)
@@ -36,6 +40,24 @@ def test_streamed_photographs_train_on_the_gpu(tmp_path, precision):
     options = [f"data.path={tmp_path / 'photos'}", "data.image_size=16", "augment.resized_crop.size=16"]
     options += ["data.feed=stream", "encoder.stem=small", "encoder.width=8", "augment.blur.kernel_size=3"]
     options += ["train.batch_size=16", "train.max_steps=4", f"train.precision={precision}"]
+    options += [f"train.micro_batch={micro_batch}"]
     numbers = pretrain(read_recipe("image-folder", options), tmp_path / "run")
     assert np.isfinite(numbers["loss"])
     assert load_encoder(tmp_path / "run").metadata["numbers"]["steps"] == 4
+
+
+def test_dropout_is_the_same_in_both_passes_of_gradient_caching():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(12, 8), nn.Dropout(), nn.Linear(8, 4)).cuda()
+    images = torch.randn(2, 10, 12, device="cuda").split(4, dim=1)
+    seen = []
+
+    def project(x):
+        z = model(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        seen.append(z.detach())
+        return z, z
+
+    _, z = project_without_graph(project, images, model)
+    nt_xent(z, 0.2).backward()
+    backward_again(project, images, z)
+    for first, second in zip(seen[:3], seen[3:]):
+        torch.testing.assert_close(second, first)

@@ -131,6 +131,19 @@ def test_dropout_is_the_same_in_both_passes():
     assert torch.equal(after, torch.rand(3))
 
 
+def test_the_factor_of_a_loss_scaler_arrives_once():
+    model = network("group").double()
+    reference = copy.deepcopy(model)
+    parts = images().split(5, dim=1)
+    one_graph(reference, parts)
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    _, z = project_without_graph(project_with(model), parts, model)
+    scaler.scale(textbook_loss(z)).backward()
+    backward_again(project_with(model), parts, z)
+    scaler.unscale_(torch.optim.SGD(model.parameters(), lr=1.0))
+    assert relative_error(model, reference) < 1e-12
+
+
 def test_autocast_keeps_the_graph_of_the_second_pass():
     """A cast of the weights that was cached without a graph would cut them off."""
     model, reference = network("group"), network("group")
