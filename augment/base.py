@@ -100,31 +100,23 @@ class AddressedOperation(_AugmentationBase):
         drawn = {k: v.to(input.device) for k, v in params.items() if isinstance(v, Tensor) and k not in _KORNIAS_NOTES}
         return self.operate(input, drawn, flags)
 
-    def apply_addressed(self, x: Tensor, uniforms: Tensor) -> Tensor:
+    def apply_addressed(self, x: Tensor, uniforms: Tensor, **given: Tensor) -> Tensor:
         """The operation with given uniforms; ``x`` may be overwritten, and nothing of the call is kept.
 
         Args:
             x: (B, C, H, W).
             uniforms: (B, 1 + draws), as ``forward_parameters`` takes them.
+            given: further parameters for ``operate``, each with B rows.
         """
-        if x.device.type == "cpu" and self.p < 1.0:
-            # On a CPU, picking the rows costs nothing and saves the work on the others; a GPU would have to wait.
-            rows = (uniforms[:, 0] < self.p).nonzero()[:, 0]
-            chosen = x[rows]
-            return x.index_copy_(
-                0, rows, self.operate(chosen, self.compute_parameters(uniforms[rows, 1:], chosen.shape), self.flags)
-            )
-        x = self(x, params=self.forward_parameters(x.shape, uniforms=uniforms))
-        self.release()
-        return x
-
-    def release(self) -> None:
-        """Forget the last call, of which kornia keeps the parameters (and, until its matrix is read, the batch)."""
-        self._params = {}
-        # kornia's class defaults, all None, then show again.
-        for name in ("matrix", "matrix_params", "matrix_params_snapshot"):
-            self.__dict__.pop(f"_transform_{name}", None)
-        self.__dict__.pop("_lazy_matrix_args", None)
+        applied = uniforms[:, 0] < self.p
+        if self.p == 1.0 or x.device.type != "cpu":
+            out = self.operate(x, self.compute_parameters(uniforms[:, 1:], x.shape) | given, self.flags)
+            return out if self.p == 1.0 else torch.where(applied.view(-1, 1, 1, 1), out, x)
+        # On a CPU, picking the rows costs little and saves the work on the others; a GPU would have to wait.
+        rows = applied.nonzero()[:, 0]
+        chosen = x.index_select(0, rows)
+        drawn = self.compute_parameters(uniforms[rows, 1:], chosen.shape) | {k: v[rows] for k, v in given.items()}
+        return x.index_copy_(0, rows, self.operate(chosen, drawn, self.flags))
 
 
 class IntensityOperation(AddressedOperation, IntensityAugmentationBase2D):

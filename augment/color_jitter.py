@@ -70,9 +70,7 @@ def blend(x: Tensor, factor: Tensor, grey_weight: Tensor, mean_weight: Tensor) -
         (B, 1 or 3, H, W).
     """
     grey = luma(x)
-    # In two steps, so that a large image's mean is summed alike alone and in a batch.
-    mean = grey.mean(3, keepdim=True).mean(2, keepdim=True)
-    target = (grey * per_sample(grey_weight, x)).add_(mean * per_sample(mean_weight, x))
+    target = (grey * per_sample(grey_weight, x)).add_(_mean(grey) * per_sample(mean_weight, x))
     return (x * per_sample(factor, x)).add_(target).clamp_(0.0, 1.0)
 
 
@@ -93,28 +91,68 @@ def color_jitter(x: Tensor, factors: Tensor, order: Tensor, hue: bool = True) ->
         (B, C, H, W) in the dtype of ``x``; computed in at least float32.
     """
     dtype, x = x.dtype, x.to(torch.promote_types(x.dtype, torch.float32))
-    factor = factors.to(x.dtype).gather(1, order)
+    factors = factors.to(x.dtype)
+    # Only a CPU may look at the orders without waiting.
+    apart = x.device.type == "cpu" and not torch.compiler.is_compiling()
+    return (_order_by_order(x, factors, order) if apart else _all_at_once(x, factors, order, hue)).to(dtype)
+
+
+def _order_by_order(x: Tensor, factors: Tensor, order: Tensor) -> Tensor:
+    """Images sorted by order, so that each goes through its own steps and no others; hue, the dearest, all at once."""
+    code = (order * 4 ** torch.arange(order.shape[1])).sum(1)
+    code, rows = code.sort(stable=True)
+    counts = torch.unique_consecutive(code, return_counts=True)[1]
+    x, factors, orders = x[rows], factors[rows], order[rows[counts.cumsum(0) - 1]].tolist()
+    groups = list(zip(x.split(counts.tolist()), factors.split(counts.tolist()), orders))
+    for part, factor, steps in groups:
+        for step in itertools.takewhile(lambda step: step != HUE, steps):
+            _adjust_(part, step, factor[:, step])
+    if order.numel() and HUE in orders[0]:
+        cached = max(1, _CPU_VALUES // max(1, math.prod(x.shape[1:])))
+        for part, shift in zip(x.split(cached), factors[:, HUE].split(cached)):
+            part.copy_(adjust_hue(part, shift))
+        for part, factor, steps in groups:
+            for step in steps[steps.index(HUE) + 1 :]:
+                _adjust_(part, step, factor[:, step])
+    return torch.empty_like(x).index_copy_(0, rows, x)
+
+
+def _adjust_(x: Tensor, step: int, factor: Tensor) -> None:
+    """One of the first three steps, in place."""
+    f = per_sample(factor, x)
+    if step == BRIGHTNESS:
+        x.mul_(f)
+    elif step == CONTRAST:
+        other = _mean(luma(x)).mul(1.0 - f)
+        x.mul_(f).add_(other)
+    else:
+        other = luma(x).mul(1.0 - f)
+        x.mul_(f).add_(other)
+    x.clamp_(0.0, 1.0)
+
+
+def _mean(grey: Tensor) -> Tensor:
+    """Mean of each image, (B, 1, 1, 1); in two steps, so that a large image's is summed alike alone and in a batch."""
+    return grey.mean(3, keepdim=True).mean(2, keepdim=True)
+
+
+def _all_at_once(x: Tensor, factors: Tensor, order: Tensor, hue: bool) -> Tensor:
+    """The same without a look at the orders: the steps before hue, it, the steps after it. Each image has its share of
+    the steps on one side; on the other they do nothing."""
+    factor = factors.gather(1, order)
     if hue:
-        # Hue is dear, so it is done once: the steps before it, it, the steps after it. Each image has its share of
-        # the steps on one side; on the other they do nothing.
         place = (order == HUE).int().argmax(dim=1, keepdim=True)
         step = torch.arange(order.shape[1], device=x.device)
         before, after = (torch.where(active, factor, 1.0) for active in (step < place, step > place))
         factor, order = torch.cat((before[:, :-1], after[:, 1:]), 1), torch.cat((order[:, :-1], order[:, 1:]), 1)
-    weights = torch.stack((factor, (1.0 - factor) * (order == SATURATION), (1.0 - factor) * (order == CONTRAST)))
-    # A CPU is several times faster when an image stays in cache through all the steps.
-    rows = max(1, _CPU_VALUES // max(1, math.prod(x.shape[1:]))) if x.device.type == "cpu" else max(1, len(x))
-    parts = zip(x.split(rows), weights.split(rows, dim=1), factors[:, HUE].split(rows))
-    return torch.cat([_steps(*part, hue) for part in parts]).to(dtype)
-
-
-def _steps(x: Tensor, weights: Tensor, shift: Tensor, hue: bool) -> Tensor:
-    count = weights.shape[2]
-    for i in range(count):
+    count = order.shape[1]
+    for i in range(count + 1):
         if hue and i == count // 2:
-            x = adjust_hue(x, shift)
-        x = blend(x, *weights[:, :, i])
-    return adjust_hue(x, shift) if hue and count == 0 else x
+            x = adjust_hue(x, factors[:, HUE])
+        if i < count:
+            f, saturation, contrast = factor[:, i], order[:, i] == SATURATION, order[:, i] == CONTRAST
+            x = blend(x, f, (1.0 - f) * saturation, (1.0 - f) * contrast)
+    return x
 
 
 class RandomColorJitter(IntensityOperation):

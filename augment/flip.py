@@ -10,7 +10,12 @@ from torch import Tensor
 from augment.base import GeometricOperation, affine_matrix
 
 
-class _RandomFlip(GeometricOperation):
+class RandomFlip(GeometricOperation):
+    """What the two flips have in common."""
+
+    mirror: str
+    """The parameter of ``RandomResizedCrop`` that does the same in its resampling."""
+
     def draws(self, shape: Sequence[int]) -> int:
         return 0
 
@@ -18,7 +23,7 @@ class _RandomFlip(GeometricOperation):
         return {}
 
 
-class RandomHorizontalFlip(_RandomFlip):
+class RandomHorizontalFlip(RandomFlip):
     """Left and right exchanged, with probability ``p``.
 
     Args:
@@ -28,6 +33,8 @@ class RandomHorizontalFlip(_RandomFlip):
     Raises:
         ValueError: if ``p`` is no probability.
     """
+
+    mirror = "mirror_x"
 
     def __init__(self, p: float = 0.5, keepdim: bool = False) -> None:
         super().__init__(p, keepdim)
@@ -39,7 +46,7 @@ class RandomHorizontalFlip(_RandomFlip):
         return affine_matrix(((-1.0, 0.0, input.shape[-1] - 1.0), (0.0, 1.0, 0.0)), input, input.shape[0])
 
 
-class RandomVerticalFlip(_RandomFlip):
+class RandomVerticalFlip(RandomFlip):
     """Top and bottom exchanged, with probability ``p``.
 
     Args:
@@ -49,6 +56,8 @@ class RandomVerticalFlip(_RandomFlip):
     Raises:
         ValueError: if ``p`` is no probability.
     """
+
+    mirror = "mirror_y"
 
     def __init__(self, p: float = 0.5, keepdim: bool = False) -> None:
         super().__init__(p, keepdim)

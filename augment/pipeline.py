@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -17,6 +18,7 @@ from augment.base import AddressedOperation
 from augment.blur import RandomGaussianBlur
 from augment.color_jitter import RandomColorJitter
 from augment.cutout import RandomCutout
+from augment.execute import execute, parts
 from augment.flip import RandomHorizontalFlip, RandomVerticalFlip
 from augment.grayscale import RandomGrayscale
 from augment.neighbour_mixture import RandomNeighbourMixture
@@ -116,7 +118,7 @@ class Views(nn.Module):
             epoch: 0 <= epoch < 2^24.
 
         Returns:
-            (views, b, C', h, w) float32 on the batch's device.
+            (views, b, C', h, w) float32 on the batch's device; each image channels last in memory.
 
         Raises:
             ValueError: if ``ids`` and ``batch`` differ in length, or an operation does not take such images.
@@ -126,29 +128,45 @@ class Views(nn.Module):
         # Autocast would resample in half precision.
         with torch.autocast(batch.device.type, enabled=False):
             address = self.address(ids.to(batch.device, non_blocking=True), epoch)
-            if self.neighbours is None:
-                x = self._units(batch).repeat(len(self.views), 1, 1, 1)
-            else:
-                own = len(ids) if self.views[0] == 0 else 0
-                others = Address(self.seed, epoch, address.ids[own:], address.views[own:])
-                x = self._units(torch.cat([batch[:own], self.neighbours(others)]))
-            uniforms = address.uniforms(self.request(tuple(x.shape)))
-            for name, operation in self.named().items():
-                if isinstance(operation, RandomNeighbourMixture) and self.mixed_in is not None:
-                    x = operation.mix(x, self._units(self.mixed_in(address)), uniforms.pop(name))
-                else:
-                    x = operation.apply_addressed(x, uniforms.pop(name))
-            if self.after is not None:
-                x = self.after(x).float()
-        return x.unflatten(0, (len(self.views), len(ids)))
+            grid = (len(self.views), len(ids))
+            samples = self._samples(batch, address)
+            mixed_in = None if self.mixed_in is None else self.mixed_in(address).unflatten(0, grid)
+            uniforms = address.uniforms(self.request((math.prod(grid), *batch.shape[1:])))
+            out: Tensor | None = None
+            for part in parts(grid[1], (grid[0], *batch.shape[1:]), batch.device):
+                x = self._units(samples, part)
+                x = execute(
+                    self.named(),
+                    x.repeat(grid[0], 1, 1, 1) if len(samples) == 1 else x,
+                    {name: u.unflatten(0, grid)[:, part].flatten(0, 1) for name, u in uniforms.items()},
+                    None if mixed_in is None else self._units(mixed_in, part),
+                )
+                x = x if self.after is None else self.after(x).float()
+                if out is None:
+                    # What convolutions take, written while the part is still in cache.
+                    whole = (math.prod(grid), *x.shape[1:])
+                    out = torch.empty(whole, device=x.device, memory_format=torch.channels_last).unflatten(0, grid)
+                out[:, part] = x.unflatten(0, (grid[0], len(x) // grid[0]))
+        assert out is not None
+        return out
 
     def address(self, ids: Tensor, epoch: int) -> Address:
         """The address of the views' rows: all samples of the first view, then of the next."""
         view = _on_device(self.views, ids.device).repeat_interleave(len(ids), output_size=len(self.views) * len(ids))
         return Address(self.seed, epoch, ids.repeat(len(self.views)), view)
 
-    def _units(self, batch: Tensor) -> Tensor:
-        return (batch if self.before is None else self.before(batch)).float()
+    def _samples(self, batch: Tensor, address: Address) -> Tensor:
+        """What the views are made of, raw: (1, b, C, H, W) where all are of the sample itself, else (views, b, …)."""
+        if self.neighbours is None:
+            return batch.unsqueeze(0)
+        own = len(batch) if self.views[0] == 0 else 0
+        others = self.neighbours(Address(self.seed, address.epoch, address.ids[own:], address.views[own:]))
+        return torch.cat([batch[:own], others]).unflatten(0, (len(self.views), len(batch)))
+
+    def _units(self, raw: Tensor, part: slice) -> Tensor:
+        """A part of samples (views, b, C, H, W) as rows of their own, in working units."""
+        x = raw[:, part].flatten(0, 1)
+        return (x if self.before is None else self.before(x)).float()
 
     def named(self) -> dict[str, AddressedOperation]:
         """The operations by name, in the order in which they are applied."""
