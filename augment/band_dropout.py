@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from augment import checks
-from augment.base import IntensityOperation
+from augment.base import AffineOperation
 
 
-class RandomBandDropout(IntensityOperation):
+class RandomBandDropout(AffineOperation):
     """Some bands set to 0 in all pixels, with probability ``p``; the others are not rescaled.
 
     Args:
@@ -48,5 +48,5 @@ class RandomBandDropout(IntensityOperation):
     def note(self, parameters: dict[str, Tensor], row: int) -> dict[str, Any]:
         return {"dropped": (~parameters["keep"][row]).nonzero()[:, 0].tolist()}
 
-    def operate(self, x: Tensor, parameters: dict[str, Tensor], flags: dict[str, Any]) -> Tensor:
-        return torch.where(parameters["keep"][:, :, None, None], x, 0.0)
+    def terms(self, parameters: dict[str, Tensor], shape: Sequence[int]) -> tuple[Tensor, Tensor | None]:
+        return parameters["keep"][:, :, None, None].float(), None

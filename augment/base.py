@@ -114,13 +114,37 @@ class AddressedOperation(_AugmentationBase):
             return out if self.p == 1.0 else torch.where(applied.view(-1, 1, 1, 1), out, x)
         # On a CPU, picking the rows costs little and saves the work on the others; a GPU would have to wait.
         rows = applied.nonzero()[:, 0]
-        chosen = x.index_select(0, rows)
-        drawn = self.compute_parameters(uniforms[rows, 1:], chosen.shape) | {k: v[rows] for k, v in given.items()}
-        return x.index_copy_(0, rows, self.operate(chosen, drawn, self.flags))
+        drawn = self.compute_parameters(uniforms[rows, 1:], (len(rows), *x.shape[1:]))
+        memory = _as_in_memory(x)
+        chosen = memory.index_select(0, rows)
+        chosen = chosen if memory is x else chosen.permute(0, 3, 1, 2)
+        out = self.operate(chosen, drawn | {k: v[rows] for k, v in given.items()}, self.flags)
+        memory.index_copy_(0, rows, out if memory is x else out.permute(0, 2, 3, 1))
+        return x
 
 
 class IntensityOperation(AddressedOperation, IntensityAugmentationBase2D):
     """Changes values and moves nothing: masks, boxes and keypoints pass."""
+
+
+class AffineOperation(IntensityOperation):
+    """x * gain + offset, with a gain or an offset of each sample and band, or of each sample and pixel."""
+
+    def terms(self, parameters: dict[str, Tensor], shape: Sequence[int]) -> tuple[Tensor, Tensor | None]:
+        """Gain and offset, each to broadcast against a batch of ``shape`` (B, C, H, W)."""
+        raise NotImplementedError
+
+    def operate(self, x: Tensor, parameters: dict[str, Tensor], flags: dict[str, Any]) -> Tensor:
+        gain, offset = self.terms(parameters, x.shape)
+        x = x * gain.to(x.dtype)
+        return x if offset is None else x.add_(offset.to(x.dtype))
+
+    def apply_addressed(self, x: Tensor, uniforms: Tensor, **given: Tensor) -> Tensor:
+        gain, offset = self.terms(self.compute_parameters(uniforms[:, 1:], x.shape), x.shape)
+        applied = (uniforms[:, 0] < self.p).view(-1, 1, 1, 1)
+        # A gain of 1 and an offset of 0 cost less than a choice of rows.
+        x.mul_(torch.where(applied, gain, 1.0))
+        return x if offset is None else x.add_(torch.where(applied, offset, 0.0))
 
 
 class GeometricOperation(AddressedOperation, GeometricAugmentationBase2D):
@@ -141,6 +165,12 @@ class GeometricOperation(AddressedOperation, GeometricAugmentationBase2D):
         if transform is None:
             raise ValueError("inverse needs the matrix of the call to be undone: run the operation forward first.")
         return warp_affine(input, transform[:, :2], size or (input.shape[-2], input.shape[-1]), align_corners=True)
+
+
+def _as_in_memory(x: Tensor) -> Tensor:
+    """(B, C, H, W) as it is, or as (B, H, W, C) if it lies so: whole samples are then copied fast."""
+    last = x.permute(0, 2, 3, 1)
+    return last if last.is_contiguous() else x
 
 
 def per_sample(value: Tensor, x: Tensor) -> Tensor:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from augment import checks
-from augment.base import IntensityOperation
+from augment.base import AffineOperation
 
 
-class RandomCutout(IntensityOperation):
+class RandomCutout(AffineOperation):
     """A square at a uniform place set to 0 in all bands, with probability ``p``; the centre pixel is spared.
 
     The centre pixel, at (H // 2, W // 2), is what a patch of a scene stands for.
@@ -44,11 +43,11 @@ class RandomCutout(IntensityOperation):
         left = (u[:, 2] * (width - side + 1)).floor()
         return {"top": top, "left": left, "side": side}
 
-    def operate(self, x: Tensor, parameters: dict[str, Tensor], flags: dict[str, Any]) -> Tensor:
+    def terms(self, parameters: dict[str, Tensor], shape: Sequence[int]) -> tuple[Tensor, Tensor | None]:
         top, left, side = (parameters[name].view(-1, 1) for name in ("top", "left", "side"))
-        row, column = (torch.arange(n, device=x.device) for n in x.shape[-2:])
+        row, column = (torch.arange(n, device=top.device) for n in shape[-2:])
         rows = (row >= top) & (row < top + side)
         columns = (column >= left) & (column < left + side)
-        spared = (row == x.shape[-2] // 2).unsqueeze(1) & (column == x.shape[-1] // 2)
+        spared = (row == shape[-2] // 2).unsqueeze(1) & (column == shape[-1] // 2)
         drop = rows.unsqueeze(2) & columns.unsqueeze(1) & ~spared
-        return torch.where(drop.unsqueeze(1), 0.0, x)
+        return (~drop).float().unsqueeze(1), None

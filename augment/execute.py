@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -12,6 +14,7 @@ from augment.base import AddressedOperation
 from augment.flip import RandomFlip
 from augment.neighbour_mixture import RandomNeighbourMixture
 from augment.resized_crop import RandomResizedCrop
+from augment.rotation90 import RandomRotation90
 
 # Values in a part: on a CPU they stay in cache from operation to operation; elsewhere this bounds the memory.
 _CPU_VALUES = 1 << 20
@@ -49,30 +52,39 @@ def execute(
         (B, C, h, w).
     """
     names = list(operations)
-    mirrors: dict[str, Tensor] = {}
-    for i, name in enumerate(names):
+    done = 0
+    while done < len(names):
+        name = names[done]
         operation, u = operations[name], uniforms[name]
-        if mirrors and isinstance(operation, RandomFlip):
-            continue  # done by the crop
-        mirrors = {}
+        done += 1
         if isinstance(operation, RandomNeighbourMixture) and mixed_in is not None:
             x = operation.mix(x, mixed_in, u)
-            continue
-        if isinstance(operation, RandomResizedCrop):
-            mirrors = _mirrors(operations, names[i + 1 :], uniforms)
-        x = operation.apply_addressed(x, u, **mirrors)
+        elif isinstance(operation, RandomResizedCrop):
+            # Flips that follow a crop cost nothing in its resampling; those before a turn nothing in its move.
+            flips = list(itertools.takewhile(lambda name: isinstance(operations[name], RandomFlip), names[done:]))
+            x = operation.apply_addressed(x, u, **_mirrors(operations, flips, uniforms))
+            done += len(flips)
+        elif isinstance(operation, RandomFlip):
+            flips = list(itertools.takewhile(lambda name: isinstance(operations[name], RandomFlip), names[done - 1 :]))
+            turn = names[done - 1 + len(flips)] if done - 1 + len(flips) < len(names) else name
+            rotation = operations[turn]
+            if isinstance(rotation, RandomRotation90) and rotation.p == 1.0:
+                x = rotation.apply_addressed(x, uniforms[turn], **_mirrors(operations, flips, uniforms))
+                done += len(flips)
+            else:
+                x = operation.apply_addressed(x, u)
+        else:
+            x = operation.apply_addressed(x, u)
     return x
 
 
 def _mirrors(
-    operations: Mapping[str, AddressedOperation], following: Sequence[str], uniforms: Mapping[str, Tensor]
+    operations: Mapping[str, AddressedOperation], flips: Sequence[str], uniforms: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
-    """Which samples the flips that follow at once would mirror, by the crop's parameter; two of one kind cancel."""
+    """Which samples flips mirror, under the name that crops and turns give it; two of one kind cancel."""
     mirrors: dict[str, Tensor] = {}
-    for name in following:
-        flip = operations[name]
-        if not isinstance(flip, RandomFlip):
-            break
+    for name in flips:
+        flip = cast(RandomFlip, operations[name])
         applied = uniforms[name][:, 0] < flip.p
         mirrors[flip.mirror] = mirrors[flip.mirror] ^ applied if flip.mirror in mirrors else applied
     return mirrors

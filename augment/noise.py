@@ -28,7 +28,8 @@ def noise_field(u: Tensor, shape: Sequence[int]) -> Tensor:
     """Standard normal numbers: each run of 128 is the scaled sum of two random rows of a fixed table, signs random.
 
     A number of its own for each pixel would cost 50 times as much. Two runs have a row in common, and then a
-    correlation of 0.5 or -0.5, once in 2,000 pairs; the correlation expected of any two numbers is 0.
+    correlation of 0.5 or -0.5, once in 2,000 pairs; the correlation expected of any two numbers is 0. Runs go through
+    the bands of a pixel, then on to the next pixel.
 
     Args:
         u: (B, noise_draws) uniform in [0, 1) with 24 bits.
@@ -44,7 +45,9 @@ def noise_field(u: Tensor, shape: Sequence[int]) -> Tensor:
     row, sign = word >> 11, (word & 1) * 2 - 1
     weight = sign.float().mul_(math.sqrt(0.5))
     runs = F.embedding_bag(row.view(-1, 2), _table(u.device), mode="sum", per_sample_weights=weight.view(-1, 2))
-    return runs.view(len(u), u.shape[1] // 2 * _RUN)[:, : math.prod(shape[1:])].reshape(tuple(shape))
+    bands, height, width = shape[1:]
+    numbers = runs.view(len(u), u.shape[1] // 2 * _RUN)[:, : math.prod(shape[1:])]
+    return numbers.unflatten(1, (height, width, bands)).permute(0, 3, 1, 2)
 
 
 @lru_cache(maxsize=8)
@@ -89,5 +92,13 @@ class RandomNoise(IntensityOperation):
         return {"noise": noise_field(u, shape)}
 
     def operate(self, x: Tensor, parameters: dict[str, Tensor], flags: dict[str, Any]) -> Tensor:
-        sd = flags["sd"][0] if len(flags["sd"]) == 1 else x.new_tensor(flags["sd"])[:, None, None]
-        return x + parameters["noise"].to(x.dtype) * sd
+        noise = parameters["noise"].to(x.dtype)
+        if len(flags["sd"]) == 1:
+            return torch.add(x, noise, alpha=flags["sd"][0])
+        return x + noise * _constants(flags["sd"], x.dtype, x.device)[:, None, None]
+
+
+@lru_cache(maxsize=64)
+def _constants(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """(n,), kept on the device, for a copy to it would wait for the device."""
+    return torch.tensor(values, dtype=dtype, device=device)

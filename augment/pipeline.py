@@ -137,7 +137,7 @@ class Views(nn.Module):
                 x = self._units(samples, part)
                 x = execute(
                     self.named(),
-                    x.repeat(grid[0], 1, 1, 1) if len(samples) == 1 else x,
+                    torch.cat([x] * grid[0]) if len(samples) == 1 else x,
                     {name: u.unflatten(0, grid)[:, part].flatten(0, 1) for name, u in uniforms.items()},
                     None if mixed_in is None else self._units(mixed_in, part),
                 )

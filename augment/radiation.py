@@ -24,7 +24,7 @@ def radiation(x: Tensor, alpha: Tensor, beta: float, noise: Tensor) -> Tensor:
     Source: Chen et al., "Deep feature extraction and classification of hyperspectral images based on convolutional
     neural networks", TGRS 2016, eq. 10.
     """
-    return x * per_sample(alpha, x) + noise.to(x.dtype) * beta
+    return (x * per_sample(alpha, x)).add_(noise.to(x.dtype), alpha=beta)
 
 
 class RandomRadiation(IntensityOperation):

@@ -11,15 +11,17 @@ from torch import Tensor
 from augment.base import GeometricOperation, affine_matrix
 
 
-def rotate90(x: Tensor, turns: Tensor) -> Tensor:
-    """Turn each image counter-clockwise by its own number of quarter turns.
+def rotate90(x: Tensor, turns: Tensor, mirror_y: Tensor | bool = False, mirror_x: Tensor | bool = False) -> Tensor:
+    """Mirror each image, then turn it counter-clockwise, in one move of its pixels.
 
     Args:
         x: (B, C, N, N).
-        turns: (B,) integers in 0..3.
+        turns: (B,) integers in 0..3, quarter turns.
+        mirror_y: (B,) bool, which images are turned upside down first.
+        mirror_x: (B,) bool, in which left and right are exchanged first.
 
     Returns:
-        (B, C, N, N), the pixels of ``x``.
+        (B, C, N, N), the pixels of ``x``; channels last in memory.
 
     Raises:
         ValueError: if the images are not square.
@@ -28,9 +30,19 @@ def rotate90(x: Tensor, turns: Tensor) -> Tensor:
         raise ValueError(
             f"quarter turns take square images, not {x.shape[-2]}x{x.shape[-1]}: crop them to a square first."
         )
-    turns = turns.view(-1, 1, 1, 1)
-    x = torch.where(turns % 2 == 1, x.transpose(-1, -2).flip(-2), x)
-    return torch.where(turns >= 2, x.flip(-1, -2), x)
+    b, c, n, _ = x.shape
+    odd, half = turns % 2 == 1, turns >= 2
+    # An odd turn exchanges rows and columns, then turns the image upside down; half a turn mirrors both.
+    flip_y = torch.where(odd, ~half, half) ^ torch.where(odd, mirror_x, mirror_y)
+    flip_x = half ^ torch.where(odd, mirror_y, mirror_x)
+    line = torch.arange(n, device=x.device)
+    rows, columns = (torch.where(flip.view(-1, 1), n - 1 - line, line) for flip in (flip_y, flip_x))
+    step_y, step_x = torch.where(odd, 1, n).view(-1, 1), torch.where(odd, n, 1).view(-1, 1)
+    source = (rows * step_y).unsqueeze(2) + (columns * step_x).unsqueeze(1)
+    source += torch.arange(0, b * n * n, n * n, device=x.device).view(-1, 1, 1)
+    # With the bands of a pixel side by side, a pixel is moved as a whole.
+    pixels = x.permute(0, 2, 3, 1).reshape(b * n * n, c)
+    return pixels.index_select(0, source.flatten()).view(b, n, n, c).permute(0, 3, 1, 2)
 
 
 class RandomRotation90(GeometricOperation):
@@ -54,7 +66,7 @@ class RandomRotation90(GeometricOperation):
         return {"turns": (u[:, 0] * 4).long()}
 
     def operate(self, x: Tensor, parameters: dict[str, Tensor], flags: dict[str, Any]) -> Tensor:
-        return rotate90(x, parameters["turns"])
+        return rotate90(x, parameters["turns"], parameters.get("mirror_y", False), parameters.get("mirror_x", False))
 
     def compute_transformation(self, input: Tensor, params: dict[str, Tensor], flags: dict[str, Any]) -> Tensor:
         turns, last = params["turns"].to(input.device), input.shape[-1] - 1.0
