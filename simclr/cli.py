@@ -78,6 +78,21 @@ def linear_eval(
 
 
 @app.command()
+def verify(
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the same numbers as JSON.")] = None,
+) -> None:
+    """Check loss and gradients over the processes of this launch against one process in float64.
+
+    Exit status 1 if any is wrong. Example: [bold]simclr verify[/bold], or on two processes:
+    [bold]accelerate launch --multi_gpu --num_processes 2 -m simclr verify[/bold]
+    """
+    from simclr.verify import run_verify
+
+    if not run_verify(output):
+        raise typer.Exit(1)
+
+
+@app.command()
 def recipes() -> None:
     """List the shipped recipes."""
     from simclr.recipe import read_recipe, recipe_folder, shipped_recipes

@@ -1,45 +1,87 @@
-"""Run by test_distributed.py in each process: DDP over gloo against one process that holds the whole batch."""
+"""Run by test_distributed.py in each process; the first one prints as JSON what all of them found."""
 
-import copy
+import json
+from collections.abc import Callable
 
 import torch
 import torch.distributed as dist
-from torch import nn
-from torch.nn.parallel import DistributedDataParallel
+from torch import Tensor
 
+from simclr import verify
+from simclr.distributed import start_accelerator
 from simclr.ntxent import nt_xent
-from simclr.sync_batchnorm import convert_sync_batchnorm
 
-dist.init_process_group("gloo")
-rank, world_size = dist.get_rank(), dist.get_world_size()
-torch.manual_seed(0)
-views, batch, temperature = 2, 24, 0.2
-alone = nn.Sequential(
-    nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 16), nn.BatchNorm1d(16)
-).double()
-together = copy.deepcopy(alone)
-x = torch.randn(views, batch, 3, 8, 8, dtype=torch.float64)
+accelerator = start_accelerator()
+rank, world_size = accelerator.process_index, accelerator.num_processes
 
-# One process: the textbook loss, a cross entropy over all rows but a row itself.
-z = nn.functional.normalize(alone(x.flatten(0, 1)), dim=1)
-logits = z @ z.T / temperature
-logits = logits.masked_fill(torch.eye(len(z), dtype=torch.bool), -torch.inf)
-expected = nn.functional.cross_entropy(logits, (torch.arange(len(z)) + batch) % len(z))
-expected.backward()
 
-convert_sync_batchnorm(together, torch.device("cpu"))
-distributed = DistributedDataParallel(together)
-share = batch // world_size
-mine = x[:, rank * share : (rank + 1) * share]
-loss = nt_xent(distributed(mine.flatten(0, 1)).unflatten(0, (views, share)), temperature)
-loss.backward()
+def from_all(mine: object) -> list:
+    found: list = [None] * world_size
+    dist.all_gather_object(found, mine)
+    return found
 
-torch.testing.assert_close(loss, expected, rtol=1e-12, atol=0)
-# A bias before BatchNorm has no gradient but noise, so errors are measured against the whole gradient.
-whole = torch.cat([p.grad.flatten() for p in alone.parameters()]).norm()
-for (name, ours), theirs in zip(together.named_parameters(), alone.parameters()):
-    assert (ours.grad - theirs.grad).norm() < 1e-12 * whole, name
-for (name, ours), theirs in zip(together.named_buffers(), alone.buffers()):
-    torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12, msg=name)
-print("equal", flush=True)
-dist.destroy_process_group()
+
+def with_gradient_of(value: Tensor, carrier: Tensor) -> Tensor:
+    return value.detach() + carrier - carrier.detach()
+
+
+def scaled_by_one_over_w(z: Tensor, temperature: float) -> Tensor:
+    loss = nt_xent(z, temperature)
+    return with_gradient_of(loss, loss / world_size)
+
+
+def own_negatives_only(z: Tensor, temperature: float) -> Tensor:
+    return with_gradient_of(nt_xent(z, temperature), verify.reference_loss(z, temperature))
+
+
+def gathered_rows_without_their_own_queries(z: Tensor, temperature: float) -> Tensor:
+    """The usual one: every process sees all rows, but differentiates the loss of its own queries only."""
+    parts = [part.detach().clone() for part in from_all(z)]
+    parts[rank] = z
+    rows = torch.nn.functional.normalize(torch.cat([part.flatten(0, 1) for part in parts]), dim=1)
+    start, own = sum(part[..., 0].numel() for part in parts[:rank]), z[..., 0].numel()
+    logits = rows[start : start + own] @ rows.T / temperature
+    image = torch.cat([torch.arange(p.shape[1]).repeat(p.shape[0]) + 1000 * r for r, p in enumerate(parts)])
+    itself = torch.eye(len(rows), dtype=torch.bool)[start : start + own]
+    positive = (image[start : start + own, None] == image) & ~itself
+    queries = -logits.masked_fill(itself, -torch.inf).log_softmax(1)[positive].mean()
+    return with_gradient_of(nt_xent(z, temperature), queries)
+
+
+def checks_with(loss: Callable[[Tensor, float], Tensor]) -> list[dict]:
+    verify.nt_xent = loss
+    return [{**check._asdict(), "ok": check.ok} for check in verify.verify(accelerator)]
+
+
+faults = (scaled_by_one_over_w, own_negatives_only, gathered_rows_without_their_own_queries)
+result = {
+    "processes": world_size,
+    "right": checks_with(nt_xent),
+    # Once is enough: four processes take twice as long.
+    "wrong": {fault.__name__: checks_with(fault) for fault in faults if world_size == 2},
+}
+
+
+def refusal(z: Tensor) -> str:
+    try:
+        return f"returned {nt_xent(z)}"
+    except ValueError as error:
+        return str(error)
+
+
+last = rank == world_size - 1
+fit, bad = torch.randn(2, 4, 8), torch.randn(2, 4, 8)
+bad[1, 2, 3] = torch.nan
+unfit = {
+    "dim": torch.randn(2, 4, 9),
+    "views": torch.randn(3, 4, 8),
+    "dtype": fit.double(),
+    "axes": fit[0],
+    "NaN": bad,
+    "infinity": bad.nan_to_num(torch.inf),
+}
+result["refused"] = {what: from_all(refusal(z if last else fit)) for what, z in unfit.items()}
+result["after refusals"] = from_all(refusal(fit))
+if accelerator.is_main_process:
+    print(json.dumps(result), flush=True)
+accelerator.end_training()

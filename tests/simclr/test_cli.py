@@ -134,7 +134,7 @@ def test_debug_shows_the_traceback(monkeypatch):
 
 
 def test_help_has_an_example_for_every_command(simclr):
-    for command in ("pretrain", "linear-eval"):
+    for command in ("pretrain", "linear-eval", "verify"):
         status, stdout, _ = simclr(command, "--help")
         assert status == 0
         assert "Example" in stdout
