@@ -37,7 +37,7 @@ print(f"scikit-learn on the frozen features, 5 shots, seed 0: OA {100 * accuracy
 result = path.parent / "result.json"
 if result.exists():
     rows = json.loads(result.read_text())["rows"]
-    wanted = {"representation": "pretrained", "probe": "logistic", "shots": 5, "metric": "oa"}
+    wanted = {"representation": "pretrained", "probe": "logistic", "shots": 5, "split": "random", "metric": "oa"}
     row = next(row for row in rows if wanted.items() <= row.items())
     print(f"simclr linear-eval said:                              OA {100 * row['per_seed'][0]:.2f} %")
     sys.exit(0 if abs(row["per_seed"][0] - accuracy) < 5e-4 else "the two differ")

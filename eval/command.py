@@ -9,10 +9,15 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
+from eval.baselines import calibrated_twin
+from eval.draw import default_kinds, draw_splits, excluded_ids
+from eval.feature_cache import FeatureCache
+from eval.labelled import LabelledData
 from eval.linear_eval import linear_eval
 from eval.linear_probe import PROBES
 from eval.scene_map import draw_scene_map, predict_scene
-from eval.splits import k_shot
+from eval.split_file import write_split
+from eval.splits import Split
 from eval.summary import write_result
 from eval.table import print_result
 from simclr.build import build_source
@@ -31,6 +36,11 @@ def run_linear_eval(
     shots: str | None = None,
     seeds: int = 5,
     probes: str | None = None,
+    split: str | None = None,
+    labels: str | None = None,
+    supervised: bool | None = None,
+    keep_splits: bool = False,
+    cache: bool = True,
 ) -> None:
     """Judge an encoder file on its own data, or on other data, and write what came out.
 
@@ -41,6 +51,11 @@ def run_linear_eval(
         shots: comma-separated numbers of labels per class.
         seeds: number of splits and of encoders with random weights.
         probes: comma-separated names; by default all.
+        split: comma-separated ``random``, ``block`` or files; see ``eval.draw``.
+        labels: comma-separated shares of each class's labels, such as ``1%,10%``.
+        supervised: whether to train from scratch, too; by default where that is quick.
+        keep_splits: write every split into the folder ``splits``.
+        cache: keep features in the folder ``features`` of the output, and use those that are there.
 
     Raises:
         InputError: what was given does not fit together.
@@ -64,14 +79,21 @@ def run_linear_eval(
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
     assert device is not None
     console = Console()
+    few, shares = _numbers(shots), _shares(labels)
+    kinds = default_kinds(source, test_source) if split is None else [part.strip() for part in split.split(",")]
+    features = FeatureCache(folder / "features" if cache else None)
     with Console(stderr=True).status("reading …") as status:
         result = linear_eval(
             encoder.to(device),
             source,
             test_source,
-            shots=_numbers(shots),
+            splits=kinds,
+            shots=few,
+            shares=shares,
             seeds=range(seeds),
             probes=_names(probes),
+            supervised=supervised,
+            cache=features,
             device=device,
             exclude=None if own_data else (),
             # Without a test part of their own, the tested samples were seen in pretraining, without their labels.
@@ -81,9 +103,15 @@ def run_linear_eval(
         )
         result["encoder"] |= {"file": str(path), "created": encoder.metadata["created"], "git": encoder.metadata["git"]}
         write_result(result, folder / "result.json")
+        labelled = LabelledData(source, test_source)
+        exclude = excluded_ids(encoder, labelled, None if own_data else ())
+        splits = draw_splits(labelled, kinds, shots=few, shares=shares, seeds=range(seeds), exclude=exclude)
+        if keep_splits:
+            _write_splits(splits, labelled, folder / "splits")
         if isinstance(source, SceneSource):
             status.update("map of the scene")
-            _draw_map(encoder, source, result, folder / "map.png", device, own_data)
+            first = [s for s in splits if s.name == splits[0].name and s.seed == splits[0].seed]
+            _draw_map(encoder, source, max(first, key=lambda s: len(s.train)), result, folder / "map.png", features)
     print_result(result, console)
     drawn = " and map.png" if isinstance(source, SceneSource) else ""
     console.print(f"written: {folder / 'result.json'}{drawn}", soft_wrap=True, highlight=False)
@@ -103,18 +131,25 @@ def _same_samples(encoder: FrozenEncoder, source: Source) -> bool:
 
 
 def _draw_map(
-    encoder: FrozenEncoder, source: SceneSource, result: dict, path: Path, device: torch.device, own_data: bool
+    encoder: FrozenEncoder, source: SceneSource, split: Split, result: dict, path: Path, cache: FeatureCache
 ) -> None:
-    """The first seed's split with the most shots, classified whole by the pretrained encoder and by random weights."""
-    shots = max(split["shots"] for split in result["splits"])
-    seed, probe = result["seeds"][0], result["headline"]
-    assert source.labels is not None
-    split = k_shot(source.labels, shots, seed, encoder.metadata.get("monitor_ids") if own_data else None)
+    """The scene classified whole by the pretrained encoder and by random weights."""
+    device = next(encoder.encoder.parameters()).device
+    twin = calibrated_twin(encoder, result["seeds"][0], source, device)
     predictions = {
-        name: predict_scene(module, source, split, probe, device=device)
-        for name, module in (("pretrained", encoder), ("random weights", encoder.random_twin(seed)))
+        name: predict_scene(module, source, split, result["headline"], device=device, cache=cache)
+        for name, module in (("pretrained", encoder), ("random weights", twin))
     }
     draw_scene_map(path, source, split, predictions)
+
+
+def _write_splits(splits: Sequence[Split], data: LabelledData, folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    for split in splits:
+        amount = f"-{split.shots}-shots" if split.shots else f"-{100 * split.share:g}-percent" if split.share else ""
+        seed = "" if split.seed is None else f"-seed-{split.seed}"
+        file = folder / f"{split.name}{amount}{seed}.json"
+        write_split(file, split, data.labels, data.class_names, data.source.name)
 
 
 def _reporter(show: Callable[[str], None]) -> Callable[[str, int, int], None]:
@@ -136,6 +171,19 @@ def _numbers(text: str | None) -> tuple[int, ...] | None:
     if not numbers or min(numbers) < 1:
         raise InputError(f"--shots is {text!r}: give numbers of labels per class, such as 5,20")
     return numbers
+
+
+def _shares(text: str | None) -> tuple[float, ...]:
+    found = []
+    for part in () if text is None else text.split(","):
+        number, percent = part.strip().removesuffix("%"), part.strip().endswith("%")
+        try:
+            found.append(float(number) / (100 if percent else 1))
+        except ValueError:
+            found.append(0.0)
+    if not all(0 < share < 1 for share in found):
+        raise InputError(f"--labels is {text!r}: give shares of each class's labels, such as 1%,10%")
+    return tuple(found)
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:

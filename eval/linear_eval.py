@@ -4,27 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from statistics import fmean
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from eval.baselines import raw_features, window_mean
-from eval.features import BATCH_SIZE, extract_features, fingerprint
+from eval.baselines import calibrated_twin, fit_pca, patches, raw_features, unlabelled_ids, window_mean
+from eval.draw import default_kinds, draw_splits, excluded_ids
+from eval.feature_cache import FeatureCache
+from eval.features import BATCH_SIZE, fingerprint
+from eval.labelled import LabelledData
+from eval.leakage import leakage
 from eval.linear_probe import ALPHAS, HEADLINE, LOGISTIC_C, LOGISTIC_MAX_ITER, LOGISTIC_TOL, PROBES
 from eval.metrics import METRICS
 from eval.score import Score, score
-from eval.splits import Split, as_ids, given, k_shot, stratified
-from eval.summary import paired, rows
+from eval.splits import Split
+from eval.summary import gaps, paired, rows
+from eval.supervised import SUPERVISED, SUPERVISED_MOST, supervised_scores
 from simclr.data.scene import SceneSource
 from simclr.data.source import Source
+from simclr.encoder_file import FrozenEncoder
 from simclr.errors import InputError
 from simclr.metadata import versions
 
+PROTOCOL = "simclr-linear-eval/2"
 SEEDS = (0, 1, 2, 3, 4)
-SCENE_SHOTS = (5, 20)
 LOGISTIC_MOST = 10_000
+PCA_COMPONENTS = 64
 Progress = Callable[[str, int, int], None]
+Found = dict[str, list[tuple[int | None, Score]]]
 
 
 def linear_eval(
@@ -32,9 +41,13 @@ def linear_eval(
     source: Source,
     test_source: Source | None = None,
     *,
+    splits: Sequence[str] | None = None,
     shots: Sequence[int] | None = None,
+    shares: Sequence[float] = (),
     seeds: Sequence[int] = SEEDS,
     probes: Sequence[str] | None = None,
+    supervised: bool | None = None,
+    cache: FeatureCache | None = None,
     device: torch.device | str = "cpu",
     exclude: Iterable[int] | Tensor | None = None,
     batch_size: int = BATCH_SIZE,
@@ -42,20 +55,25 @@ def linear_eval(
     command: str | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """How good a frozen encoder is, beside the same encoder with random weights and the raw input.
+    """How good a frozen encoder is, beside what it must beat: all on the same splits, seed by seed.
 
-    Splits: with ``shots``, k random samples of each class for each seed, all other labelled samples are the test; a
-    source without a test part and without shots is halved within each class for each seed; a test part of its own is
-    used as given. All three representations see the same splits. The random encoder has a fresh initialisation for
-    each seed. Nothing is ever chosen on a test sample.
+    Baselines: ``random``, the same architecture with fresh weights for each seed and BatchNorm statistics of the
+    inputs; ``raw`` input; its ``pca``; for scenes the ``window mean``; and ``supervised``, the architecture trained
+    from scratch on each split's training labels. Nothing is ever chosen on a test sample.
 
     Args:
         encoder: as of ``simclr.load_encoder``: with ``preprocess``, ``feature_dim``, ``metadata``, ``random_twin``.
         source: labelled samples to draw training (and, without ``test_source``, test) samples from.
         test_source: the test part, with the same classes.
+        splits: words of ``eval.draw.draw_splits``: ``random``, ``block``, files; None is random, and for a scene block
+            as well.
         shots: k a class; None is ``SCENE_SHOTS`` for a scene and no few-shot split otherwise.
+        shares: shares of each class's labels, such as 0.01 and 0.1.
         seeds: of splits and random initialisations.
         probes: names of ``eval.linear_probe.PROBES``; None is all, but for ``logistic`` on many training samples.
+        supervised: whether to train from scratch; None does where no split has more than
+            ``SUPERVISED_MOST`` training samples.
+        cache: where features are kept; None extracts them each time.
         device: where encoders run.
         exclude: ids of ``source`` that no split may use; None is the ``monitor_ids`` of the encoder's metadata, unless
             there is a test part or the ids do not exist. Pass ``()`` for an encoder that was pretrained on other data.
@@ -65,87 +83,107 @@ def linear_eval(
         progress: called with (what, done, all of it).
 
     Returns:
-        What ``result.json`` holds: ``rows``, ``paired`` differences, ``per_class``, ``splits``, and how it was done.
+        What ``result.json`` holds: ``rows``, ``paired`` differences, ``gaps`` between random and block splits,
+        ``per_class``, ``splits``, and how it was done.
 
     Raises:
-        InputError: without labels, with unfit classes, shots, seeds or probes, or NaN features.
+        InputError: without labels, with unfit classes, splits, shots, seeds or probes, or NaN features.
         RuntimeError: if the encoder changed while features were extracted.
     """
     seeds = tuple(dict.fromkeys(seeds))
     if not seeds:
         raise InputError("seeds is empty: give at least one, such as 0.")
-    labels, parts = _labels_of(source, test_source)
-    if shots is None and isinstance(source, SceneSource) and test_source is None:
-        shots = SCENE_SHOTS
-    excluded = _excluded(encoder, source, test_source, exclude)
-    # Bad shots or probes are found before the long extraction.
-    _choose_probes(probes, _draw(labels, parts, shots or (), seeds, excluded))
-    ids = torch.nonzero(labels >= 0).flatten()
+    data, cache = LabelledData(source, test_source), cache or FeatureCache(None)
+    excluded = excluded_ids(encoder, data, exclude)
+    splits = default_kinds(source, test_source) if splits is None else splits
+
+    def draw() -> list[Split]:
+        return draw_splits(data, splits, shots=shots, shares=shares, seeds=seeds, exclude=excluded)
+
+    # Bad splits or probes are found before the long extraction.
+    _choose_probes(probes, draw())
+    ids = data.known()
     ids = ids[~torch.isin(ids, excluded)]
 
     def report(what: str) -> Callable[[int, int], None] | None:
         return None if progress is None else lambda done, total: progress(what, done, total)
 
     def extract(module: nn.Module, what: str) -> Tensor:
-        found = [
-            extract_features(module, part, ids[(ids >= first) & (ids < last)] - first, batch_size, device, report(what))
-            for part, first, last in parts
-        ]
-        return torch.cat(found)
+        return data.gather(
+            ids, lambda part, these: cache.features(module, part, these, batch_size, device, report(what))
+        )
 
-    def measure(features: Tensor, chosen: Sequence[Split], what: str) -> list[Score]:
-        return score(features, labels[ids], chosen, names, report(what))
+    def measure(features: Tensor, chosen: Sequence[Split], what: str) -> list[tuple[int | None, Score]]:
+        return [(s.split.seed, s) for s in score(features, labels[ids], chosen, names, report(f"probes: {what}"))]
 
     before = fingerprint(encoder)
-    found: dict[str, list[tuple[int | None, Score]]] = {}
+    found: Found = {}
     pretrained = extract(encoder, "features: pretrained")
     # A streamed source finds its unreadable images now, and takes their labels away.
-    labels, _ = _labels_of(source, test_source)
+    labels = data.labels
     readable = labels[ids] >= 0
     pretrained, ids = pretrained[readable], ids[readable]
-    splits = _draw(labels, parts, shots or (), seeds, excluded)
-    names, skipped = _choose_probes(probes, splits)
+    drawn = draw()
+    names, skipped = _choose_probes(probes, drawn)
     place = torch.full((len(labels),), -1)
     place[ids] = torch.arange(len(ids))
-    local = [replace(s, train=place[s.train], test=place[s.test]) for s in splits]
-    found["pretrained"] = [(s.split.seed, s) for s in measure(pretrained, local, "probes: pretrained")]
+    local = [replace(s, train=place[s.train], test=place[s.test], validation=place[s.validation]) for s in drawn]
+    fitted_on = unlabelled_ids(source)
+    found["pretrained"] = measure(pretrained, local, "pretrained")
     found["random"] = []
     for seed in seeds:
-        twin = encoder.random_twin(seed)  # type: ignore[operator]
-        features = extract(twin, f"features: random weights, seed {seed}")
+        what = f"random weights, seed {seed}"
+        twin = calibrated_twin(encoder, seed, source, device)  # type: ignore[arg-type]
         mine = [s for s in local if s.seed in (seed, None)]
-        found["random"] += [(seed, s) for s in measure(features, mine, f"probes: random weights, seed {seed}")]
-    raw = torch.cat(
-        [
-            raw_features(encoder.preprocess, part, ids[(ids >= first) & (ids < last)] - first, batch_size)  # type: ignore[arg-type]
-            for part, first, last in parts
-        ]
-    )
+        found["random"] += [(seed, s) for _, s in measure(extract(twin, f"features: {what}"), mine, what)]
+    preprocess = encoder.preprocess
+    raw = data.gather(ids, lambda part, these: raw_features(preprocess, part, these, batch_size))  # type: ignore[arg-type]
     repeated = _repeated(raw, local[0]) if test_source is not None else None
-    found["raw"] = [(s.split.seed, s) for s in measure(raw, local, "probes: raw")]
+    found["raw"] = measure(raw, local, "raw")
     if isinstance(source, SceneSource) and test_source is None:
-        mean = window_mean(encoder.preprocess, source, ids, batch_size)  # type: ignore[arg-type]
-        found["window mean"] = [(s.split.seed, s) for s in measure(mean, local, "probes: window mean")]
+        found["window mean"] = measure(window_mean(preprocess, source, ids, batch_size), local, "window mean")  # type: ignore[arg-type]
+        inputs, fit = patches(preprocess, source, ids), patches(preprocess, source, fitted_on)  # type: ignore[arg-type]
+    else:
+        inputs, fit = raw, raw[torch.isin(ids, fitted_on)]
+    mean, directions = fit_pca(fit, PCA_COMPONENTS)
+    found["pca"] = measure((inputs - mean) @ directions, local, "pca")
+    most = max(len(s.train) for s in drawn)
+    if supervised is None:
+        supervised = most <= SUPERVISED_MOST and isinstance(encoder, FrozenEncoder)
+        if most > SUPERVISED_MOST:
+            why = f"{most} training samples are more than {SUPERVISED_MOST}: ask for it to train from scratch"
+            skipped.append({"probe": "supervised", "why": why})
+    if supervised:
+        found["supervised"] = supervised_scores(encoder, data, drawn, seeds, device, report("supervised"))  # type: ignore[arg-type]
     after = fingerprint(encoder)
     if after != before:
         raise RuntimeError("the encoder changed during the evaluation: it is not frozen.")
 
-    metrics = METRICS if shots else ("accuracy",)
+    metrics = METRICS if any(s.shots for s in drawn) or isinstance(source, SceneSource) else ("accuracy",)
     table = rows(found, metrics)
+    headline = HEADLINE if HEADLINE in names else names[0]
     return {
+        "protocol": _protocol(drawn, seeds, names),
         "rows": table,
-        "paired": paired(table),
-        "per_class": _per_class(found, source.class_names, HEADLINE if HEADLINE in names else names[0]),
-        "headline": HEADLINE if HEADLINE in names else names[0],
-        "selected_on": "training samples only (ridge: leave-one-out; logistic, knn: fixed values)",
+        "paired": paired(table, headline),
+        "gaps": gaps(table),
+        "per_class": _per_class(found, source.class_names, headline),
+        "headline": headline,
+        "representation": "frozen h; also with shares of the labels, this is a linear probe and not fine-tuning",
+        "selected_on": "training samples only (ridge: leave-one-out; logistic, knn, supervised: fixed values)",
         "transductive": transductive,
         "seeds": list(seeds),
         "interval": "95 % Student t over seeds, each a split with its own random weights; one pretrained encoder",
         "skipped": skipped,
         "excluded": {"samples": len(excluded), "why": "given by id, or their labels were seen by the online kNN"},
         "repeated_in_training_part": repeated,
-        "damaged": [*source.damaged, *(test_source.damaged if test_source else [])],
-        "splits": [_describe(s, labels, source.class_names) for s in splits],
+        "damaged": data.damaged,
+        "splits": [_describe(s, data) for s in drawn],
+        "baselines": {
+            "random": f"BatchNorm statistics from {len(fitted_on)} training inputs without their labels",
+            "pca": f"{directions.shape[1]} components of the input, fitted on {len(fit)} training inputs",
+        },
+        "features": cache.log,
         "probes": {
             "ridge": {"alphas": ALPHAS.tolist(), "features": "standardised on the training samples"},
             "logistic": {
@@ -175,66 +213,6 @@ def linear_eval(
     }
 
 
-Parts = list[tuple[Source, int, int]]
-
-
-def _labels_of(source: Source, test_source: Source | None) -> tuple[Tensor, Parts]:
-    """Labels of both parts in one list, and each part with its range of ids there (test ids follow training ids)."""
-    parts: Parts = [(source, 0, len(source))]
-    if source.labels is None or not bool((source.labels >= 0).any()):
-        raise InputError(
-            f"{source.name} has no labelled sample: evaluation needs labels (a class folder, a ground truth)."
-        )
-    labels = source.labels
-    if test_source is not None:
-        if test_source.labels is None or not bool((test_source.labels >= 0).any()):
-            raise InputError(f"the test part of {source.name} has no labelled sample: evaluation needs labels.")
-        if tuple(test_source.class_names) != tuple(source.class_names):
-            raise InputError(
-                f"the training part has the classes {', '.join(source.class_names[:5])}, …, the test part "
-                f"{', '.join(test_source.class_names[:5])}, …: both need the same classes in the same order."
-            )
-        labels = torch.cat([labels, test_source.labels])
-        parts.append((test_source, len(source), len(labels)))
-    if len(labels[labels >= 0].unique()) < 2:
-        raise InputError(f"{source.name} has one class only: a probe needs two classes or more.")
-    return labels, parts
-
-
-def _excluded(
-    encoder: nn.Module, source: Source, test_source: Source | None, exclude: Iterable[int] | Tensor | None
-) -> Tensor:
-    if exclude is not None:
-        return as_ids(exclude).unique()
-    # Labels of a training part may be looked at: its own test part stays untouched.
-    if test_source is not None:
-        return as_ids(None)
-    seen = as_ids(encoder.metadata.get("monitor_ids")).unique()  # type: ignore[union-attr, operator]
-    if len(seen) and int(seen.max()) >= len(source):
-        raise InputError(
-            f"the encoder's online kNN saw the label of sample {int(seen.max())}, but {source.name} has {len(source)} "
-            f"samples: it was pretrained on other data, so exclude nothing (exclude=())."
-        )
-    return seen
-
-
-def _draw(labels: Tensor, parts: Parts, shots: Sequence[int], seeds: Sequence[int], excluded: Tensor) -> list[Split]:
-    if len(parts) == 1:
-        if shots:
-            return [k_shot(labels, k, seed, excluded) for k in shots for seed in seeds]
-        return [stratified(labels, 0.5, seed, excluded) for seed in seeds]
-    n = len(parts[0][0])
-    known = torch.nonzero(labels >= 0).flatten()
-    test = known[known >= n]
-    if not shots:
-        train = known[known < n]
-        return [given(train[~torch.isin(train, excluded)], test)]
-    drawn = [k_shot(labels[:n], k, seed, excluded) for k in shots for seed in seeds]
-    return [
-        replace(s, name="given", test=test, rule=f"{s.rule} of the training part; test part as given") for s in drawn
-    ]
-
-
 def _choose_probes(
     probes: Sequence[str] | None, splits: Sequence[Split]
 ) -> tuple[tuple[str, ...], list[dict[str, Any]]]:
@@ -243,7 +221,7 @@ def _choose_probes(
         if not probes:
             raise InputError(f"no probe is given: choose from {', '.join(PROBES)}.")
         return tuple(dict.fromkeys(probes)), []
-    most = max(len(s.train) for s in splits)
+    most = max(len(s.learned()) for s in splits)
     if most <= LOGISTIC_MOST:
         return tuple(PROBES), []
     why = f"{most} training samples are more than {LOGISTIC_MOST}: name the probe to run it all the same"
@@ -265,31 +243,53 @@ def _repeated(raw: Tensor, split: Split) -> int:
     return repeated
 
 
-def _per_class(
-    found: dict[str, list[tuple[int | None, Score]]], names: Sequence[str], probe: str
-) -> list[dict[str, Any]]:
+def _protocol(splits: Sequence[Split], seeds: Sequence[int], probes: Sequence[str]) -> str:
+    """A short text that is the same for two results exactly where they were made in the same way."""
+    kinds = ",".join(dict.fromkeys(s.name for s in splits))
+    shots = ",".join(dict.fromkeys(str(s.shots) for s in splits if s.shots)) or "-"
+    shares = ",".join(dict.fromkeys(f"{100 * s.share:g}%" for s in splits if s.share)) or "-"
+    return (
+        f"{PROTOCOL} split={kinds} shots={shots} labels={shares} seeds={','.join(map(str, seeds))} "
+        f"probes={','.join(probes)}"
+    )
+
+
+def _per_class(found: Found, names: Sequence[str], probe: str) -> list[dict[str, Any]]:
     """Mean recall of each class over the seeds, for one probe."""
     table = []
     for representation, all_scores in found.items():
-        for shots in dict.fromkeys(s.split.shots for _, s in all_scores):
-            mine = [s.recall for _, s in all_scores if s.probe == probe and s.split.shots == shots]
-            recall = {names[c]: sum(r[c] for r in mine) / len(mine) for c in sorted(mine[0])}
-            table.append({"representation": representation, "probe": probe, "shots": shots, "recall": recall})
+        mine = [s for _, s in all_scores if s.probe in (probe, SUPERVISED)]
+        for key in dict.fromkeys((s.split.name, s.split.shots, s.split.share) for s in mine):
+            these = [s.recall for s in mine if (s.split.name, s.split.shots, s.split.share) == key]
+            recall = {
+                n: fmean(r[c] for r in these if c in r) for c, n in enumerate(names) if any(c in r for r in these)
+            }
+            split, shots, share = key
+            entry = {"representation": representation, "probe": mine[0].probe, "shots": shots, "labels": share}
+            table.append({**entry, "split": split, "recall": recall})
     return table
 
 
-def _describe(split: Split, labels: Tensor, names: Sequence[str]) -> dict[str, Any]:
-    digest = split.digest()
-    counts = labels[split.train].bincount(minlength=len(names))
-    return {
+def _describe(split: Split, data: LabelledData) -> dict[str, Any]:
+    source, names = data.source, data.class_names
+    counts = {part: data.labels[ids].bincount(minlength=len(names)).tolist() for part, ids in split.parts().items()}
+    described: dict[str, Any] = {
         "split": split.name,
         "shots": split.shots,
+        "labels": split.share,
         "seed": split.seed,
         "rule": split.rule,
         "train": len(split.train),
         "test": len(split.test),
-        "train_per_class": counts.tolist(),
+        "validation": len(split.validation),
+        "train_per_class": counts["train"],
+        "test_per_class": counts["test"],
         "left_out": [names[c] for c in split.left_out],
-        "sha256_train": digest["train"],
-        "sha256_test": digest["test"],
+        "dropped": dict(split.dropped),
+        **{f"sha256_{part}": digest for part, digest in split.digest().items()},
+        **split.origin,
     }
+    if isinstance(source, SceneSource) and data.test_source is None:
+        inside, touching = leakage(split.learned(), split.test, source.height, source.width, source.patch_size)
+        described["leakage"] = {"patch_size": source.patch_size, "inside": inside, "touching": touching}
+    return described

@@ -16,7 +16,8 @@ from matplotlib.patheffects import withStroke
 from scipy import ndimage
 from torch import Tensor, nn
 
-from eval.features import BATCH_SIZE, extract_features
+from eval.feature_cache import FeatureCache
+from eval.features import BATCH_SIZE
 from eval.linear_probe import HEADLINE, PROBES
 from eval.metrics import scores
 from eval.splits import Split
@@ -40,6 +41,7 @@ def predict_scene(
     probe: str = HEADLINE,
     batch_size: int = BATCH_SIZE,
     device: torch.device | str = "cpu",
+    cache: FeatureCache | None = None,
 ) -> Tensor:
     """Predicted class of every pixel, labelled or not, by a probe on frozen features that learns from the split.
 
@@ -49,10 +51,10 @@ def predict_scene(
     Raises:
         InputError, RuntimeError: as in ``eval.features.extract_features``.
     """
-    features = extract_features(encoder, source, torch.arange(len(source)), batch_size, device)
+    features = (cache or FeatureCache(None)).features(encoder, source, torch.arange(len(source)), batch_size, device)
     labels = source.labels
     assert labels is not None  # a split exists
-    predicted = PROBES[probe](features[split.train], labels[split.train], features)
+    predicted = PROBES[probe](features[split.learned()], labels[split.learned()], features)
     return predicted.classes.reshape(source.height, source.width)
 
 

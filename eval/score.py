@@ -36,6 +36,8 @@ def score(
 ) -> list[Score]:
     """Every probe on every split: learns from the training rows alone, scored once on the test rows.
 
+    A probe chooses on its training rows by itself, so a split's validation part is used for training.
+
     Args:
         features: (N, dim), any float type, on the CPU.
         labels: classes, (N,) int64; -1 = unlabelled, which no split may use.
@@ -60,17 +62,19 @@ def score(
     check_finite(features, torch.arange(len(features)), "features")
     found = []
     for split in splits:
-        used = torch.cat([split.train, split.test])
+        train = split.learned()
+        used = torch.cat([train, split.test])
         if int(used.min()) < 0 or int(used.max()) >= len(labels) or bool((labels[used] < 0).any()):
             raise InputError(f"the {split.name} split uses a sample that is unlabelled or not among the {len(labels)}.")
-        train_x, train_y, test_x = features[split.train], labels[split.train], features[split.test]
+        train_x, train_y, test_x = features[train], labels[train], features[split.test]
         for probe in probes:
-            found.append(_scored(probe, split, labels[split.test], PROBES[probe](train_x, train_y, test_x)))
+            found.append(scored(probe, split, labels[split.test], PROBES[probe](train_x, train_y, test_x)))
             if progress is not None:
                 progress(len(found), len(splits) * len(probes))
     return found
 
 
-def _scored(probe: str, split: Split, truth: Tensor, predicted: Prediction) -> Score:
+def scored(probe: str, split: Split, truth: Tensor, predicted: Prediction) -> Score:
+    """The score of a prediction for the split's test samples, whose classes are ``truth``."""
     classes = predicted.classes
     return Score(probe, split, scores(truth, classes), per_class_recall(truth, classes), predicted.selected)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from eval.splits import Split, digest_of
+from eval.splits import Split
 from simclr.errors import InputError
 from simclr.files import write_text
 
@@ -22,7 +22,7 @@ PARTS = ("train", "validation", "test")
 def write_split(path: str | Path, split: Split, labels: Tensor, class_names: Sequence[str], source: str = "") -> str:
     """Writes a split, whole or not at all.
 
-    Ids are written as ranges, ``3-7,12``. ``sha256`` at the end is that of the file's other entries.
+    Ids are written class by class as ranges, ``3-7,12``. ``sha256`` at the end is that of the file's other entries.
 
     Args:
         path: .json file to write.
@@ -34,7 +34,6 @@ def write_split(path: str | Path, split: Split, labels: Tensor, class_names: Seq
     Returns:
         The file's ``sha256``.
     """
-    ids = {"train": split.train, "validation": split.validation, "test": split.test}
     content: dict[str, Any] = {
         "format": FORMAT,
         "name": split.name,
@@ -45,9 +44,7 @@ def write_split(path: str | Path, split: Split, labels: Tensor, class_names: Seq
         "left_out": [class_names[c] for c in split.left_out],
         "dropped": dict(split.dropped),
         "source": {"name": source, "samples": len(labels), "classes": list(class_names)},
-        "counts": {part: labels[ids[part]].bincount(minlength=len(class_names)).tolist() for part in PARTS},
-        "labels_sha256": _labels_digest(ids, labels),
-        **{part: as_ranges(ids[part]) for part in PARTS},
+        **{part: [as_ranges(ids[labels[ids] == c]) for c in range(len(class_names))] for part, ids in _parts(split)},
     }
     content["sha256"] = _digest(content)
     write_text(Path(path), json.dumps(content, indent=1, ensure_ascii=False) + "\n")
@@ -57,8 +54,9 @@ def write_split(path: str | Path, split: Split, labels: Tensor, class_names: Seq
 def read_split(path: str | Path, labels: Tensor, class_names: Sequence[str]) -> Split:
     """Reads a split and makes sure that it is of these samples.
 
-    The labels of its samples tell: they must be the same as when it was written. So a split stays valid for the same
-    data at another place, in another format or preprocessed in another way.
+    The labels of its samples tell: they must be those that the file says. So a split stays valid for the same data at
+    another place, in another format or preprocessed in another way. Samples that have lost their label since (images
+    that cannot be read) are left out and counted in ``dropped``.
 
     Args:
         path: a file of :func:`write_split`.
@@ -66,7 +64,7 @@ def read_split(path: str | Path, labels: Tensor, class_names: Sequence[str]) -> 
         class_names: of the classes.
 
     Returns:
-        The split, named by the file (without .json).
+        The split, named by the file (without .json); it has no seed, as nothing is drawn.
 
     Raises:
         InputError: if the file is missing, damaged or changed, belongs to other data, or its parts meet.
@@ -89,26 +87,35 @@ def read_split(path: str | Path, labels: Tensor, class_names: Sequence[str]) -> 
             f"{file} is a split of {samples} samples of {len(classes)} classes, but the data has {len(labels)} of "
             f"{len(class_names)}{other}: give one of this data."
         )
-    ids = {part: from_ranges(content[part], file) for part in PARTS}
-    for part, these in ids.items():
-        if len(these) and not 0 <= int(these.min()) <= int(these.max()) < samples:
-            raise InputError(f"the {part} part of {file} names a sample that the data does not have.")
-    if _labels_digest(ids, labels) != content["labels_sha256"]:
-        raise InputError(
-            f"the labels of the samples that {file} names are not those that it was written for: the data, their order "
-            f"or their labels differ."
-        )
+    ids, lost = {}, 0
+    for part in PARTS:
+        by_class = [from_ranges(text, file) for text in content[part]]
+        these = torch.cat(by_class)
+        if len(these) and int(these.max()) >= samples:
+            raise InputError(
+                f"the {part} part of {file} names sample {int(these.max())}, which the data does not have."
+            )
+        said = torch.cat([torch.full_like(some, c) for c, some in enumerate(by_class)])
+        wrong = these[(labels[these] != said) & (labels[these] >= 0)]
+        if len(wrong):
+            raise InputError(
+                f"{len(wrong)} samples have other labels than {file} says, first id {int(wrong[0])}: the data, their "
+                f"order or their labels are not those that it was written for."
+            )
+        ids[part] = these[labels[these] >= 0].sort().values
+        lost += len(these) - len(ids[part])
     return Split(
         file.stem,
         ids["train"],
         ids["test"],
-        content["seed"],
+        None,
         content["shots"],
         content["rule"],
         tuple(classes.index(name) for name in content["left_out"]),
         content["share"],
         ids["validation"],
-        content["dropped"],
+        content["dropped"] | ({"without a label now": lost} if lost else {}),
+        {"file": str(file), "sha256": content["sha256"]},
     )
 
 
@@ -138,9 +145,8 @@ def from_ranges(text: str, file: str | Path = "the split") -> Tensor:
     return torch.cat(parts) if parts else torch.empty(0, dtype=torch.int64)
 
 
-def _labels_digest(ids: Mapping[str, Tensor], labels: Tensor) -> str:
-    every = torch.cat([ids[part] for part in PARTS]).sort().values
-    return hashlib.sha256(labels[every].numpy().astype("<i8").tobytes() + digest_of(every).encode()).hexdigest()
+def _parts(split: Split) -> list[tuple[str, Tensor]]:
+    return [(part, getattr(split, part)) for part in PARTS]
 
 
 def _digest(content: Mapping[str, Any]) -> str:

@@ -38,6 +38,7 @@ class Split:
         validation: ids of training samples that choices are made on, ascending; part of neither ``train`` nor
             ``test``, empty where there are none.
         dropped: how many samples that a rule or a map named are in no part, by reason.
+        origin: ``file`` and ``sha256`` of what it was read from; empty where it was drawn.
 
     Raises:
         InputError: if training or test part is empty, a part holds an id twice, or two parts meet.
@@ -53,6 +54,7 @@ class Split:
     share: float | None = None
     validation: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
     dropped: Mapping[str, int] = field(default_factory=dict)
+    origin: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         parts = {"training": self.train, "test": self.test, "validation": self.validation}
@@ -72,6 +74,10 @@ class Split:
     def digest(self) -> dict[str, str]:
         """SHA-256 of the ids of each part, ascending, as little-endian int64."""
         return {part: digest_of(ids) for part, ids in self.parts().items()}
+
+    def learned(self) -> Tensor:
+        """Ids that a final classifier learns from: training and validation part together, ascending."""
+        return torch.cat([self.train, self.validation]).sort().values
 
     def parts(self) -> dict[str, Tensor]:
         """Ids by the name of the part: ``train``, ``test``, and ``validation`` where there is one."""

@@ -13,12 +13,12 @@ from scipy.stats import t as student_t
 from eval.score import Score
 from simclr.files import write_text
 
-BASELINES = ("random", "raw", "window mean")
+BASELINES = ("random", "raw", "pca", "window mean", "supervised")
 Found = Mapping[str, Sequence[tuple[int | None, Score]]]
 
 
 def rows(found: Found, metrics: Sequence[str]) -> list[dict[str, Any]]:
-    """One row for each representation, probe, number of shots, kind of split and metric.
+    """One row for each representation, probe, number of shots or share of the labels, kind of split and metric.
 
     Args:
         found: representation -> (seed, score) of every fit; the seed is None where nothing was drawn.
@@ -30,8 +30,9 @@ def rows(found: Found, metrics: Sequence[str]) -> list[dict[str, Any]]:
     """
     table = []
     for representation, scored in found.items():
-        for probe, shots, split in dict.fromkeys((s.probe, s.split.shots, s.split.name) for _, s in scored):
-            mine = [s for _, s in scored if (s.probe, s.split.shots, s.split.name) == (probe, shots, split)]
+        for key in dict.fromkeys(_key(s) for _, s in scored):
+            probe, shots, share, split = key
+            mine = [s for _, s in scored if _key(s) == key]
             for metric in metrics:
                 values = [s.metrics["oa" if metric == "accuracy" else metric] for s in mine]
                 table.append(
@@ -39,6 +40,7 @@ def rows(found: Found, metrics: Sequence[str]) -> list[dict[str, Any]]:
                         "representation": representation,
                         "probe": probe,
                         "shots": shots,
+                        "labels": share,
                         "split": split,
                         "metric": metric,
                         **mean_sd(values),
@@ -49,27 +51,26 @@ def rows(found: Found, metrics: Sequence[str]) -> list[dict[str, Any]]:
     return table
 
 
-def paired(table: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def paired(table: Sequence[Mapping[str, Any]], headline: str) -> list[dict[str, Any]]:
     """Differences of ``pretrained`` and each baseline, seed by seed, with a 95 % Student t interval of their mean.
 
     A representation without chance (one fixed split) has a single value, which stands against every seed of the other.
+    Training from scratch has no probe: it stands against the headline probe on the frozen encoder.
     """
     differences = []
-    key = ("probe", "shots", "split", "metric")
+    key = ("shots", "labels", "split", "metric")
     for row in table:
         if row["representation"] != "pretrained":
             continue
-        for baseline in BASELINES:
-            others = [r for r in table if r["representation"] == baseline and all(r[name] == row[name] for name in key)]
-            if not others:
+        for other in table:
+            same = other["probe"] == row["probe"] or (other["probe"] == "supervised" and row["probe"] == headline)
+            if other["representation"] not in BASELINES or not same or any(other[name] != row[name] for name in key):
                 continue
-            other = others[0]
-            n = max(len(row["per_seed"]), len(other["per_seed"]))
-            ours, theirs = (x if len(x) == n else x * n for x in (row["per_seed"], other["per_seed"]))
-            values = [a - b for a, b in zip(ours, theirs)]
+            values = _differences(row, other)
             differences.append(
                 {
-                    "difference": f"pretrained - {baseline}",
+                    "difference": f"pretrained - {other['representation']}",
+                    "probe": row["probe"],
                     **{name: row[name] for name in key},
                     **mean_sd(values),
                     "ci95": interval(values),
@@ -77,6 +78,31 @@ def paired(table: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 }
             )
     return differences
+
+
+def gaps(table: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What random splits promise too much: their score minus that of block splits, seed by seed, for every row."""
+    found = []
+    key = ("representation", "probe", "shots", "labels", "metric")
+    for row in table:
+        for other in table:
+            if (row["split"], other["split"]) == ("random", "block") and all(row[k] == other[k] for k in key):
+                values = _differences(row, other)
+                interval_and_seeds = {"ci95": interval(values), "per_seed": values}
+                found.append(
+                    {"gap": "random - block", **{k: row[k] for k in key}, **mean_sd(values), **interval_and_seeds}
+                )
+    return found
+
+
+def _differences(row: Mapping[str, Any], other: Mapping[str, Any]) -> list[float]:
+    n = max(len(row["per_seed"]), len(other["per_seed"]))
+    ours, theirs = (x if len(x) == n else x * n for x in (row["per_seed"], other["per_seed"]))
+    return [a - b for a, b in zip(ours, theirs)]
+
+
+def _key(score: Score) -> tuple[str, int | None, float | None, str]:
+    return score.probe, score.split.shots, score.split.share, score.split.name
 
 
 def mean_sd(values: Sequence[float]) -> dict[str, float | None]:

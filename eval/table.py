@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -13,51 +13,99 @@ from rich.text import Text
 NAMES = {"oa": "OA", "aa": "AA", "kappa": "κ × 100", "accuracy": "accuracy"}
 
 
-def result_table(result: Mapping[str, Any], probe: str | None = None) -> Table:
-    """Representations down, shots and metrics across: mean ± sd over the seeds, in percent.
+def result_tables(result: Mapping[str, Any], probe: str | None = None) -> list[tuple[str, Table]]:
+    """A heading and a table for each kind of split: representations down, shots and metrics across, in percent.
 
     Args:
         result: as of ``eval.linear_eval.linear_eval``.
         probe: which one; None is the result's headline, or every probe where that is a single column.
     """
     headline = probe or result["headline"]
-    rows = [r for r in result["rows"] if r["probe"] == headline]
-    if probe is None and len({(r["shots"], r["metric"]) for r in rows}) == 1:
-        rows = result["rows"]
-    columns = list(dict.fromkeys((r["probe"], r["shots"], r["metric"]) for r in rows))
-    n = len(result["seeds"])
-    title = f"{result['source']['name']}, %, mean ± sd over {n} seed{'' if n == 1 else 's'}"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    tables = []
+    for split in dict.fromkeys(r["split"] for r in result["rows"]):
+        everything = [r for r in result["rows"] if r["split"] == split]
+        rows = [r for r in everything if r["probe"] == headline]
+        if probe is None and len({_column(r)[1:] for r in rows}) == 1:
+            rows = everything
+        # Training from scratch has no probe, and stands in the headline's columns.
+        rows = [{**r, "probe": headline} if r["probe"] == "supervised" else r for r in everything if _shown(r, rows)]
+        tables.append((f"{result['source']['name']}, {_about(result, split)}", _table(rows)))
+    return tables
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    columns = list(dict.fromkeys(_column(r) for r in rows))
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("", no_wrap=True)
-    for name, shots, metric in columns:
-        head = f"{name}\n{NAMES[metric]}" if shots is None else f"{name}\n{shots} shots\n{NAMES[metric]}"
-        table.add_column(head, justify="right", no_wrap=True)
+    for name, shots, share, metric in columns:
+        amount = f"{shots} shots\n" if shots else f"{100 * share:g} % labels\n" if share else ""
+        table.add_column(f"{name}\n{amount}{NAMES[metric]}", justify="right", no_wrap=True)
     for representation in dict.fromkeys(r["representation"] for r in rows):
-        mine = {(r["probe"], r["shots"], r["metric"]): r for r in rows if r["representation"] == representation}
+        mine = {_column(r): r for r in rows if r["representation"] == representation}
         style = "bold" if representation == "pretrained" else ""
-        table.add_row(representation, *(_cell(mine[c]) for c in columns), style=style)
+        table.add_row(representation, *(_cell(mine[c]) if c in mine else "" for c in columns), style=style)
     return table
 
 
+def _shown(row: Mapping[str, Any], chosen: Sequence[Mapping[str, Any]]) -> bool:
+    return row["probe"] == "supervised" or any(row is other for other in chosen)
+
+
+def _column(row: Mapping[str, Any]) -> tuple[str, int | None, float | None, str]:
+    return row["probe"], row["shots"], row["labels"], row["metric"]
+
+
+def _about(result: Mapping[str, Any], split: str) -> str:
+    """What a split is, and how much of it leaks."""
+    n = len(result["seeds"])
+    text = f"{split} split, %, mean ± sd over {n} seed{'' if n == 1 else 's'}"
+    mine = [s for s in result["splits"] if s["split"] == split]
+    leaks = [s["leakage"] for s in mine if "leakage" in s]
+    if leaks:
+        inside, touching = (_range([round(100 * leak[k]) for leak in leaks]) for k in ("inside", "touching"))
+        text += f"\ntest pixels inside / touching a training patch: {inside} / {touching} %"
+    left_out = list(dict.fromkeys(name for s in mine for name in s["left_out"]))
+    if left_out:
+        text += f"\nclasses that cannot be shared, left out: {', '.join(left_out)}"
+    return text
+
+
+def _range(values: Sequence[int]) -> str:
+    return f"{values[0]}" if min(values) == max(values) else f"{min(values)}-{max(values)}"
+
+
 def paired_lines(result: Mapping[str, Any], probe: str | None = None) -> list[str]:
-    """One line for each baseline and number of shots: the paired difference in percentage points and its interval."""
+    """One line for each baseline, split and number of shots: the paired difference in points and its interval."""
+    several = len({row["split"] for row in result["rows"]}) > 1
+    lines = [
+        f"{row['difference'].replace(' - ', ' − ')}, {row['split'] + ' split, ' if several else ''}{_difference(row)}"
+        for row in _of(result, "paired", probe)
+    ]
+    return lines + [
+        f"{row['gap'].replace(' - ', ' − ')} split, {row['representation']}, {_difference(row)}"
+        for row in _of(result, "gaps", probe)
+        if row["representation"] == "pretrained"
+    ]
+
+
+def _of(result: Mapping[str, Any], key: str, probe: str | None) -> list[Mapping[str, Any]]:
     probe = probe or result["headline"]
-    lines = []
-    for row in result["paired"]:
-        if row["probe"] != probe or row["metric"] not in ("oa", "accuracy"):
-            continue
-        where = "" if row["shots"] is None else f" at {row['shots']} shots"
-        low_high = row["ci95"]
-        sure = "" if low_high is None else f" (95 % interval {100 * low_high[0]:+.1f} to {100 * low_high[1]:+.1f})"
-        name = row["difference"].replace(" - ", " − ")
-        lines.append(f"{name}, {NAMES[row['metric']]}{where}: {100 * row['mean']:+.1f} points{sure}")
-    return lines
+    return [r for r in result.get(key, []) if r["probe"] == probe and r["metric"] in ("oa", "accuracy")]
+
+
+def _difference(row: Mapping[str, Any]) -> str:
+    where = f" at {row['shots']} shots" if row["shots"] else f" at {100 * row['labels']:g} %" if row["labels"] else ""
+    low_high = row["ci95"]
+    sure = "" if low_high is None else f" (95 % interval {100 * low_high[0]:+.1f} to {100 * low_high[1]:+.1f})"
+    return f"{NAMES[row['metric']]}{where}: {100 * row['mean']:+.1f} points{sure}"
 
 
 def print_result(result: Mapping[str, Any], console: Console | None = None) -> None:
-    """Prints the table of the headline probe, the paired differences and whatever was left out."""
+    """Prints the tables of the headline probe, the paired differences and whatever was left out."""
     console = console or Console()
-    console.print(result_table(result))
+    for heading, table in result_tables(result):
+        console.print(Text(heading))
+        console.print(table)
     for line in paired_lines(result):
         console.print(Text(line))
     for skip in result["skipped"]:
@@ -65,9 +113,9 @@ def print_result(result: Mapping[str, Any], console: Console | None = None) -> N
     damaged = result.get("damaged", [])
     if damaged:
         console.print(Text(f"{len(damaged)} damaged images were left out: {', '.join(damaged[:5])}"))
-    left_out = dict.fromkeys(name for split in result["splits"] for name in split["left_out"])
-    if left_out:
-        console.print(Text(f"left out, fewer than two samples: {', '.join(left_out)}"))
+    for entry in result.get("features", []):
+        if entry["note"]:
+            console.print(Text(f"features/{entry['file']}: {entry['note']}"))
 
 
 def _cell(row: Mapping[str, Any]) -> str:

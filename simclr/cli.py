@@ -62,19 +62,44 @@ def linear_eval(
         typer.Argument(metavar="[KEY=VALUE]...", help="Other data than it was pretrained on, e.g. data.path=photos"),
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Folder for result.json; by default the encoder's.")] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="random, block (scenes), a split file, or maps TRAIN.mat[+TEST.mat]; several with commas."),
+    ] = None,
     shots: Annotated[str | None, typer.Option(help="Labels per class, e.g. 5,20; for scenes by default 5,20.")] = None,
+    labels: Annotated[str | None, typer.Option(help="Shares of each class's labels, e.g. 1%,10%.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Number of random splits and of random-weights encoders.")] = 5,
     probes: Annotated[str | None, typer.Option(help="Of ridge, logistic and knn; by default all.")] = None,
+    supervised: Annotated[
+        bool | None,
+        typer.Option(
+            "--supervised/--no-supervised", help="Train the architecture from scratch, too; where it is quick."
+        ),
+    ] = None,
+    keep_splits: Annotated[bool, typer.Option("--keep-splits", help="Write every split to OUTPUT/splits.")] = False,
+    cache: Annotated[bool, typer.Option(help="Keep features in OUTPUT/features, for the next evaluation.")] = True,
 ) -> None:
-    """Judge a frozen encoder with linear probes and kNN, beside raw input and random weights.
+    """Judge a frozen encoder with linear probes and kNN, beside raw input, random weights and training from scratch.
 
-    Example: [bold]simclr linear-eval runs/indian-pines/encoder.safetensors --shots 5,20[/bold]
+    Example: [bold]simclr linear-eval runs/indian-pines --split random,block --shots 5,10,20[/bold]
     """
     from eval.command import run_linear_eval
     from simclr.memory import keep_freed_memory
 
     keep_freed_memory()
-    run_linear_eval(encoder, overrides or [], output=output, shots=shots, seeds=seeds, probes=probes)
+    run_linear_eval(
+        encoder,
+        overrides or [],
+        output=output,
+        split=split,
+        shots=shots,
+        labels=labels,
+        seeds=seeds,
+        probes=probes,
+        supervised=supervised,
+        keep_splits=keep_splits,
+        cache=cache,
+    )
 
 
 @app.command()

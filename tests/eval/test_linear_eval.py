@@ -64,10 +64,10 @@ def row(result, **wanted):
 
 def test_a_scene_has_a_row_for_everything():
     _, _, _, result = scene_result()
-    keys = [(r["representation"], r["probe"], r["shots"], r["metric"]) for r in result["rows"]]
-    assert len(keys) == len(set(keys)) == 4 * 3 * 2 * 3
+    keys = [(r["representation"], r["probe"], r["split"], r["shots"], r["metric"]) for r in result["rows"]]
+    assert len(keys) == len(set(keys)) == 5 * 3 * 2 * 2 * 3
     assert all(len(r["per_seed"]) == len(r["selected"]) == 3 for r in result["rows"])
-    assert {r["split"] for r in result["rows"]} == {"random"}
+    assert {r["split"] for r in result["rows"]} == {"random", "block"}
     assert result["encoder"]["sha256_before"] == result["encoder"]["sha256_after"]
 
 
@@ -82,11 +82,11 @@ def test_a_number_of_the_result_drawn_again_by_hand():
         for name, network in (("pretrained", encoder), ("random", encoder.random_twin(1))):
             features = network(encoder.preprocess(source[torch.arange(len(source))]))
             (expected,) = score(features, source.labels, [split], ["ridge"])
-            found = row(result, representation=name, probe="ridge", shots=8, metric="kappa")
+            found = row(result, representation=name, probe="ridge", split="random", shots=8, metric="kappa")
             assert found["per_seed"][1] == pytest.approx(expected.metrics["kappa"], abs=1e-9)
     spectra = encoder.preprocess.to_units(source.cube[None])[0].flatten(1).T
     (expected,) = score(spectra, source.labels, [split], ["knn"])
-    found = row(result, representation="raw", probe="knn", shots=8, metric="oa")
+    found = row(result, representation="raw", probe="knn", split="random", shots=8, metric="oa")
     assert found["per_seed"][1] == pytest.approx(expected.metrics["oa"], abs=1e-9)
 
 
@@ -200,7 +200,7 @@ def test_paired_differences_are_of_the_same_seed():
 
     _, _, _, result = scene_result()
     for difference in result["paired"]:
-        key = {k: difference[k] for k in ("probe", "shots", "split", "metric")}
+        key = {k: difference[k] for k in ("probe", "shots", "labels", "split", "metric")}
         ours = row(result, representation="pretrained", **key)["per_seed"]
         theirs = row(result, representation=difference["difference"].split(" - ")[1], **key)["per_seed"]
         assert difference["per_seed"] == pytest.approx([a - b for a, b in zip(ours, theirs)])

@@ -42,45 +42,47 @@ def test_a_split_comes_back_as_it_was(tmp_path):
     back = read_split(tmp_path / "mine.json", LABELS.clone(), list(NAMES))
     for part in ("train", "validation", "test"):
         assert getattr(back, part).equal(getattr(split, part))
-    assert (back.name, back.seed, back.shots, back.left_out) == ("mine", 3, 5, (3,))
+    assert (back.name, back.seed, back.shots, back.left_out) == ("mine", None, 5, (3,))
     content = json.loads((tmp_path / "mine.json").read_text())
-    assert content["sha256"] == sha
-    assert content["counts"]["train"] == LABELS[split.train].bincount(minlength=4).tolist()
+    assert back.origin == {"file": str(tmp_path / "mine.json"), "sha256": sha}
+    for c, text in enumerate(content["train"]):
+        assert from_ranges(text).tolist() == [i for i in split.train.tolist() if LABELS[i] == c]
     assert write_split(tmp_path / "again.json", split, LABELS, NAMES, "scene") == sha
 
 
 def planted(path, **changes):
-    """A file with fitting hashes, as somebody who knows the format would write it."""
+    """A file with a fitting hash, as somebody who knows the format would write it."""
     write_split(path, k_shot(LABELS, 5, 0), LABELS, NAMES)
     content = json.loads(path.read_text()) | changes
-    if all(character.isdecimal() for part in content["test"].split(",") for character in part.split("-")):
-        ids = sorted(i for part in ("train", "validation", "test") for i in from_ranges(content[part]).tolist())
-        inner = hashlib.sha256(b"".join(i.to_bytes(8, "little") for i in ids)).hexdigest()
-        labels = b"".join(int(LABELS[min(i, 51)]).to_bytes(8, "little") for i in ids)
-        content["labels_sha256"] = hashlib.sha256(labels + inner.encode()).hexdigest()
     del content["sha256"]
     content["sha256"] = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     path.write_text(json.dumps(content))
     return path
 
 
-FIRST = k_shot(LABELS, 5, 0).train[0].item()
-TEST = as_ranges(k_shot(LABELS, 5, 0).test)
+def by_class(ids):
+    return [as_ranges(ids[LABELS[ids] == c]) for c in range(4)]
+
+
+SPLIT = k_shot(LABELS, 5, 0)
+LEAK = torch.cat([SPLIT.test, SPLIT.train[:1]])
+TWICE = by_class(SPLIT.train[LABELS[SPLIT.train] == 0])[0]
 
 
 def test_what_is_planted_below_would_be_read_without_its_leak(tmp_path):
-    assert read_split(planted(tmp_path / "s.json"), LABELS, NAMES).train.equal(k_shot(LABELS, 5, 0).train)
+    assert read_split(planted(tmp_path / "s.json"), LABELS, NAMES).train.equal(SPLIT.train)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"test": f"{TEST},{FIRST}"}, f"share 1 samples, first id {FIRST}"),
-        ({"validation": TEST}, "test and validation part"),
-        ({"train": f"{FIRST},{FIRST},50"}, "more than once"),
-        ({"test": "51-99"}, "the data does not have"),
-        ({"test": "3-x"}, "ids are written as"),
-        ({"test": "-3"}, "ids are written as"),
+        ({"test": by_class(LEAK)}, f"share 1 samples, first id {int(SPLIT.train[0])}"),
+        ({"validation": by_class(SPLIT.test)}, "test and validation part"),
+        ({"train": [f"{TWICE},{TWICE}", "", "", ""]}, "more than once"),
+        ({"test": ["", "", "", ""]}, "empty"),
+        ({"test": ["60-99", "", "", ""]}, "names sample 99, which the data does not have"),
+        ({"test": ["3-x", "", "", ""]}, "ids are written as"),
+        ({"test": ["-3", "", "", ""]}, "ids are written as"),
     ],
 )
 def test_a_planted_leak_is_refused(tmp_path, changes, message):
@@ -98,7 +100,7 @@ def test_other_data_or_another_file_is_refused(tmp_path):
         (LABELS[:-1], NAMES, "52 samples of 4 classes, but the data has 51 of 4"),
         (LABELS, NAMES[::-1], "other names"),
         (LABELS, NAMES[:3], "of 3"),
-        (other, NAMES, "are not those that it was written for"),
+        (other, NAMES, "1 samples have other labels than"),
     ]:
         with pytest.raises(InputError, match=message) as error:
             read_split(path, labels, names)
@@ -115,3 +117,13 @@ def test_other_data_or_another_file_is_refused(tmp_path):
             read_split(path, LABELS, NAMES)
     with pytest.raises(InputError, match="cannot be read"):
         read_split(tmp_path / "none.json", LABELS, NAMES)
+
+
+def test_a_sample_without_a_label_now_is_left_out_and_counted(tmp_path):
+    write_split(tmp_path / "s.json", SPLIT, LABELS, NAMES)
+    labels = LABELS.clone()
+    labels[[int(SPLIT.train[2]), int(SPLIT.test[5])]] = -1
+    split = read_split(tmp_path / "s.json", labels, NAMES)
+    assert set(split.train.tolist()) == set(SPLIT.train.tolist()) - {int(SPLIT.train[2])}
+    assert set(split.test.tolist()) == set(SPLIT.test.tolist()) - {int(SPLIT.test[5])}
+    assert split.dropped == {"without a label now": 2}

@@ -17,13 +17,13 @@ def test_mean_sd_and_interval():
 
 
 def test_a_single_value_stands_against_every_seed():
-    key = {"probe": "ridge", "shots": None, "split": "given", "metric": "accuracy"}
+    key = {"probe": "ridge", "shots": None, "labels": None, "split": "given", "metric": "accuracy"}
     table = [
         {"representation": "pretrained", **key, "per_seed": [0.9]},
         {"representation": "random", **key, "per_seed": [0.5, 0.6]},
         {"representation": "raw", **key, "per_seed": [0.7]},
     ]
-    random, raw = paired(table)
+    random, raw = paired(table, "ridge")
     assert random["per_seed"] == pytest.approx([0.4, 0.3])
     assert raw["per_seed"] == pytest.approx([0.2])
     assert (raw["sd"], raw["ci95"]) == (None, None)

@@ -2,10 +2,12 @@ from rich.console import Console
 
 from eval.table import paired_lines, print_result
 
+MEAN = {"mean": 0.625, "sd": 0.0213}
+
 
 def result(shots=(5, 20), metrics=("oa", "aa", "kappa"), probes=("ridge", "logistic")):
     rows = [
-        {"representation": r, "probe": p, "shots": k, "metric": m, "mean": 0.625, "sd": 0.0213}
+        {"representation": r, "probe": p, "shots": k, "labels": None, "split": "random", "metric": m, **MEAN}
         for r in ("pretrained", "random", "raw")
         for p in probes
         for k in shots
@@ -14,12 +16,16 @@ def result(shots=(5, 20), metrics=("oa", "aa", "kappa"), probes=("ridge", "logis
     difference = {"difference": "pretrained - random", "mean": 0.0312, "ci95": [-0.004, 0.0664]}
     return {
         "rows": rows,
-        "paired": [{**difference, "probe": p, "shots": k, "metric": metrics[0]} for p in probes for k in shots],
+        "paired": [
+            {**difference, "probe": p, "shots": k, "labels": None, "split": "random", "metric": metrics[0]}
+            for p in probes
+            for k in shots
+        ],
         "headline": "logistic",
         "seeds": [0, 1, 2, 3, 4],
         "source": {"name": "indian-pines"},
         "skipped": [],
-        "splits": [{"left_out": ["Oats"]}],
+        "splits": [{"split": "random", "left_out": ["Oats"]}],
     }
 
 

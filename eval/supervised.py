@@ -1,0 +1,71 @@
+"""Supervised training from scratch: the same architecture and labels, without any pretraining."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from eval.encoder_inputs import plain_inputs
+from eval.features import BATCH_SIZE
+from eval.fine_tune import FROM_SCRATCH, train_classifier
+from eval.labelled import LabelledData
+from eval.prediction import Prediction
+from eval.score import Score, scored
+from eval.splits import Split
+from simclr.data.source import Source
+from simclr.encoder_file import FrozenEncoder
+
+SUPERVISED = "supervised"
+SUPERVISED_MOST = 10_000
+STEPS = 100
+
+
+def supervised_scores(
+    encoder: FrozenEncoder,
+    data: LabelledData,
+    splits: Sequence[Split],
+    seeds: Sequence[int],
+    device: torch.device | str = "cpu",
+    progress: Callable[[int, int], None] | None = None,
+) -> list[tuple[int | None, Score]]:
+    """Trains the encoder's random twin end to end on every split and scores it once on the test part.
+
+    Args:
+        encoder: gives the architecture, the preprocessing and the recipe's augmentation; its weights are not used.
+        data: what the splits are of.
+        splits: whose training part lies in ``data.source``.
+        seeds: for a split without a seed, one training for each; otherwise the split's own.
+        device: where training runs.
+        progress: called with (trainings done, all of them).
+
+    Returns:
+        (seed, score) of each training.
+    """
+    jobs = [(split, seed) for split in splits for seed in (seeds if split.seed is None else (split.seed,))]
+    found: list[tuple[int | None, Score]] = []
+    for split, seed in jobs:
+        tuned = train_classifier(
+            encoder.random_twin(seed),
+            data.source,
+            split.learned(),
+            augment="recipe" in encoder.metadata,
+            steps=STEPS,
+            seed=seed,
+            device=device,
+            **FROM_SCRATCH,
+        )
+        model = tuned.model
+
+        def logits(part: Source, ids: Tensor, model: torch.nn.Module = model) -> Tensor:
+            inputs = plain_inputs(encoder, part, device)
+            with torch.no_grad():
+                return torch.cat([model(inputs(some)).float().cpu() for some in ids.split(BATCH_SIZE)])
+
+        scores = data.gather(split.test, logits)
+        prediction = Prediction(tuned.classes[scores.argmax(1)], scores, tuned.selected)
+        found.append((seed, scored(SUPERVISED, split, data.labels[split.test], prediction)))
+        if progress is not None:
+            progress(len(found), len(jobs))
+    return found
