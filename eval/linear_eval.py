@@ -18,6 +18,7 @@ from eval.labelled import LabelledData
 from eval.leakage import leakage
 from eval.linear_probe import ALPHAS, HEADLINE, LOGISTIC_C, LOGISTIC_MAX_ITER, LOGISTIC_TOL, PROBES
 from eval.metrics import METRICS
+from eval.outcomes import outcomes
 from eval.score import Score, score
 from eval.splits import Split
 from eval.summary import gaps, paired, rows
@@ -84,7 +85,8 @@ def linear_eval(
 
     Returns:
         What ``result.json`` holds: ``rows``, ``paired`` differences, ``gaps`` between random and block splits,
-        ``per_class``, ``splits``, and how it was done.
+        ``per_class`` recall, ``outcomes`` for the headline probe on the pretrained encoder, ``splits``, and how it was
+        done.
 
     Raises:
         InputError: without labels, with unfit classes, splits, shots, seeds or probes, or NaN features.
@@ -168,6 +170,9 @@ def linear_eval(
         "paired": paired(table, headline),
         "gaps": gaps(table),
         "per_class": _per_class(found, source.class_names, headline),
+        "outcomes": outcomes(
+            "pretrained", [s for _, s in found["pretrained"] if s.probe == headline], len(source.class_names)
+        ),
         "headline": headline,
         "representation": "frozen h; also with shares of the labels, this is a linear probe and not fine-tuning",
         "selected_on": "training samples only (ridge: leave-one-out; logistic, knn, supervised: fixed values)",

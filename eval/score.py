@@ -10,7 +10,7 @@ from torch import Tensor
 
 from eval.features import check_finite
 from eval.linear_probe import PROBES
-from eval.metrics import per_class_recall, scores
+from eval.metrics import confusion, per_class_recall, scores
 from eval.prediction import Prediction, Selected
 from eval.splits import Split
 from simclr.errors import InputError
@@ -18,12 +18,24 @@ from simclr.errors import InputError
 
 @dataclass(frozen=True)
 class Score:
-    """One probe on one split: ``metrics`` as fractions, ``recall`` of each class, and what the probe ``selected``."""
+    """One probe on one split.
+
+    Attributes:
+        probe: its name.
+        split: what it learned from and was scored on.
+        metrics: as fractions.
+        recall: of each class.
+        counts: row = true class, column = predicted class, (K, K) int64, K = largest class that occurs + 1.
+        correct: whether each test sample was recognised, (m,) bool, in the order of ``split.test``.
+        selected: what the probe chose.
+    """
 
     probe: str
     split: Split
     metrics: dict[str, float]
     recall: dict[int, float]
+    counts: Tensor
+    correct: Tensor
     selected: Selected
 
 
@@ -77,4 +89,12 @@ def score(
 def scored(probe: str, split: Split, truth: Tensor, predicted: Prediction) -> Score:
     """The score of a prediction for the split's test samples, whose classes are ``truth``."""
     classes = predicted.classes
-    return Score(probe, split, scores(truth, classes), per_class_recall(truth, classes), predicted.selected)
+    return Score(
+        probe,
+        split,
+        scores(truth, classes),
+        per_class_recall(truth, classes),
+        confusion(truth, classes),
+        classes == truth,
+        predicted.selected,
+    )
