@@ -61,3 +61,24 @@ def test_dropout_is_the_same_in_both_passes_of_gradient_caching():
     backward_again(project, images, z)
     for first, second in zip(seen[:3], seen[3:]):
         torch.testing.assert_close(second, first)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "bound"),
+    [(torch.float64, 1e-12), (torch.float32, 1e-5), (torch.float16, 5e-3), (torch.bfloat16, 1e-2)],
+)
+def test_nt_xent_on_the_gpu_equals_float64_on_the_cpu(dtype, bound):
+    z = torch.randn(2, 3000, 128, generator=torch.Generator().manual_seed(0)).to("cuda", dtype).requires_grad_()
+    exact = z.detach().double().cpu().requires_grad_()
+    (expected,) = torch.autograd.grad(nt_xent(exact, 0.1), exact)
+    (grad,) = torch.autograd.grad(nt_xent(z, 0.1), z)
+    assert (grad.double().cpu() - expected).norm() < bound * expected.norm()
+
+
+def test_nt_xent_does_not_wait_for_the_gpu_when_it_does_not_check():
+    z = torch.randn(2, 300, 64, device="cuda", requires_grad=True)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        nt_xent(z, 0.1, check=False).backward()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
