@@ -16,7 +16,8 @@ from eval.feature_cache import FeatureCache
 from eval.features import BATCH_SIZE, fingerprint
 from eval.labelled import LabelledData
 from eval.leakage import leakage
-from eval.linear_probe import ALPHAS, HEADLINE, LOGISTIC_C, LOGISTIC_MAX_ITER, LOGISTIC_TOL, PROBES
+from eval.linear_probe import ALPHAS, DEFAULT_PROBES, HEADLINE, PROBES
+from eval.logistic_probe import FEW_SHOT_C, PENALTIES, SWEEP_FROM
 from eval.metrics import METRICS
 from eval.outcomes import outcomes
 from eval.score import Score, score
@@ -31,7 +32,6 @@ from simclr.metadata import versions
 
 PROTOCOL = "simclr-linear-eval/2"
 SEEDS = (0, 1, 2, 3, 4)
-LOGISTIC_MOST = 10_000
 PCA_COMPONENTS = 64
 Progress = Callable[[str, int, int], None]
 Found = dict[str, list[tuple[int | None, Score]]]
@@ -71,7 +71,7 @@ def linear_eval(
         shots: k a class; None is ``SCENE_SHOTS`` for a scene and no few-shot split otherwise.
         shares: shares of each class's labels, such as 0.01 and 0.1.
         seeds: of splits and random initialisations.
-        probes: names of ``eval.linear_probe.PROBES``; None is all, but for ``logistic`` on many training samples.
+        probes: names of ``eval.linear_probe.PROBES``; None is ``DEFAULT_PROBES``.
         supervised: whether to train from scratch; None does where no split has more than
             ``SUPERVISED_MOST`` training samples.
         cache: where features are kept; None extracts them each time.
@@ -103,7 +103,8 @@ def linear_eval(
         return draw_splits(data, splits, shots=shots, shares=shares, seeds=seeds, exclude=excluded)
 
     # Bad splits or probes are found before the long extraction.
-    _choose_probes(probes, draw())
+    names = _choose_probes(probes)
+    draw()
     ids = data.known()
     ids = ids[~torch.isin(ids, excluded)]
 
@@ -126,7 +127,7 @@ def linear_eval(
     readable = labels[ids] >= 0
     pretrained, ids = pretrained[readable], ids[readable]
     drawn = draw()
-    names, skipped = _choose_probes(probes, drawn)
+    skipped: list[dict[str, Any]] = []
     place = torch.full((len(labels),), -1)
     place[ids] = torch.arange(len(ids))
     local = [replace(s, train=place[s.train], test=place[s.test], validation=place[s.validation]) for s in drawn]
@@ -175,7 +176,7 @@ def linear_eval(
         ),
         "headline": headline,
         "representation": "frozen h; also with shares of the labels, this is a linear probe and not fine-tuning",
-        "selected_on": "training samples only (ridge: leave-one-out; logistic, knn, supervised: fixed values)",
+        "selected_on": "training part only (ridge: leave-one-out; logistic, sgd: held-out share; others: fixed)",
         "transductive": transductive,
         "seeds": list(seeds),
         "interval": "95 % Student t over seeds, each a split with its own random weights; one pretrained encoder",
@@ -192,10 +193,9 @@ def linear_eval(
         "probes": {
             "ridge": {"alphas": ALPHAS.tolist(), "features": "standardised on the training samples"},
             "logistic": {
-                "C": LOGISTIC_C,
-                "tol": LOGISTIC_TOL,
-                "max_iter": LOGISTIC_MAX_ITER,
-                "solver": "scikit-learn lbfgs, float64",
+                "penalties": PENALTIES.tolist(),
+                "few_shot_C": FEW_SHOT_C,
+                "sweep_from": f"{SWEEP_FROM} training samples a class on average",
                 "features": "standardised on the training samples",
             },
             "knn": {"features": "centred on the training samples, cosine"},
@@ -218,19 +218,15 @@ def linear_eval(
     }
 
 
-def _choose_probes(
-    probes: Sequence[str] | None, splits: Sequence[Split]
-) -> tuple[tuple[str, ...], list[dict[str, Any]]]:
-    """The probes to run, and those that are left out because they would take too long."""
-    if probes is not None:
-        if not probes:
-            raise InputError(f"no probe is given: choose from {', '.join(PROBES)}.")
-        return tuple(dict.fromkeys(probes)), []
-    most = max(len(s.learned()) for s in splits)
-    if most <= LOGISTIC_MOST:
-        return tuple(PROBES), []
-    why = f"{most} training samples are more than {LOGISTIC_MOST}: name the probe to run it all the same"
-    return tuple(p for p in PROBES if p != "logistic"), [{"probe": "logistic", "why": why}]
+def _choose_probes(probes: Sequence[str] | None) -> tuple[str, ...]:
+    if probes is None:
+        return DEFAULT_PROBES
+    for probe in probes:
+        if probe not in PROBES:
+            raise InputError(f"there is no probe {probe!r}: choose from {', '.join(PROBES)}.")
+    if not probes:
+        raise InputError(f"no probe is given: choose from {', '.join(PROBES)}.")
+    return tuple(dict.fromkeys(probes))
 
 
 def _repeated(raw: Tensor, split: Split) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
+from eval.features import check_finite
 from simclr.errors import InputError
 
 METRICS = ("oa", "aa", "kappa")
@@ -30,6 +32,17 @@ def confusion(labels: Tensor, predictions: Tensor) -> Tensor:
         raise InputError("a label is negative (unlabelled): leave unlabelled samples out before scoring.")
     classes = int(max(labels.max(), predictions.max())) + 1
     return (labels * classes + predictions).bincount(minlength=classes**2).reshape(classes, classes)
+
+
+def check_labelled(features: Tensor, labels: Tensor) -> None:
+    """Raises InputError unless features are (n, dim), finite, and each has a class (n,) that is not negative."""
+    if features.dim() != 2 or labels.shape != features.shape[:1] or len(labels) == 0:
+        raise InputError(
+            f"features are {tuple(features.shape)} and labels {tuple(labels.shape)}: give (n, dim) and (n,) of one n."
+        )
+    if int(labels.min()) < 0:
+        raise InputError("a label is negative (unlabelled): leave unlabelled samples out before scoring.")
+    check_finite(features, torch.arange(len(features)), "features")
 
 
 def per_class_recall(labels: Tensor, predictions: Tensor) -> dict[int, float]:

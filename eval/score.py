@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from eval.calibration import calibration
 from eval.features import check_finite
-from eval.linear_probe import PROBES
+from eval.linear_probe import DEFAULT_PROBES, LOGITS, PROBES
 from eval.metrics import confusion, per_class_recall, scores
 from eval.prediction import Prediction, Selected
 from eval.splits import Split
@@ -23,7 +24,7 @@ class Score:
     Attributes:
         probe: its name.
         split: what it learned from and was scored on.
-        metrics: as fractions.
+        metrics: as fractions; with logits also ``ece``, and ``ece_scaled`` where the probe fitted a temperature.
         recall: of each class.
         counts: row = true class, column = predicted class, (K, K) int64, K = largest class that occurs + 1.
         correct: whether each test sample was recognised, (m,) bool, in the order of ``split.test``.
@@ -43,7 +44,7 @@ def score(
     features: Tensor,
     labels: Tensor,
     splits: Sequence[Split],
-    probes: Sequence[str] = tuple(PROBES),
+    probes: Sequence[str] = DEFAULT_PROBES,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Score]:
     """Every probe on every split: learns from the training rows alone, scored once on the test rows.
@@ -88,13 +89,9 @@ def score(
 
 def scored(probe: str, split: Split, truth: Tensor, predicted: Prediction) -> Score:
     """The score of a prediction for the split's test samples, whose classes are ``truth``."""
-    classes = predicted.classes
-    return Score(
-        probe,
-        split,
-        scores(truth, classes),
-        per_class_recall(truth, classes),
-        confusion(truth, classes),
-        classes == truth,
-        predicted.selected,
-    )
+    classes, selected = predicted.classes, predicted.selected
+    metrics = scores(truth, classes)
+    if probe in LOGITS and predicted.scores is not None:
+        metrics |= calibration(predicted.scores, classes == truth, selected.get("temperature"))
+    recall = per_class_recall(truth, classes)
+    return Score(probe, split, metrics, recall, confusion(truth, classes), classes == truth, selected)

@@ -140,18 +140,6 @@ def test_shots_of_a_training_part_are_scored_on_the_whole_test_part():
     assert [(s["train"], s["test"]) for s in result["splits"]] == [(12, 30)] * 2
 
 
-def test_logistic_is_left_out_of_large_data_unless_it_is_named(monkeypatch):
-    monkeypatch.setattr(module, "LOGISTIC_MOST", 50)
-    train, test = parts()
-    encoder = Projection(fit_preprocess(train), 16)
-    result = linear_eval(encoder, train, test, seeds=(0,))
-    assert {r["probe"] for r in result["rows"]} == {"ridge", "knn"}
-    assert [s["probe"] for s in result["skipped"]] == ["logistic"]
-    assert result["headline"] == "ridge"
-    named = linear_eval(encoder, train, test, seeds=(0,), probes=["logistic"])
-    assert {r["probe"] for r in named["rows"]} == {"logistic"}
-
-
 def test_the_test_part_must_not_be_the_training_part():
     train, test = parts()
     encoder = Projection(fit_preprocess(train), 16)

@@ -1,5 +1,7 @@
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, cohen_kappa_score, recall_score
 
 from eval.metrics import confusion, per_class_recall, scores
@@ -41,3 +43,16 @@ def test_one_class_predicted_perfectly_has_kappa_one():
 def test_bad_input_is_named(labels, predictions):
     with pytest.raises(InputError):
         scores(torch.tensor(labels, dtype=torch.int64), torch.tensor(predictions, dtype=torch.int64))
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=40))
+def test_any_table_has_scikit_learns_scores(pairs):
+    """Classes that are empty, never predicted, or alone."""
+    labels, predictions = (list(column) for column in zip(*pairs))
+    found = scores(torch.tensor(labels), torch.tensor(predictions))
+    assert found["oa"] == pytest.approx(accuracy_score(labels, predictions))
+    assert found["aa"] == pytest.approx(recall_score(labels, predictions, average="macro", labels=sorted(set(labels))))
+    one_and_the_same = len({*labels, *predictions}) == 1
+    expected = 1.0 if one_and_the_same else cohen_kappa_score(labels, predictions)
+    assert found["kappa"] == pytest.approx(expected)

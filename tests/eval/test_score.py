@@ -5,7 +5,7 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from eval.linear_probe import LOGISTIC_C, LOGISTIC_MAX_ITER, LOGISTIC_TOL
+from eval.calibration import expected_calibration_error
 from eval.score import score
 from eval.splits import given, k_shot
 from simclr.errors import InputError
@@ -23,11 +23,15 @@ def test_a_user_gets_the_same_number_with_scikit_learn_alone():
     features, labels = data()
     split = k_shot(labels, 5, seed=2)
     (found,) = score(features, labels, [split], ["logistic"])
-    model = make_pipeline(
-        StandardScaler(), LogisticRegression(C=LOGISTIC_C, tol=LOGISTIC_TOL, max_iter=LOGISTIC_MAX_ITER)
-    ).fit(features[split.train].double().numpy(), labels[split.train].numpy())
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=1.0, tol=1e-8, max_iter=10_000)).fit(
+        features[split.train].double().numpy(), labels[split.train].numpy()
+    )
     test, truth = features[split.test].double().numpy(), labels[split.test].numpy()
     assert found.metrics["oa"] == pytest.approx(model.score(test, truth))
+    probabilities = torch.tensor(model.predict_proba(test))
+    expected = expected_calibration_error(probabilities.amax(1), probabilities.argmax(1) == labels[split.test])
+    assert found.metrics["ece"] == pytest.approx(expected, abs=1e-3)
+    assert "ece_scaled" not in found.metrics
     assert found.metrics["aa"] == pytest.approx(balanced_accuracy_score(truth, model.predict(test)))
 
 
