@@ -168,6 +168,13 @@ class Views(nn.Module):
         x = raw[:, part].flatten(0, 1)
         return (x if self.before is None else self.before(x)).float()
 
+    def output_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Height and width of the views of samples of so many pixels."""
+        shape: tuple[int, ...] = (1, 1, *size)
+        for operation in self.named().values():
+            shape = operation.output_shape(shape)
+        return shape[-2], shape[-1]
+
     def named(self) -> dict[str, AddressedOperation]:
         """The operations by name, in the order in which they are applied."""
         return dict(self.operations.items())  # type: ignore[arg-type]

@@ -152,8 +152,9 @@ class RandomResizedCrop(GeometricOperation):
 
     def describe(self) -> str:
         f = self.flags
-        names = ("size", "scale", "ratio", "antialias", "keep_center")
-        return ", ".join(f"{name}={f[name]}" for name in names) + f", p={f['crop_p']}"
+        scale, ratio = (f"{low:.4g}..{high:.4g}" for low, high in (f["scale"], f["ratio"]))
+        extra = ("" if f["antialias"] else ", antialias=False") + (", keep_center" if f["keep_center"] else "")
+        return f"size={f['size'][0]}x{f['size'][1]}, scale={scale}, ratio={ratio}{extra}, p={f['crop_p']}"
 
     def check_size(self, height: int, width: int) -> None:
         size = self.flags["size"]

@@ -46,6 +46,10 @@ class ViewGroups(nn.Module):
         """The groups."""
         return list(self.groups)  # type: ignore[arg-type]
 
+    def output_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """As in ``Views``: all groups give the same."""
+        return self.members()[0].output_size(size)
+
     def describe(self) -> list[str]:
         """One line per operation; those of some views alone say of which."""
         lines: dict[str, list[int]] = {}

@@ -121,7 +121,11 @@ def _data_section(encoder: FrozenEncoder, overrides: Sequence[str]) -> Data:
     for override in overrides:
         if not override.startswith("data."):
             raise InputError(f"{override!r} is no override of the data: write, for example, data.path=FOLDER")
-    return check_recipe(apply_overrides({"data": encoder.metadata["data"]}, overrides)).data
+    data = dict(encoder.metadata["data"])
+    source = apply_overrides({"data": data}, overrides)["data"]["source"]
+    if source != data["source"]:  # what was said about the old source alone says nothing about the new one
+        data = {key: value for key, value in data.items() if source in Data.sources_of(key)}
+    return check_recipe(apply_overrides({"data": data}, overrides)).data
 
 
 def _same_samples(encoder: FrozenEncoder, source: Source) -> bool:

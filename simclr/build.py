@@ -1,15 +1,20 @@
 """From the recipe's sections to objects: the only place that unpacks a recipe into plain arguments."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from augment.pipeline import Views, build_views
+from augment.addressed import MAX_VIEWS
+from augment.pipeline import build_views
+from augment.view_groups import ViewGroups
 from simclr.data import Neighbours, SceneSource, Source, fit_preprocess, open_source
+from simclr.data.band_noise import noise_in_units
+from simclr.data.bands import put_back
 from simclr.data.preprocess import Preprocess
-from simclr.encoder import build_encoder, seeded
+from simclr.encoder import build_encoder, check_view_size, seeded
 from simclr.errors import InputError
 from simclr.head import ProjectionHead
 from simclr.model import SimCLR
@@ -22,16 +27,22 @@ class Inputs(NamedTuple):
     Attributes:
         source: what the loop indexes; of a scene, the cube already in the units of the operations.
         augment: (batch of ``source``, ids, epoch) → views (V, b, C, h, w), ready for the encoder.
+        small: likewise the small views, which have a size of their own; None without them.
         preprocess: raw → encoder input, saved with the encoder.
         plain: what `embed` takes batches of.
         embed: batch of ``plain`` → encoder input, without augmentation.
     """
 
     source: Source
-    augment: Views
+    augment: ViewGroups
+    small: ViewGroups | None
     preprocess: Preprocess
     plain: Source
     embed: Callable[[Tensor], Tensor]
+
+    def describe(self) -> list[str]:
+        """One line for each operation of the views."""
+        return [*self.augment.describe(), *(f"small: {line}" for line in (self.small.describe() if self.small else []))]
 
 
 def build_source(data: Data, part: str = "train", device: torch.device | str = "cpu") -> Source | None:
@@ -41,38 +52,51 @@ def build_source(data: Data, part: str = "train", device: torch.device | str = "
     return open_source(**options, part=part, device=device, resident_limit=limit)
 
 
-def build_inputs(recipe: Recipe, device: torch.device) -> Inputs:
+def build_inputs(recipe: Recipe, device: torch.device, in_bands: bool = False) -> Inputs:
     """Source, fitted preprocessing and augmentation of a recipe, on the device.
+
+    Args:
+        recipe: of the run.
+        device: where views are drawn.
+        in_bands: let a scene's operations work on bands also where that is not needed: the same views, slower, whose
+            spectra can be shown.
 
     Raises:
         InputError: data that cannot be read, or an operation that does not fit it.
     """
     raw = build_source(recipe.data, device=device)
     assert raw is not None
-    if recipe.augment.center_shift and not isinstance(raw, SceneSource):
-        raise InputError(f"augment.center_shift moves a patch in its scene, but data.source is {recipe.data.source}")
-    if recipe.data.pool > 1 and not isinstance(raw, SceneSource):
-        raise InputError(f"data.pool averages the cells of a scene's patch, but data.source is {recipe.data.source}")
-    size = _view_size(recipe.augment, recipe.data, raw)
+    data, scene = recipe.data, isinstance(raw, SceneSource)
+    for operation in ("center_shift", "neighbour_mixture"):
+        if getattr(recipe.augment, operation) and not scene:
+            raise InputError(f"augment.{operation} takes pixels near by in a scene, but data.source is {data.source}")
     preprocess = fit_preprocess(
         raw,
-        recipe.data.normalize,
-        recipe.data.whiten,
-        mean=recipe.data.mean,
-        std=recipe.data.std,
-        pool=recipe.data.pool,
+        data.normalize,
+        data.whiten,
+        mean=data.mean,
+        std=data.std,
+        pool=data.pool,
         # Crops magnify what they show, so whole images are embedded at their own size, not at that of the crops
         # (Touvron et al., "Fixing the train-test resolution discrepancy", NeurIPS 2019): 4 points on CIFAR-10.
-        input_size=None if isinstance(raw, SceneSource) else recipe.data.eval_size or min(_sample_size(raw)),
+        input_size=None if scene else data.eval_size or min(_sample_size(raw)),
     ).to(device)
-    return _connect(recipe.augment, raw, preprocess, size, recipe.seed)
+    inputs = _connect(recipe.augment, raw, preprocess, recipe.seed, in_bands)
+    if recipe.encoder.name.startswith("timm:"):  # our own encoders take every size
+        encoder = build_encoder(in_chans=preprocess.out_chans, **recipe.encoder.model_dump())
+        height, width = _sample_size(raw)
+        for views in (inputs.augment, inputs.small):
+            if views is not None:
+                size = views.output_size((height // data.pool, width // data.pool))
+                check_view_size(encoder, recipe.encoder.name, preprocess.out_chans, size)
+    return inputs
 
 
 def build_training_views(recipe: Recipe, raw: Source, preprocess: Preprocess) -> Inputs:
     """A recipe's augmentation as supervised training takes it: one view of a sample, in which its label still holds.
 
-    The same operations with a fitted preprocessing; ``center_shift`` is left out, since a neighbour may be of another
-    class.
+    The operations of view 0 with a fitted preprocessing; ``center_shift`` and ``neighbour_mixture`` are left out, since
+    a neighbour may be of another class.
 
     Args:
         recipe: what the encoder was pretrained with.
@@ -82,42 +106,100 @@ def build_training_views(recipe: Recipe, raw: Source, preprocess: Preprocess) ->
     Raises:
         InputError: an operation that does not fit the source.
     """
-    augment = recipe.augment.model_copy(update={"views": 1, "center_shift": None})
-    return _connect(augment, raw, preprocess, _view_size(augment, recipe.data, raw), recipe.seed)
+    single = {"views": 1, "center_shift": None, "neighbour_mixture": None, "small_views": None}
+    return _connect(recipe.augment.model_copy(update=single), raw, preprocess, recipe.seed)
 
 
-def _connect(augment: Augment, raw: Source, preprocess: Preprocess, size: int, seed: int) -> Inputs:
+def _connect(augment: Augment, raw: Source, preprocess: Preprocess, seed: int, in_bands: bool = False) -> Inputs:
     """Raw samples, augmentation and preprocessing, joined at the units that operations work in."""
-    views = build_augment(augment, raw, preprocess.pool, size, seed=seed)
+    large, small = build_augment(augment, raw, preprocess, seed=seed)
+    every = [*large.members(), *(small.members() if small else [])]
     if not isinstance(raw, SceneSource):
-        views.before, views.after = preprocess.to_units, preprocess.finish
-        return Inputs(raw, views, preprocess, plain=raw, embed=preprocess)
+        for views in every:
+            views.before, views.after = preprocess.to_units, preprocess.finish
+        return Inputs(raw, large, small, preprocess, plain=raw, embed=preprocess)
     # A per-pixel linear map commutes with moving pixels, so a scene is mapped once instead of patch by patch:
     # entirely when no operation needs the bands as they are, else as far as the units that operations work in.
     plain = source = preprocess.scene(raw)
-    if views.band_operations:
-        views.after = preprocess.finish
-        source = raw.mapped(preprocess.to_units).pooled(preprocess.pool)
-    if augment.center_shift:
-        views.neighbours = Neighbours(plain, source, **augment.center_shift.model_dump())
-    return Inputs(source, views, preprocess, plain=plain, embed=nn.Identity())
+    if in_bands or any(views.band_operations for views in every):
+        # Operations never see bad bands, so none touches them.
+        good, bands = raw.good_bands, raw.in_chans
+        wavelengths = raw.wavelengths and [raw.wavelengths[band] for band in good]
+        source = raw.mapped(lambda cube: preprocess.to_units(cube)[:, good]).with_bands(wavelengths, ())
+        source = source.pooled(preprocess.pool)
+        for views in every:
+            views.after = lambda x: preprocess.finish(put_back(x, good, bands) if len(good) < bands else x)
+    shift, mixture = augment.center_shift, augment.neighbour_mixture
+    neighbours = Neighbours(plain, source, **shift.model_dump()) if shift else None
+    for views in every:
+        views.neighbours = neighbours
+        if mixture:
+            views.mixed_in = Neighbours(
+                plain, source, mixture.shift, operation="neighbour_mixture.shift", around=neighbours
+            )
+    return Inputs(source, large, small, preprocess, plain=plain, embed=nn.Identity())
 
 
-def build_augment(augment: Augment, source: Source, pool: int, size: int, seed: int) -> Views:
-    """The recipe's operations as one pipeline.
+def build_augment(
+    augment: Augment, source: Source, preprocess: Preprocess, seed: int
+) -> tuple[ViewGroups, ViewGroups | None]:
+    """The recipe's operations as one pipeline, and one for the small views, if any.
 
     Raises:
         InputError: an operation that does not fit the source.
     """
-    operations = augment.model_dump(exclude={"views", "center_shift"}, exclude_none=True)
-    if "resized_crop" in operations:
-        operations["resized_crop"]["size"] = size
-    try:
-        height, width = (side // pool for side in _sample_size(source))
-        square = height if height == width else None
-        return build_views(operations, size=square, in_chans=source.in_chans, views=augment.views, seed=seed)
-    except ValueError as error:
-        raise InputError(f"augment: {error}") from None
+    height, width = (side // preprocess.pool for side in _sample_size(source))
+    square = height if height == width else None
+    bands = len(source.good_bands) if isinstance(source, SceneSource) else source.in_chans
+
+    def group(views: Sequence[int], key: str) -> ViewGroups:
+        alike: dict[str, list[int]] = {}
+        for view in views:
+            alike.setdefault(json.dumps(augment.of_view(view)), []).append(view)
+        built = []
+        for text, numbers in alike.items():
+            operations = _for_source(json.loads(text), source, preprocess, min(height, width))
+            try:
+                built.append(build_views(operations, size=square, in_chans=bands, views=numbers, seed=seed))
+            except ValueError as error:
+                raise InputError(str(error).replace("augment.", f"{key}.", 1)) from None
+        sizes = {views.output_size((height, width)): views.views[0] for views in built}
+        if len(sizes) > 1:
+            shown = ", ".join(f"view {view} is {h}x{w}" for (h, w), view in sizes.items())
+            raise InputError(f"{key}.overrides gives views of several sizes ({shown}): use augment.small_views")
+        return ViewGroups(built)
+
+    small = augment.small_views
+    total = augment.views + (small.count if small else 0)
+    if total > MAX_VIEWS:
+        raise InputError(f"augment has {total} views, but at most {MAX_VIEWS} can be drawn")
+    large = group(range(augment.views), "augment")
+    return large, group(range(augment.views, total), "augment.small_views") if small else None
+
+
+def _for_source(
+    operations: dict[str, dict[str, Any]], source: Source, preprocess: Preprocess, side: int
+) -> dict[str, dict[str, Any]]:
+    """Arguments of operations, with what only the source knows: sizes, wavelengths, noise of bands."""
+    if "neighbour_mixture" in operations:
+        del operations["neighbour_mixture"]["shift"]
+    if "resized_crop" in operations and operations["resized_crop"]["size"] is None:
+        operations["resized_crop"]["size"] = side
+    scene = source if isinstance(source, SceneSource) else None
+    for name in ("spectral_shift", "spectral_smoothing"):
+        if name in operations and scene:
+            axis = scene.wavelengths or range(scene.in_chans) if scene.wavelengths or scene.bad_bands else None
+            operations[name]["wavelengths"] = None if axis is None else [axis[band] for band in scene.good_bands]
+    if "noise" in operations:
+        snr = operations["noise"].pop("snr")
+        sd = operations["noise"]["sd"]
+        if snr is not None:
+            if scene is None:
+                raise InputError(f"augment.noise.snr takes a scene, but the source is {source.name}: set sd instead")
+            operations["noise"]["sd"] = noise_in_units(scene, preprocess, snr)
+        elif scene and isinstance(sd, list) and len(sd) == scene.in_chans:
+            operations["noise"]["sd"] = [sd[band] for band in scene.good_bands]
+    return operations
 
 
 def build_model(encoder: Encoder, head: Head, in_chans: int, seed: int) -> SimCLR:
@@ -145,13 +227,6 @@ def build_loss_options(loss: Loss, source: Source) -> Callable[[Tensor], dict[st
         return ((a[:, None, 0] - b[:, 0]).abs() >= distance) | ((a[:, None, 1] - b[:, 1]).abs() >= distance)
 
     return lambda ids: {**options, "keys": source.positions(ids), "negative_weight": apart}
-
-
-def _view_size(augment: Augment, data: Data, source: Source) -> int:
-    """Side of a view in pixels, or in cells of a pooled scene."""
-    if augment.resized_crop and augment.resized_crop.size:
-        return augment.resized_crop.size
-    return min(_sample_size(source)) // data.pool
 
 
 def _sample_size(source: Source) -> tuple[int, int]:

@@ -54,6 +54,47 @@ def pretrain(
         print_summary(numbers, folder)
 
 
+@app.command()
+def views(
+    recipe: Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped recipe (simclr recipes).")],
+    overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help=OVERRIDES)] = None,
+    output: Annotated[Path, typer.Option(help="The picture; parameters go beside it as .json.")] = Path("views.png"),
+    samples: Annotated[int, typer.Option(min=1, max=100, help="How many samples, chosen by the recipe's seed.")] = 6,
+    epoch: Annotated[int, typer.Option(min=0, help="The epoch whose views are drawn.")] = 0,
+    ids: Annotated[str | None, typer.Option(help="Which samples, e.g. 3,17.")] = None,
+) -> None:
+    """Draw the views that a run really gets, with the parameters of each.
+
+    Example: [bold]simclr views indian-pines --ids 3,17 augment.radiation={}[/bold]
+    """
+    from simclr.recipe import read_recipe
+    from simclr.views_picture import run_views
+
+    run_views(read_recipe(recipe, overrides or []), output, samples=samples, epoch=epoch, ids=ids)
+
+
+@app.command()
+def plan(
+    recipe: Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped recipe (simclr recipes).")],
+    overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help=OVERRIDES)] = None,
+    output: Annotated[Path | None, typer.Option(help="File for the same as JSON.")] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Steps that are timed, after one that is not.")] = 3,
+) -> None:
+    """A dry run: what would happen, and what it would cost. Leaves nothing behind.
+
+    Example: [bold]simclr plan cifar10 data.source=image-folder data.path=FOLDER[/bold]
+    """
+    from simclr.recipe import read_recipe
+
+    checked = read_recipe(recipe, overrides or [])
+
+    from simclr.memory import keep_freed_memory
+    from simclr.plan import run_plan
+
+    keep_freed_memory()
+    run_plan(checked, output, steps=steps)
+
+
 @app.command("linear-eval")
 def linear_eval(
     encoder: Annotated[Path, typer.Argument(help="An encoder.safetensors, or the run's folder.")],

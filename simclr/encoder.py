@@ -38,6 +38,19 @@ def build_encoder(name: str, *, in_chans: int, stem: str = "imagenet", width: in
     raise InputError(f"encoder.name is {name!r}, but must be one of {', '.join(known)}, or timm:NAME{hint}")
 
 
+def check_view_size(encoder: nn.Module, name: str, in_chans: int, size: tuple[int, int]) -> None:
+    """Raise an InputError if the encoder does not take (B, in_chans, *size)."""
+    try:
+        with torch.no_grad():
+            encoder(torch.zeros(2, in_chans, *size))
+    except Exception as error:  # whatever the library raises
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(
+            f"encoder.name={name} does not take views of {size[0]}x{size[1]} pixels ({reason}): "
+            f"choose an encoder that takes any size, such as resnet18, or another size of views"
+        ) from None
+
+
 def random_encoder(seed: int, name: str, **options: object) -> nn.Module:
     """`build_encoder` with weights that depend on ``seed`` alone; torch's global generator is left as it was."""
     with seeded(seed):

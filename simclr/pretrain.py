@@ -24,11 +24,11 @@ from simclr.ntxent import nt_xent
 from simclr.optimizer import build_optimizer, parameter_table, set_lr
 from simclr.progress import Progress
 from simclr.run_folder import MetricsFile, open_run_folder
-from simclr.schedule import scaled_lr, warmup_cosine
+from simclr.schedule import run_length, scaled_lr, warmup_cosine
 from simclr.schema import Recipe
 from simclr.sync_batchnorm import convert_sync_batchnorm
 from simclr.trackers import start_trackers
-from simclr.views_picture import draw_views
+from simclr.views_picture import choose_samples, draw_views, look_at_views
 
 
 class OnlineProbe(NamedTuple):
@@ -87,13 +87,13 @@ def pretrain(
 
         # What there is to learn from, and in which order.
         with accelerator.main_process_first() if recipe.data.download else nullcontext():
-            source, augment, preprocess, plain, embed = build_inputs(recipe, device)
+            source, augment, small, preprocess, plain, embed = inputs = build_inputs(recipe, device)
         loss_options = build_loss_options(recipe.loss, source)
         rank, world_size = accelerator.process_index, accelerator.num_processes
         order = SampleOrder(len(source), train.batch_size, recipe.seed, rank, world_size)
-        total_steps = train.epochs * order.steps_per_epoch
-        total_steps = min(total_steps, train.max_steps or total_steps)
-        warmup_steps = min(round(train.warmup_epochs * order.steps_per_epoch), total_steps // 2)
+        total_steps, warmup_steps = run_length(
+            train.epochs, order.steps_per_epoch, train.warmup_epochs, train.max_steps
+        )
         peak_lr = scaled_lr(train.lr, train.batch_size, train.lr_scaling)
         save_every = train.checkpoint_every or max(order.steps_per_epoch, total_steps // 10)
         sizes = micro_batch_sizes(train.batch_size // world_size, train.micro_batch, world_size)
@@ -123,11 +123,12 @@ def pretrain(
         progress = stack.enter_context(Progress(total_steps, state["step"], train.batch_size, enabled=main))
         if main:
             say(f"{len(source):,} samples of {source.name}, processes: {world_size}, {device.type}, {train.precision}")
-            for line in [*augment.describe(), *parameter_table(parts, train.optimizer, train.weight_decay)]:
+            for line in [*inputs.describe(), *parameter_table(parts, train.optimizer, train.weight_decay)]:
                 say(f"  {line}")
             if caching:
                 say(f"  gradient caching: {len(sizes)} micro batches a step, of at most {sizes[0]} images a process")
-            draw_views(augment, source, plain, embed, recipe.seed, device, output / "views.png")
+            looked_at = look_at_views(inputs, choose_samples(recipe.seed, len(source), samples=6), 0, device)
+            draw_views(looked_at, output / "views.png")
 
         numbers: dict[str, Any] = metrics.last
         warned = False
@@ -135,9 +136,9 @@ def pretrain(
         model.train()
 
         def project(part: MicroBatch) -> tuple[Tensor, Tensor]:
-            views = augment(*part)  # (V, b, C, h, w)
-            h, z = distributed(views.flatten(0, 1).contiguous(memory_format=torch.channels_last))
-            return h.unflatten(0, views.shape[:2]), z.unflatten(0, views.shape[:2])  # (V, b, dim)
+            views = [draw(*part) for draw in (augment, small) if draw is not None]  # (V, b, C, h, w) of each size
+            h, z = distributed(*(v.flatten(0, 1).contiguous(memory_format=torch.channels_last) for v in views))
+            return h.unflatten(0, (-1, len(part.ids))), z.unflatten(0, (-1, len(part.ids)))  # (all V, b, dim)
 
         for step, ids, batch in batches(source, order, state["step"], total_steps, device, recipe.data.workers):
             epoch = order.epoch(step)

@@ -138,7 +138,12 @@ def _one_line(error: ValidationError) -> str:
     problems = error.errors()
     # An unknown key explains most other complaints (a missing one, say), so it comes first.
     problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
-    key = ".".join(str(part) for part in problem["loc"])
+    # Where several types are allowed, pydantic puts the type that it tried into the path.
+    names = {part for known in _dotted_keys() for part in known.split(".")}
+    *parents, leaf = (str(part) for part in problem["loc"])
+    if problem["type"] != "extra_forbidden" and leaf not in names and not leaf.isdigit():
+        parents, leaf = parents[:-1], parents[-1]
+    key = ".".join([*(part for part in parents if part in names or part.isdigit()), leaf])
     given = problem["input"]
     if problem["type"] == "extra_forbidden":
         return f"unknown key {key}: did you mean {_nearest(key)}?"

@@ -12,6 +12,14 @@ def scaled_lr(lr: float, batch_size: int, scaling: str) -> float:
     return lr * factors[scaling]
 
 
+def run_length(
+    epochs: int, steps_per_epoch: int, warmup_epochs: float, max_steps: int | None = None
+) -> tuple[int, int]:
+    """Steps of the whole run, and of its warm-up, which takes at most half of it."""
+    total_steps = min(epochs * steps_per_epoch, max_steps or epochs * steps_per_epoch)
+    return total_steps, min(round(warmup_epochs * steps_per_epoch), total_steps // 2)
+
+
 def warmup_cosine(step: int, total_steps: int, warmup_steps: int, peak: float) -> float:
     """The rate at ``step`` (from 0): rises linearly to ``peak`` over the warm-up, then follows a cosine to 0.
 

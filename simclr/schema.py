@@ -1,23 +1,20 @@
 """What a recipe may say: every key, its type, its range and its default, in one place."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-Probability = Annotated[float, Field(ge=0, le=1)]
-Range = tuple[float, float]
+from simclr.augment_schema import Augment
+from simclr.section import Probability, Section
 
-
-class Section(BaseModel):
-    """What all parts of a recipe share: no unknown keys, no silent conversions, no changes afterwards."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+SourceName = Literal["indian-pines", "scene", "image-folder", "torchvision", "arrays", "digits"]
+SOURCES: tuple[str, ...] = get_args(SourceName)
 
 
 class Data(Section):
     """Where the samples come from and how they are brought into the encoder's units."""
 
-    source: Literal["indian-pines", "scene", "image-folder", "torchvision", "arrays", "digits"]
+    source: SourceName
     path: str | None = Field(None, description="folder or file; for torchvision the root")
     test_path: str | None = Field(None, description="image-folder, arrays: the test part, when it lies elsewhere")
     name: str | None = Field(None, description="torchvision: class name, e.g. CIFAR10; else a name for reports")
@@ -39,6 +36,12 @@ class Data(Section):
     class_names: list[str] = Field([], description="scene: names of the classes, by ascending number")
     patch_size: Annotated[int, Field(ge=1)] = Field(9, description="scene: side of a patch in pixels, odd")
     pool: Annotated[int, Field(ge=1)] = Field(1, description="scene: side of the cells that a patch is averaged over")
+    wavelengths: list[float] | None = Field(
+        None, description="scene: of the bands in nm, or [first, last]; by default those that the file holds, if any"
+    )
+    bad_bands: list[int | tuple[int, int]] = Field(
+        [], description="scene: numbers from 0, or ranges [first, last], of bands held at 0, which no operation touches"
+    )
     normalize: Literal["auto", "unit", "standardize", "minmax", "none"] = Field(
         "auto", description="unit: integers to [0,1]; standardize: z-score per band; auto: unit for uint8, else z-score"
     )
@@ -55,111 +58,38 @@ class Data(Section):
 
     @model_validator(mode="after")
     def _check(self) -> "Data":
+        for key, field in type(self).model_fields.items():
+            sources = self.sources_of(key)
+            # Run folders write out all keys, so a default says nothing.
+            if self.source not in sources and getattr(self, key) != field.default:
+                raise ValueError(
+                    f"data.{key} belongs to data.source={' or '.join(sources)}, but data.source is {self.source}: "
+                    f"leave it out"
+                )
         if self.patch_size % 2 == 0:
             raise ValueError(f"data.patch_size is {self.patch_size}, but a patch has a centre pixel: use an odd number")
         if self.patch_size % self.pool:
             raise ValueError(f"data.pool is {self.pool}, but must divide data.patch_size={self.patch_size}")
         return self
 
-
-class ResizedCrop(Section):
-    size: Annotated[int, Field(ge=1)] | None = Field(None, description="side of the view; by default that of the data")
-    scale: Range = (0.08, 1.0)
-    ratio: Range = (0.75, 4 / 3)
-
-
-class CenterShift(Section):
-    """Scenes: the first view lies on its pixel, every other one on a pixel near it."""
-
-    shift: Annotated[int, Field(ge=1)] = Field(description="greatest offset in pixels in each direction")
-    candidates: Annotated[int, Field(ge=1, le=64)] = Field(1, description="the most similar of so many is taken")
-    window: Annotated[int, Field(ge=1)] = Field(5, description="side of the square averaged for the comparison, odd")
-
-    @model_validator(mode="after")
-    def _check(self) -> "CenterShift":
-        if self.window % 2 == 0:
-            raise ValueError(f"augment.center_shift.window is {self.window}, but has a centre pixel: use an odd number")
-        return self
+    @classmethod
+    def sources_of(cls, key: str) -> tuple[str, ...]:
+        """The sources that read a key."""
+        return next((sources for keys, sources in _SOURCES_OF.items() if key in keys.split()), SOURCES)
 
 
-class Flip(Section):
-    p: Probability = 0.5
-
-
-class Rotation90(Section):
-    p: Probability = 1.0
-
-
-class Radiation(Section):
-    alpha: Range = (0.9, 1.1)
-    beta: Annotated[float, Field(ge=0)] = 0.04
-    p: Probability = 1.0
-
-
-class SpectralJitter(Section):
-    gain: Annotated[float, Field(ge=0)] = 0.1
-    offset: Annotated[float, Field(ge=0)] = 0.1
-    order: Annotated[int, Field(ge=0)] = 3
-    p: Probability = 0.8
-
-
-class BandDropout(Section):
-    fraction: Probability = 0.1
-    window: Annotated[int, Field(ge=0)] = 0
-    p: Probability = 0.5
-
-
-class Noise(Section):
-    sd: Annotated[float, Field(ge=0)] = 0.05
-    p: Probability = 0.5
-
-
-class Cutout(Section):
-    scale: Range = (0.02, 0.3)
-    p: Probability = 0.5
-
-
-class ColorJitter(Section):
-    brightness: Annotated[float, Field(ge=0)] = 0.8
-    contrast: Annotated[float, Field(ge=0)] = 0.8
-    saturation: Annotated[float, Field(ge=0)] = 0.8
-    hue: Annotated[float, Field(ge=0, le=0.5)] = 0.2
-    p: Probability = 0.8
-
-
-class Grayscale(Section):
-    p: Probability = 0.2
-
-
-class Blur(Section):
-    kernel_size: Annotated[int, Field(ge=1)] = 23
-    sigma: Range = (0.1, 2.0)
-    p: Probability = 0.5
-
-
-class Solarize(Section):
-    threshold: float = 0.5
-    p: Probability = 0.2
-
-
-class Augment(Section):
-    """The operations of a view, in the order in which they are applied (cutout last); null leaves one out."""
-
-    views: Annotated[int, Field(ge=2)] = 2
-    center_shift: CenterShift | None = None
-    resized_crop: ResizedCrop | None = None
-    horizontal_flip: Flip | None = None
-    vertical_flip: Flip | None = None
-    rotation90: Rotation90 | None = None
-    radiation: Radiation | None = None
-    spectral_jitter: SpectralJitter | None = None
-    band_dropout: BandDropout | None = None
-    noise: Noise | None = None
-    cutout: Cutout | None = None
-    color_jitter: ColorJitter | None = None
-    grayscale: Grayscale | None = None
-    blur: Blur | None = None
-    solarize: Solarize | None = None
+# Which sources read which keys; all sources read the others.
+_SOURCES_OF = {
+    "path": ("image-folder", "torchvision", "arrays", "scene"),
+    "name": ("image-folder", "torchvision", "arrays", "scene"),
+    "test_path": ("image-folder", "arrays"),
+    "split download": ("torchvision",),
+    "image_size in_chans feed resident_limit max_damaged": ("image-folder", "torchvision"),
+    "eval_size": ("image-folder", "torchvision", "arrays", "digits"),
+    "key layout labels test_labels labels_key": ("arrays",),
+    "cube_key ground_truth ground_truth_key class_names": ("scene",),
+    "patch_size pool wavelengths bad_bands": ("scene", "indian-pines"),
+}
 
 
 class Encoder(Section):
@@ -226,7 +156,7 @@ class Monitor(Section):
 class Log(Section):
     """Where the numbers go besides metrics.jsonl."""
 
-    trackers: list[Literal["wandb", "tensorboard"]] = []
+    trackers: list[Literal["wandb", "tensorboard"]] = Field([], description="by their names in accelerate")
     project: str = "simclr"
 
 

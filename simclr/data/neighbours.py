@@ -23,14 +23,24 @@ class Neighbours:
         shift: greatest offset in pixels in each direction.
         candidates: how many offsets are drawn for a view; 1 takes the first.
         window: side in pixels of the square that is averaged for the comparison, odd.
+        operation: part of the address of the random numbers.
+        around: where the pixels lie that neighbours are sought of, in all views but view 0; the samples' own if None.
     """
 
-    operation = "center_shift"
-
     def __init__(
-        self, scene: SceneSource, patches: SceneSource, shift: int, candidates: int = 1, window: int = 5
+        self,
+        scene: SceneSource,
+        patches: SceneSource,
+        shift: int,
+        candidates: int = 1,
+        window: int = 5,
+        *,
+        operation: str = "center_shift",
+        around: Neighbours | None = None,
     ) -> None:
         self.patches = patches
+        self.operation = operation
+        self.around = around
         self.shift = shift
         self.candidates = candidates
         cube = reflect(scene.cube, window // 2).float()
@@ -38,19 +48,22 @@ class Neighbours:
         self._surroundings = avg_pool2d(cube[None], window, stride=1)[0].flatten(1).T.contiguous()
 
     def __str__(self) -> str:
-        return f"center_shift: ±{self.shift} pixels, most similar of {self.candidates}"
+        return f"{self.operation}: ±{self.shift} pixels, most similar of {self.candidates}"
 
     def ids(self, address: Address) -> Tensor:
         """The neighbour of each row's sample, (R,) int64."""
         height, width, side = self.patches.height, self.patches.width, 2 * self.shift + 1
+        centre = address.ids
+        if self.around is not None:
+            centre = torch.where(address.views > 0, self.around.ids(address), centre)
         u = address.uniform(self.operation, 2 * self.candidates)
         offset = (u * side).long().clamp_(max=side - 1) - self.shift
-        row = _reflected(torch.div(address.ids, width, rounding_mode="floor")[:, None] + offset[:, ::2], height)
-        column = _reflected((address.ids % width)[:, None] + offset[:, 1::2], width)
+        row = _reflected(torch.div(centre, width, rounding_mode="floor")[:, None] + offset[:, ::2], height)
+        column = _reflected((centre % width)[:, None] + offset[:, 1::2], width)
         candidates = row * width + column
         if self.candidates == 1:
             return candidates[:, 0]
-        own = self._surroundings[address.ids]
+        own = self._surroundings[centre]
         distance = (self._surroundings[candidates] - own[:, None]).square().sum(-1)
         return candidates.gather(1, distance.argmin(1, keepdim=True))[:, 0]
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import torch
 
 from simclr.data.arrays import Arrays
+from simclr.data.bands import band_numbers, wavelengths_of
 from simclr.data.digits import load_digits
 from simclr.data.image_folder import ImageFolder, class_folders, find_images
-from simclr.data.scene import load_indian_pines
+from simclr.data.scene import SceneSource, load_indian_pines
 from simclr.data.scene_file import load_scene
 from simclr.data.source import Source
 from simclr.data.stream import StreamSource
@@ -45,6 +46,8 @@ def open_source(
     ground_truth_key: str | None = None,
     class_names: Sequence[str] = (),
     patch_size: int = 9,
+    wavelengths: Sequence[float] | None = None,
+    bad_bands: Sequence[int | Sequence[int]] = (),
     feed: str = "auto",
     resident_limit: int | None = None,
     workers: int | None = None,
@@ -66,6 +69,8 @@ def open_source(
         key, layout, labels, test_labels, labels_key: arrays only; labels of the two parts.
         cube_key, ground_truth, ground_truth_key, class_names: scenes only.
         patch_size: scenes only, in pixels.
+        wavelengths: scenes only: of the bands in nm, or [first, last]; None = those of the file.
+        bad_bands: scenes only: numbers from 0 and ranges [first, last] of bands that are held at 0.
         feed: "resident" loads all samples into one tensor on ``device``, "stream" reads them when asked for, "auto"
             is resident where the decoded samples are no larger than ``resident_limit``.
         resident_limit: bytes; None = 4 GiB on the CPU, a quarter of the free memory on CUDA.
@@ -132,6 +137,9 @@ def open_source(
             in_chans=in_chans,
             max_damaged=max_damaged,
         )
+    if isinstance(opened, SceneSource) and (wavelengths is not None or bad_bands):
+        known = opened.wavelengths if wavelengths is None else wavelengths_of(wavelengths, opened.in_chans)
+        opened = opened.with_bands(known, band_numbers(bad_bands, opened.in_chans))
     if isinstance(opened, StreamSource) and (
         feed == "resident" or (feed == "auto" and opened.nbytes <= _limit(resident_limit, torch.device(device)))
     ):

@@ -176,6 +176,8 @@ def fit_preprocess(
 ) -> Preprocess:
     """Fits a Preprocess on a training source: all pixels of a scene, up to ``samples`` samples of other sources.
 
+    Whatever a scene's bad bands hold, the encoder gets 0 for them (with ``whiten``, nothing of them).
+
     Args:
         source: the training data.
         normalize: "unit": integers over their dtype's maximum, floats must lie in [0, 1]; finish (x - mean) / std.
@@ -207,8 +209,23 @@ def fit_preprocess(
     preprocess = Preprocess(
         channels, normalize, whiten=whiten, value_max=source.value_max, pool=pool, input_size=input_size
     )
+    _fit(preprocess, source, given_mean, given_std, samples)
+    if isinstance(source, SceneSource) and source.bad_bands:
+        bad = list(source.bad_bands)
+        preprocess.scale[bad] = 0
+        preprocess.matrix[..., bad] = 0
+        if whiten is None:
+            preprocess.bias[bad] = 0
+    return preprocess
+
+
+def _fit(
+    preprocess: Preprocess, source: Source, given_mean: Tensor | None, given_std: Tensor | None, samples: int
+) -> None:
+    """Sets the buffers of a new Preprocess."""
+    normalize, whiten = preprocess.normalize, preprocess.whiten
     if normalize == "none" and whiten is None:
-        return preprocess
+        return
     moments = moments_of(source, covariance=whiten is not None, samples=samples)
     offset, scale = _units(source, normalize, moments, given_mean, given_std)
     if normalize != "unit":  # its scale depends on the dtype of each batch
@@ -217,14 +234,13 @@ def fit_preprocess(
     if whiten is not None:
         matrix, bias = _whitening(moments, offset, scale, whiten)
     elif normalize == "standardize":
-        return preprocess
+        return
     else:
         centre = (moments.mean - offset) * scale if given_mean is None else given_mean
         spread = _nonzero(moments.variance.sqrt() * scale, centre) if given_std is None else given_std
         matrix, bias = 1 / spread, -centre / spread
     preprocess.matrix.copy_(matrix)
     preprocess.bias.copy_(bias)
-    return preprocess
 
 
 def _units(

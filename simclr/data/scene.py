@@ -46,12 +46,14 @@ class SceneSource(Source):
         name: what it is called in logs.
         class_names: names of the class numbers that occur, ascending; the numbers as text when empty.
         value_max: largest possible value of the stored bands, None for floats.
+        wavelengths: of the bands in nm, or None where they are not known.
+        bad_bands: numbers of bands that are held at 0.
 
     Attributes:
         height, width: the scene in pixels.
         ground_truth: (H, W) int64 on the CPU as given, or None.
         cube: (C, H, W) as given.
-        patch_size, pool: as given.
+        patch_size, pool, wavelengths, bad_bands: as given.
 
     Raises:
         InputError: if a shape does not fit.
@@ -67,6 +69,8 @@ class SceneSource(Source):
         name: str = "scene",
         class_names: Sequence[str] = (),
         value_max: int | None = None,
+        wavelengths: Sequence[float] | None = None,
+        bad_bands: Sequence[int] = (),
     ) -> None:
         if cube.ndim != 3 or 0 in cube.shape:
             raise InputError(f"{name} has a cube of shape {tuple(cube.shape)}: give (bands, height, width).")
@@ -94,8 +98,18 @@ class SceneSource(Source):
         self.ground_truth = ground_truth
         self.patch_size = patch_size
         self.pool = pool
+        self.wavelengths = None if wavelengths is None else tuple(wavelengths)
+        self.bad_bands = tuple(bad_bands)
+        if self.bad_bands:
+            cube = cube.clone()
+            cube[list(self.bad_bands)] = 0
         self.cube = cube
         self._windows: Tensor | None = None
+
+    @property
+    def good_bands(self) -> list[int]:
+        """Numbers of the bands that are not bad."""
+        return [band for band in range(self.in_chans) if band not in self.bad_bands]
 
     def __len__(self) -> int:
         return self.height * self.width
@@ -121,7 +135,11 @@ class SceneSource(Source):
 
     def pooled(self, pool: int) -> SceneSource:
         """The same scene with patches averaged over cells of ``pool`` x ``pool`` pixels."""
-        return self._like(self.cube, pool, self.value_max)
+        return self._like(self.cube, pool, self.value_max, self.wavelengths, self.bad_bands)
+
+    def with_bands(self, wavelengths: Sequence[float] | None, bad_bands: Sequence[int]) -> SceneSource:
+        """The same scene with this said about its bands."""
+        return self._like(self.cube, self.pool, self.value_max, wavelengths, bad_bands)
 
     def mapped(self, function: Callable[[Tensor], Tensor]) -> SceneSource:
         """The scene with ``function`` applied once to the whole cube, (1, C, H, W) -> (1, C', H, W).
@@ -140,7 +158,14 @@ class SceneSource(Source):
             )
         return self._like(mapped[0], self.pool, None)
 
-    def _like(self, cube: Tensor, pool: int, value_max: int | None) -> SceneSource:
+    def _like(
+        self,
+        cube: Tensor,
+        pool: int,
+        value_max: int | None,
+        wavelengths: Sequence[float] | None = None,
+        bad_bands: Sequence[int] = (),
+    ) -> SceneSource:
         return SceneSource(
             cube,
             self.ground_truth,
@@ -149,6 +174,8 @@ class SceneSource(Source):
             name=self.name,
             class_names=self.class_names,
             value_max=value_max,
+            wavelengths=wavelengths,
+            bad_bands=bad_bands,
         )
 
     def _make_windows(self) -> Tensor:
@@ -168,6 +195,9 @@ class SceneSource(Source):
 def load_indian_pines(patch_size: int = 9) -> SceneSource:
     """The AVIRIS Indian Pines scene that tensorly ships (CC BY 3.0): 145x145 pixels, 200 bands, 16 classes.
 
+    The wavelengths are nominal: 220 bands spread evenly from 400 to 2500 nm, less those that water absorbs and the last
+    (numbers 104-108, 150-163 and 220, counted from 1).
+
     Source: Baumgardner, Biehl, Landgrebe (2015), doi:10.4231/R7RX991C.
     """
     from tensorly.datasets import load_indian_pines as load
@@ -183,6 +213,7 @@ def load_indian_pines(patch_size: int = 9) -> SceneSource:
         name="indian-pines",
         class_names=INDIAN_PINES_CLASSES,
         value_max=value_max,
+        wavelengths=[400 + band * 2100 / 219 for band in range(219) if not (103 <= band < 108 or 149 <= band < 163)],
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from augment.spectral_axis import check_wavelengths
 from simclr.data.arrays import read_arrays
 from simclr.data.mat import read_mat
 from simclr.data.scene import SceneSource
@@ -19,6 +20,8 @@ from simclr.errors import InputError
 # Names that say how many rows and columns a flattened cube has, in lower case.
 _ROWS = ("nrow", "nrows", "rows", "height", "h")
 _COLUMNS = ("ncol", "ncols", "cols", "width", "w")
+# Names of wavelengths, in nm or micrometres, in lower case.
+_WAVELENGTHS = ("wavelength", "wavelengths", "wl", "wvl", "lambda", "lambdas", "bands_nm")
 
 
 def load_scene(
@@ -34,7 +37,8 @@ def load_scene(
     """A scene from a file.
 
     The cube is the only 3-D numeric array of the file, (height, width, bands), or else a flattened one, bands x pixels
-    in column order, whose height and width the file gives as nRow and nCol.
+    in column order, whose height and width the file gives as nRow and nCol. An array called wavelengths (or wl, lambda,
+    …) with a value a band gives those.
 
     Args:
         path: .mat (v5 to v7.3), .npy or .npz.
@@ -65,7 +69,20 @@ def load_scene(
         name=name or str(path),
         class_names=class_names,
         value_max=value_max,
+        wavelengths=_wavelengths(content, cube.shape[0]),
     )
+
+
+def _wavelengths(content: dict[str, np.ndarray], bands: int) -> tuple[float, ...] | None:
+    """Wavelengths in nm that the file holds under a common name, one for each band; None if there are none."""
+    for name, values in content.items():
+        if name.lower() in _WAVELENGTHS and values.size == bands:
+            values = values.ravel().astype(np.float64)
+            try:
+                return check_wavelengths((values * (1000 if values.max() < 100 else 1)).tolist())
+            except ValueError:
+                return None
+    return None
 
 
 def _read(file: Path, key: str) -> dict[str, np.ndarray]:

@@ -121,6 +121,45 @@ def test_the_whole_way_on_the_digits(simclr, tmp_path):
     assert json.loads((run / "result.json").read_text())["excluded"] == result["excluded"]
 
 
+VIEW_MISTAKES = {
+    "augment.horizontal_flip.p=1.2": "augment.horizontal_flip.p is 1.2",
+    "augment.resized_crop.size=40": "size is 40x40, but the samples are 8x8",
+    "augment.color_jitter={}": "3 bands",
+    "augment.small_views={count: 2, resized_crop: {size: 9}}": "size is 9x9, but the samples are 8x8",
+    "augment.overrides=[{views: [2], blur: null}]": "names view 2, but augment.views is 2",
+    "data.patch_size=11": "data.patch_size belongs to data.source=scene or indian-pines",
+}
+
+
+@pytest.mark.parametrize("command", ["plan", "views", "pretrain"])
+def test_views_that_cannot_be_are_refused_by_every_command(simclr, tmp_path, command):
+    for override, words in VIEW_MISTAKES.items():
+        output = [] if command == "plan" else ["--output", tmp_path / ("v.png" if command == "views" else "run")]
+        refuse(simclr(command, "digits", override, *output), words)
+    np.save(tmp_path / "flat.npy", np.zeros((5, 6)))
+    flat = ["data.source=scene", f"data.path={tmp_path / 'flat.npy'}"]
+    refuse(simclr(command, "indian-pines", *flat), "cube")
+    refuse(simclr(command, "indian-pines", "data.bad_bands=[200]"), "names 200, but the bands are 0 to 199")
+    refuse(simclr(command, "indian-pines", "data.wavelengths=[400, 500, 600]"), "3 values, but the scene has 200 bands")
+
+
+def test_views_and_plan(simclr, tmp_path):
+    status, stdout, stderr = simclr("views", "digits", "--ids", "3,17", "--epoch", 2, "--output", tmp_path / "v.png")
+    assert status == 0, stderr
+    assert "noise: sd=0.1" in stdout
+    written = json.loads((tmp_path / "v.json").read_text())
+    assert (written["epoch"], [sample["id"] for sample in written["samples"]]) == (2, [3, 17])
+    refuse(simclr("views", "digits", "--ids", "3,1797"), "--ids", "0 to 1796")
+    refuse(simclr("views", "digits", "--output", tmp_path / "v.jpg"), "--output", ".png")
+
+    plan = tmp_path / "plan.json"
+    status, stdout, stderr = simclr("plan", "digits", "encoder.width=4", "--steps", 1, "--output", plan)
+    assert status == 0, stderr
+    for word in ("samples of digits", "augmentation", "optimizer", "images/s", "GiB"):
+        assert word in stdout
+    assert json.loads(plan.read_text())["data"]["samples"] == 1797
+
+
 def test_recipes_are_listed(simclr):
     status, stdout, _ = simclr("recipes")
     assert status == 0
@@ -134,7 +173,7 @@ def test_debug_shows_the_traceback(monkeypatch):
 
 
 def test_help_has_an_example_for_every_command(simclr):
-    for command in ("pretrain", "linear-eval", "verify"):
+    for command in ("pretrain", "views", "plan", "linear-eval", "verify"):
         status, stdout, _ = simclr(command, "--help")
         assert status == 0
         assert "Example" in stdout

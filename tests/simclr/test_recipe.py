@@ -41,7 +41,7 @@ def test_overrides_reach_sections_that_the_file_leaves_out():
         ("train.lr=true", ["train.lr", "true", "number"]),
         ("train.optimizer=adma", ["train.optimizer", "adma", "'lars', 'sgd' or 'adamw'"]),
         ("augment.blur.p=1.2", ["augment.blur.p", "1.2", "less than or equal to 1"]),
-        ("data.patch_size=4", ["data.patch_size", "4", "odd"]),
+        ("data.patch_size=4", ["data.patch_size", "scene or indian-pines", "data.source is digits", "leave it out"]),
         ("loss.temperature=0", ["loss.temperature", "0", "greater than or equal to 0.002"]),
         ("seed.x=2", ["seed", "integer"]),
         ("train.epochs", ["train.epochs", "KEY=VALUE"]),

@@ -1,0 +1,210 @@
+"""`simclr plan`: what a run would do and cost, from a few steps that are really taken and then forgotten."""
+
+import json
+import platform
+import resource
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from simclr.build import build_inputs, build_loss_options, build_model
+from simclr.checkpoint import KEPT
+from simclr.data import SampleOrder, batches
+from simclr.distributed import start_accelerator
+from simclr.errors import InputError
+from simclr.files import write_text
+from simclr.grad_cache import backward_again, micro_batch_sizes, project_without_graph
+from simclr.launch import is_main_process
+from simclr.ntxent import nt_xent
+from simclr.optimizer import build_optimizer, parameter_table, set_lr
+from simclr.pretrain import MicroBatch
+from simclr.schedule import run_length, scaled_lr, warmup_cosine
+from simclr.schema import Recipe
+from simclr.sync_batchnorm import convert_sync_batchnorm
+from simclr.tables import print_plan
+
+PHASES = ("reading", "augmentation", "forward", "loss", "backward", "optimizer")
+
+
+class PhaseTimer:
+    """Seconds spent in each phase of a step; waits for the device at every end of a phase."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.seconds = dict.fromkeys(PHASES, 0.0)
+        self._device = device
+        self._last = time.perf_counter()
+
+    def end(self, phase: str) -> None:
+        """Since the last call, ``phase`` was going on."""
+        if self._device.type != "cpu":
+            torch.accelerator.synchronize()
+        now = time.perf_counter()
+        self.seconds[phase] += now - self._last
+        self._last = now
+
+    def reset(self) -> None:
+        """Forget what was measured, and start now."""
+        self.seconds = dict.fromkeys(PHASES, 0.0)
+        self._last = time.perf_counter()
+
+
+def plan(recipe: Recipe, steps: int = 3) -> dict[str, Any]:
+    """Take a few steps of a run as the loop takes them, and add up what the whole would cost.
+
+    Nothing is written. The loss's own backward pass counts as loss, that of the network as backward.
+
+    Args:
+        recipe: of the run.
+        steps: timed, after one that is not.
+
+    Returns:
+        Plain numbers and texts, see ``simclr.tables.print_plan`` for how they read; ``step.phases_ms`` has a step's
+        mean milliseconds by phase.
+
+    Raises:
+        InputError: what `pretrain` would refuse.
+    """
+    train = recipe.train
+    accelerator = start_accelerator(train.precision)
+    device, world_size = accelerator.device, accelerator.num_processes
+    inputs = build_inputs(recipe, device)
+    source = inputs.source
+    order = SampleOrder(len(source), train.batch_size, recipe.seed, accelerator.process_index, world_size)
+    total_steps, warmup_steps = run_length(train.epochs, order.steps_per_epoch, train.warmup_epochs, train.max_steps)
+    peak_lr = scaled_lr(train.lr, train.batch_size, train.lr_scaling)
+    sizes = micro_batch_sizes(train.batch_size // world_size, train.micro_batch, world_size)
+    loss_options = build_loss_options(recipe.loss, source)
+
+    model = build_model(recipe.encoder, recipe.head, inputs.preprocess.out_chans, recipe.seed)
+    model.to(device).to(memory_format=torch.channels_last)
+    parts = [model.encoder, model.head]
+    if world_size > 1:
+        convert_sync_batchnorm(model, device)
+    optimizer = build_optimizer(
+        train.optimizer, parts, lr=peak_lr, weight_decay=train.weight_decay, momentum=train.momentum
+    )
+    distributed, optimizer = accelerator.prepare(model, optimizer, device_placement=[False, True])
+    model.train()
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+
+    timer, going_on = PhaseTimer(device), "reading"
+    drawing = [views for views in (inputs.augment, inputs.small) if views is not None]
+
+    def project(part: MicroBatch) -> tuple[Tensor, Tensor]:
+        timer.end(going_on)
+        views = [draw(*part) for draw in drawing]
+        timer.end("augmentation")
+        h, z = distributed(*(v.flatten(0, 1).contiguous(memory_format=torch.channels_last) for v in views))
+        timer.end("forward")
+        return h.unflatten(0, (-1, len(part.ids))), z.unflatten(0, (-1, len(part.ids)))
+
+    fed = batches(source, order, 0, 1 << 40, device, recipe.data.workers)
+    for _, (step, ids, batch) in zip(range(steps + 1), fed):
+        if step == 1:  # the first step also allocates, compiles and fills caches
+            timer.reset()
+        going_on = "reading"
+        micro_batches = [MicroBatch(*part, order.epoch(step)) for part in zip(batch.split(sizes), ids.split(sizes))]
+        caching = len(sizes) > 1
+        _, z = project_without_graph(project, micro_batches, model) if caching else project(micro_batches[0])
+        z.register_hook(lambda gradient: timer.end("loss"))
+        loss = nt_xent(z, **loss_options(ids), check=False)
+        loss.item()
+        accelerator.backward(loss)
+        going_on = "backward"
+        if caching:
+            backward_again(project, micro_batches, z, lambda: accelerator.no_sync(distributed))
+        timer.end("backward")
+        set_lr(optimizer, warmup_cosine(step, total_steps, warmup_steps, peak_lr))
+        optimizer.step()
+        optimizer.zero_grad()
+        timer.end("optimizer")
+    phases = {phase: 1000 * seconds / steps for phase, seconds in timer.seconds.items()}
+    step_seconds = sum(phases.values()) / 1000
+    state = _bytes([*model.state_dict().values(), *_tensors(optimizer.state_dict())])
+    views = recipe.augment.views + (recipe.augment.small_views.count if recipe.augment.small_views else 0)
+    return {
+        "data": {
+            "source": source.name,
+            "samples": len(source),
+            "bands": inputs.preprocess.in_chans,
+            "encoder_bands": inputs.preprocess.out_chans,
+            "resident": source.resident,
+        },
+        "views": {"count": views, "operations": inputs.describe()},
+        "model": {
+            "encoder": recipe.encoder.name,
+            "encoder_parameters": _parameters(model.encoder),
+            "head_parameters": _parameters(model.head),
+            "optimizer": parameter_table(parts, train.optimizer, train.weight_decay),
+        },
+        "run": {
+            "batch_size": train.batch_size,
+            "micro_batches": len(sizes),
+            "steps_per_epoch": order.steps_per_epoch,
+            "epochs": total_steps / order.steps_per_epoch,
+            "steps": total_steps,
+            "warmup_steps": warmup_steps,
+            "peak_lr": peak_lr,
+            "precision": train.precision,
+        },
+        "device": {"name": _device_name(device), "processes": world_size, "threads": torch.get_num_threads()},
+        "step": {
+            "timed": steps,
+            "seconds": step_seconds,
+            "images_per_second": train.batch_size / step_seconds,
+            "phases_ms": phases,
+        },
+        "cost": {
+            "seconds": step_seconds * total_steps,
+            "memory_bytes": _peak_memory(device),
+            "run_state_bytes": state,
+            "disk_bytes": KEPT * state + _bytes(model.encoder.state_dict().values()),
+        },
+    }
+
+
+def run_plan(recipe: Recipe, output: Path | None, steps: int) -> None:
+    """`simclr plan`: the table, and the same as JSON."""
+    if output is not None and not output.parent.is_dir():
+        raise InputError(f"--output is {output}, but the folder {output.parent} does not exist: make it first")
+    numbers = plan(recipe, steps)
+    if is_main_process():
+        print_plan(numbers)
+        if output is not None:
+            write_text(output, json.dumps(numbers, indent=1) + "\n")
+
+
+def _tensors(node: Any) -> Iterator[Tensor]:
+    if isinstance(node, Tensor):
+        yield node
+    elif isinstance(node, dict | list | tuple):
+        for part in node.values() if isinstance(node, dict) else node:
+            yield from _tensors(part)
+
+
+def _bytes(tensors: Iterable[Tensor]) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+def _parameters(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _peak_memory(device: torch.device) -> int:
+    """Bytes: of the GPU's memory, or of this process's."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type} ({platform.processor() or platform.machine()})"
