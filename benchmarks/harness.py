@@ -175,23 +175,21 @@ class Report:
             table.add_row(*map(Text, row))
         self._console.print(table)
 
-    def race(self, title: str, times: Times, *, reference: str, notes: Mapping[str, str] | None = None) -> None:
+    def race(self, title: str, times: Times, *, reference: str) -> None:
         """Prints the table of a race: median time, 10–90 % of the rounds, and the paired ratio to ``reference``.
 
         Args:
             title: what was timed, and at which size.
             times: as of ``race``.
             reference: whose time is 1.
-            notes: a word on some contestants.
         """
         rows = []
         for name, seconds in times.items():
             time_, ratio = spread(seconds), paired_ratio(times, name, reference)
             cells = [name, f"{1e3 * time_.median:,.1f}", f"{1e3 * time_.low:,.1f}–{1e3 * time_.high:,.1f}"]
-            cells += [f"{ratio.median:.2f}", f"{ratio.low:.2f}–{ratio.high:.2f}"]
-            rows.append([*cells, notes.get(name, "")] if notes else cells)
+            rows.append([*cells, f"{ratio.median:.2f}", f"{ratio.low:.2f}–{ratio.high:.2f}"])
         rounds = len(times[reference])
-        head = [f"{rounds} rounds", "ms", "10–90 %", f"× {reference}", "10–90 %", *([""] if notes else [])]
+        head = [f"{rounds} rounds", "ms", "10–90 %", f"× {reference}", "10–90 %"]
         self.table(title, head, rows)
 
     def target(
@@ -205,7 +203,8 @@ class Report:
             self.line(f"  NOT MEASURED  {what} (target {sign} {limit:g})")
             return
         met = measured >= limit if at_least is not None else measured <= limit
-        self.line(f"  {'met' if met else 'MISSED':6}  {what}: {measured:.3g} (target {sign} {limit:g})")
+        shown = f"{measured:,.0f}" if abs(measured) >= 1000 else f"{measured:.3g}"
+        self.line(f"  {'met' if met else 'MISSED':6}  {what}: {shown} (target {sign} {limit:,g})")
 
     def machine(self, *packages: str) -> None:
         """Prints what it ran on: processor, cores, threads, GPU, Python, and the versions of ``packages``."""
