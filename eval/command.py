@@ -102,6 +102,7 @@ def run_linear_eval(
             progress=_reporter(status.update),
         )
         result["encoder"] |= {"file": str(path), "created": encoder.metadata["created"], "git": encoder.metadata["git"]}
+        result["source"]["data"] = data.model_dump(mode="json")
         write_result(result, folder / "result.json")
         labelled = LabelledData(source, test_source)
         exclude = excluded_ids(encoder, labelled, None if own_data else ())

@@ -159,6 +159,21 @@ def verify(
 
 
 @app.command()
+def compare(
+    results: Annotated[list[Path], typer.Argument(metavar="RESULT RESULT...", help="Result files, or their folders.")],
+    output: Annotated[Path | None, typer.Option(help="JSON file for all that was compared.")] = None,
+    probe: Annotated[str | None, typer.Option(help="Which probe to print; by default the headline's.")] = None,
+) -> None:
+    """Test results against the first of them on the splits that both have: paired differences, intervals, p values.
+
+    Example: [bold]simclr compare runs/a runs/b --output difference.json[/bold]
+    """
+    from eval.compare_command import run_compare
+
+    run_compare(results, output=output, probe=probe)
+
+
+@app.command()
 def recipes() -> None:
     """List the shipped recipes."""
     from simclr.recipe import read_recipe, recipe_folder, shipped_recipes
