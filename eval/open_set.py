@@ -25,15 +25,15 @@ NEIGHBOURS = 5
 FOLDS = 5
 THRESHOLDS = ("quantile", "weibull")
 
-Scored = tuple[Tensor, Tensor]
-"""Closed-set class of each sample (m,) int64, and its unknownness (m,) float64."""
+Scored = tuple[Tensor, dict[str, Tensor]]
+"""Closed-set class of each sample (m,) int64, and its unknownness (m,) float64 by the names of the scores."""
 OpenScore = Callable[[Tensor, Tensor, Tensor], Scored]
 """(train_x (n, dim), train_y (n,), test_x (m, dim)) -> Scored."""
 
 
 def by_prototype(train_x: Tensor, train_y: Tensor, test_x: Tensor) -> Scored:
     """Euclidean distance to the nearest prototype of standardised features."""
-    return _distance(train_x, train_y, test_x, "standardized")
+    return _distance(train_x, train_y, test_x, "prototype", "standardized")
 
 
 def by_mahalanobis(train_x: Tensor, train_y: Tensor, test_x: Tensor) -> Scored:
@@ -41,7 +41,7 @@ def by_mahalanobis(train_x: Tensor, train_y: Tensor, test_x: Tensor) -> Scored:
 
     Source: Lee et al., "A simple unified framework for detecting out-of-distribution samples", NeurIPS 2018, eq. 2.
     """
-    return _distance(train_x, train_y, test_x, "mahalanobis")
+    return _distance(train_x, train_y, test_x, "mahalanobis", "mahalanobis")
 
 
 def by_neighbour(train_x: Tensor, train_y: Tensor, test_x: Tensor) -> Scored:
@@ -54,37 +54,31 @@ def by_neighbour(train_x: Tensor, train_y: Tensor, test_x: Tensor) -> Scored:
     train, test = (torch.nn.functional.normalize(x.double(), dim=1) for x in (train_x, test_x))
     k = min(NEIGHBOURS, int(train_y.unique(return_counts=True)[1].min()))
     near, index = torch.cdist(test, train).topk(k, dim=1, largest=False)
-    return train_y[index[:, 0]], near[:, -1]
+    return train_y[index[:, 0]], {"knn": near[:, -1]}
 
 
-def by_max_softmax(train_x: Tensor, train_y: Tensor, test_x: Tensor) -> Scored:
-    """One minus the largest probability of the logistic probe.
+def by_logits(train_x: Tensor, train_y: Tensor, test_x: Tensor) -> Scored:
+    """Of the logistic probe: ``max softmax``, one minus the largest probability, and ``energy``, minus log-sum-exp.
 
-    Source: Hendrycks & Gimpel, "A baseline for detecting misclassified and out-of-distribution examples", ICLR 2017.
+    Source: Hendrycks & Gimpel, "A baseline for detecting misclassified and out-of-distribution examples", ICLR 2017;
+        Liu et al., "Energy-based out-of-distribution detection", NeurIPS 2020, eq. 4.
     """
-    classes, logits = _logits(train_x, train_y, test_x)
-    return classes, 1 - logits.softmax(1).max(1).values
-
-
-def by_energy(train_x: Tensor, train_y: Tensor, test_x: Tensor) -> Scored:
-    """Minus the log-sum-exp of the logistic probe's logits.
-
-    Source: Liu et al., "Energy-based out-of-distribution detection", NeurIPS 2020, eq. 4.
-    """
-    classes, logits = _logits(train_x, train_y, test_x)
-    return classes, -logits.logsumexp(1)
+    found = PROBES["logistic"](train_x, train_y, test_x)
+    assert found.scores is not None
+    logits = found.scores.double()
+    return found.classes, {"max softmax": 1 - logits.softmax(1).max(1).values, "energy": -logits.logsumexp(1)}
 
 
 OPEN_SCORES: dict[str, OpenScore] = {
     "prototype": by_prototype,
     "mahalanobis": by_mahalanobis,
     "knn": by_neighbour,
-    "max softmax": by_max_softmax,
-    "energy": by_energy,
+    "logits": by_logits,
 }
+"""What gives one or two scores, by name."""
 
 
-def held_out_scores(score: OpenScore, train_x: Tensor, train_y: Tensor, folds: int | None = FOLDS) -> Tensor:
+def held_out_scores(score: OpenScore, train_x: Tensor, train_y: Tensor, folds: int | None = FOLDS) -> dict[str, Tensor]:
     """Unknownness of training samples, each by a model of the other folds.
 
     The j-th sample of every class goes to fold j mod ``folds``, so that up to ``folds`` shots this leaves one sample
@@ -97,7 +91,7 @@ def held_out_scores(score: OpenScore, train_x: Tensor, train_y: Tensor, folds: i
         folds: number of them; None leaves one sample of each class out at a time, whatever their number.
 
     Returns:
-        (n', ) float64, n' = samples of classes that have two or more.
+        By score name (n',) float64, n' = samples of classes that have two or more.
 
     Raises:
         InputError: if no class has two samples: nothing can be left out.
@@ -110,12 +104,9 @@ def held_out_scores(score: OpenScore, train_x: Tensor, train_y: Tensor, folds: i
     place = torch.empty_like(order)
     place[order] = torch.arange(len(order)) - (counts.cumsum(0) - counts)[index[order]]
     fold = (place % folds).where(counts[index] > 1, -1)
-    found = []
-    for part in range(folds):
-        held = fold == part
-        if bool(held.any()):
-            found.append(score(train_x[~held], train_y[~held], train_x[held])[1])
-    return torch.cat(found)
+    held = [fold == part for part in range(folds)]
+    found = [score(train_x[~rows], train_y[~rows], train_x[rows])[1] for rows in held]
+    return {name: torch.cat([scores[name] for scores in found]) for name in found[0]}
 
 
 def threshold(held_out: Tensor, kind: str, rejected: float = REJECTED) -> tuple[float, dict[str, Any]]:
@@ -162,13 +153,7 @@ def threshold(held_out: Tensor, kind: str, rejected: float = REJECTED) -> tuple[
     return float(cut), found | {"shape": float(shape), "scale": float(scale * excess.mean()), "above": float(below)}
 
 
-def _distance(train_x: Tensor, train_y: Tensor, test_x: Tensor, distance: str) -> Scored:
+def _distance(train_x: Tensor, train_y: Tensor, test_x: Tensor, name: str, distance: str) -> Scored:
     found = nearest_prototype(train_x, train_y, test_x, distance)
     assert found.scores is not None
-    return found.classes, (-found.scores).min(1).values
-
-
-def _logits(train_x: Tensor, train_y: Tensor, test_x: Tensor) -> Scored:
-    found = PROBES["logistic"](train_x, train_y, test_x)
-    assert found.scores is not None
-    return found.classes, found.scores
+    return found.classes, {name: (-found.scores).min(1).values}

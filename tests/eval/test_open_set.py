@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from scipy.special import logsumexp, softmax
 from scipy.stats import weibull_min
 from sklearn.neighbors import NearestNeighbors
 
+from eval.linear_probe import PROBES
 from eval.open_metrics import auroc
 from eval.open_set import OPEN_SCORES, THRESHOLDS, held_out_scores, threshold
 from simclr.errors import InputError
@@ -22,10 +24,19 @@ def test_a_far_class_is_more_unknown(name):
     x, y = clusters()
     train = torch.arange(len(y)) % 2 == 0
     known = y < 4
-    classes, score = OPEN_SCORES[name](x[train & known], y[train & known], x[~train])
-    assert auroc(score, ~known[~train]) > (0.6 if name in ("energy", "max softmax") else 0.95)
+    classes, found = OPEN_SCORES[name](x[train & known], y[train & known], x[~train])
+    for score in found.values():
+        assert auroc(score, ~known[~train]) > (0.6 if name == "logits" else 0.95)
+        assert score.dtype == torch.float64
     assert bool((classes == y[~train])[known[~train]].all())
-    assert score.dtype == torch.float64
+
+
+def test_the_logit_scores_are_their_formulas():
+    x, y = clusters()
+    logits = PROBES["logistic"](x[:40], y[:40], x[40:]).scores.double().numpy()
+    _, found = OPEN_SCORES["logits"](x[:40], y[:40], x[40:])
+    np.testing.assert_allclose(found["energy"], -logsumexp(logits, 1), rtol=1e-9)
+    np.testing.assert_allclose(found["max softmax"], 1 - softmax(logits, 1).max(1), atol=1e-12)
 
 
 def test_the_neighbour_score_is_scikit_learns_distance():
@@ -33,7 +44,7 @@ def test_the_neighbour_score_is_scikit_learns_distance():
     unit = torch.nn.functional.normalize(x.double(), dim=1).numpy()
     distance, _ = NearestNeighbors(n_neighbors=5).fit(unit[:40]).kneighbors(unit[40:])
     _, score = OPEN_SCORES["knn"](x[:40], y[:40], x[40:])
-    np.testing.assert_allclose(score, distance[:, -1], rtol=1e-6)
+    np.testing.assert_allclose(score["knn"], distance[:, -1], rtol=1e-6)
 
 
 def test_a_held_out_sample_is_never_in_the_model_that_scores_it():
@@ -46,11 +57,11 @@ def test_a_held_out_sample_is_never_in_the_model_that_scores_it():
         assert 9 in train_y
         assert set(train_y.tolist()) == set(y.tolist())
         seen.append(len(test_x))
-        return torch.zeros(len(test_x)), test_x[:, 0].double()
+        return torch.zeros(len(test_x)), {"first": test_x[:, 0].double()}
 
     for folds, rounds in ((None, 7), (3, 3), (100, 7)):
         seen.clear()
-        scores = held_out_scores(spy, x, y, folds)
+        scores = held_out_scores(spy, x, y, folds)["first"]
         assert len(seen) == rounds
         assert sorted(scores.tolist()) == sorted(x[1:, 0].double().tolist())
     with pytest.raises(InputError, match="2 shots or more"):
