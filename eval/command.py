@@ -61,7 +61,7 @@ def run_linear_eval(
         InputError: what was given does not fit together.
     """
     encoder = load_encoder(path)
-    data = _data_section(encoder, overrides)
+    data = data_section(encoder, overrides)
     source, test_source = build_source(data), build_source(data, "test")
     assert source is not None
     if source.in_chans != encoder.preprocess.in_chans:
@@ -79,7 +79,7 @@ def run_linear_eval(
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
     assert device is not None
     console = Console()
-    few, shares = _numbers(shots), _shares(labels)
+    few, shares = shots_of(shots), shares_of(labels)
     kinds = default_kinds(source, test_source) if split is None else [part.strip() for part in split.split(",")]
     features = FeatureCache(folder / "features" if cache else None)
     with Console(stderr=True).status("reading …") as status:
@@ -118,7 +118,7 @@ def run_linear_eval(
     console.print(f"written: {folder / 'result.json'}{drawn}", soft_wrap=True, highlight=False)
 
 
-def _data_section(encoder: FrozenEncoder, overrides: Sequence[str]) -> Data:
+def data_section(encoder: FrozenEncoder, overrides: Sequence[str]) -> Data:
     for override in overrides:
         if not override.startswith("data."):
             raise InputError(f"{override!r} is no override of the data: write, for example, data.path=FOLDER")
@@ -166,7 +166,7 @@ def _reporter(show: Callable[[str], None]) -> Callable[[str, int, int], None]:
     return report
 
 
-def _numbers(text: str | None) -> tuple[int, ...] | None:
+def shots_of(text: str | None) -> tuple[int, ...] | None:
     if text is None:
         return None
     try:
@@ -178,7 +178,7 @@ def _numbers(text: str | None) -> tuple[int, ...] | None:
     return numbers
 
 
-def _shares(text: str | None) -> tuple[float, ...]:
+def shares_of(text: str | None) -> tuple[float, ...]:
     found = []
     for part in () if text is None else text.split(","):
         number, percent = part.strip().removesuffix("%"), part.strip().endswith("%")

@@ -17,7 +17,7 @@ from simclr.errors import InputError
 WAYS = 5
 QUERIES = 15
 EPISODES = 600
-# Float64 numbers of one chunk of episodes: 64 MB.
+# Numbers of one chunk of episodes: 32 MB in float32.
 CHUNK = 1 << 23
 
 
@@ -101,7 +101,7 @@ def run_episodes(
     found: dict[str, list[float]] = {distance: [] for distance in distances}
     step = max(1, CHUNK // (ways * (shots + queries) * features.shape[1]))
     for support_rows, query_rows in zip(drawn.support.split(step), drawn.query.split(step)):
-        support, query = (features[rows.flatten(1)].double() for rows in (support_rows, query_rows))
+        support, query = (features[rows.flatten(1)] for rows in (support_rows, query_rows))
         support_class, query_class = (
             torch.arange(ways).repeat_interleave(n).expand(len(support), -1) for n in (shots, queries)
         )

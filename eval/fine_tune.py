@@ -72,8 +72,23 @@ def fine_tune(encoder: FrozenEncoder, source: Source, split: Split, **settings: 
         >>> scratch = fine_tune(encoder.random_twin(0), source, split, **FROM_SCRATCH)
     """
     tuned = train_classifier(encoder, source, split.train, **settings)
-    scores = _scores(tuned.model, plain_inputs(encoder, source, settings.get("device", "cpu")), split.test)
+    scores = tuned_logits(tuned, encoder, source, split.test, settings.get("device", "cpu"))
     return Prediction(tuned.classes[scores.argmax(1)], scores, tuned.selected)
+
+
+def tuned_logits(
+    tuned: FineTuned, encoder: FrozenEncoder, source: Source, ids: Tensor, device: torch.device | str = "cpu"
+) -> Tensor:
+    """Logits of the given samples, without augmentation: (n, K) float32 on the CPU.
+
+    Args:
+        tuned: as of :func:`train_classifier`.
+        encoder: whose preprocessing it was trained with.
+        source: where the samples are.
+        ids: which ones, (n,) int64.
+        device: where the model is.
+    """
+    return _scores(tuned.model, plain_inputs(encoder, source, device), ids)
 
 
 def train_classifier(

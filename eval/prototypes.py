@@ -54,16 +54,16 @@ def fit_transform(support: Tensor, labels: Tensor, query: Tensor, ways: int, dis
         support, labels, query, ways, distance: as in :func:`prototype_distances`.
 
     Returns:
-        Both in float64, in the shapes given.
+        The support in float64, the queries, which are many, in their own precision; in the shapes given.
     """
-    support, query = support.double(), query.double()
+    support = support.double()
     if distance == "standardized":
         std = support.std(-2, keepdim=True)
         std = std.where(std > 0, 1.0)
-        return support / std, query / std
+        return support / std, query / std.to(query.dtype)
     if distance == "cosine":
         centre = support.mean(-2, keepdim=True)
-        return support - centre, query - centre
+        return support - centre, query - centre.to(query.dtype)
     if distance == "mahalanobis":
         return _whitened(support, labels, query, ways)
     return support, query
@@ -96,9 +96,13 @@ def prototype_distances(support: Tensor, labels: Tensor, query: Tensor, ways: in
     support, query = fit_transform(support, labels, query, ways, distance)
     means = class_means(support, labels, ways)
     if distance == "cosine":
-        return 1 - F.normalize(query, dim=-1) @ F.normalize(means, dim=-1).mT
-    cross = query @ means.mT
-    return (query.square().sum(-1)[..., :, None] + means.square().sum(-1)[..., None, :] - 2 * cross).clamp_min(0)
+        return 1 - (F.normalize(query, dim=-1) @ F.normalize(means, dim=-1).to(query.dtype).mT).double()
+    # Around the support's centre the squares below cancel little.
+    centre = means.mean(-2, keepdim=True)
+    means, query = means - centre, query - centre.to(query.dtype)
+    cross = (query @ means.to(query.dtype).mT).double()
+    squares = query.square().sum(-1).double()[..., :, None] + means.square().sum(-1)[..., None, :]
+    return (squares - 2 * cross).clamp_min(0)
 
 
 def nearest_prototype(train_x: Tensor, train_y: Tensor, test_x: Tensor, distance: str = "euclidean") -> Prediction:
@@ -159,6 +163,7 @@ def _whitened(support: Tensor, labels: Tensor, query: Tensor, ways: int) -> tupl
     shrink = (a / (a + b * values.unsqueeze(-1))).sqrt() - 1  # (..., r, 1)
 
     def whiten(x: Tensor) -> Tensor:
-        return (x + (x @ directions.mT) @ (shrink * directions)) / a.sqrt()
+        along = x @ directions.to(x.dtype).mT
+        return (x + along @ (shrink * directions).to(x.dtype)) / a.sqrt().to(x.dtype)
 
     return whiten(support), whiten(query)

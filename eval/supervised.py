@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor
 
-from eval.encoder_inputs import plain_inputs
-from eval.features import BATCH_SIZE
 from eval.fine_tune import FROM_SCRATCH, train_classifier
+from eval.fine_tuned import score_tuned
 from eval.labelled import LabelledData
-from eval.prediction import Prediction
-from eval.score import Score, scored
+from eval.score import Score
 from eval.splits import Split
-from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
 
 SUPERVISED = "supervised"
@@ -56,16 +52,7 @@ def supervised_scores(
             device=device,
             **FROM_SCRATCH,
         )
-        model = tuned.model
-
-        def logits(part: Source, ids: Tensor, model: torch.nn.Module = model) -> Tensor:
-            inputs = plain_inputs(encoder, part, device)
-            with torch.no_grad():
-                return torch.cat([model(inputs(some)).float().cpu() for some in ids.split(BATCH_SIZE)])
-
-        scores = data.gather(split.test, logits)
-        prediction = Prediction(tuned.classes[scores.argmax(1)], scores, tuned.selected)
-        found.append((seed, scored(SUPERVISED, split, data.labels[split.test], prediction)))
+        found.append((seed, score_tuned(SUPERVISED, tuned, encoder, data, split, device)))
         if progress is not None:
             progress(len(found), len(jobs))
     return found

@@ -143,6 +143,64 @@ def linear_eval(
     )
 
 
+@app.command("few-shot")
+def few_shot(
+    encoder: Annotated[Path, typer.Argument(help="An encoder.safetensors, or the run's folder.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="Other data than it was pretrained on, e.g. data.path=photos"),
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Folder for few-shot.json; by default the encoder's.")] = None,
+    shots: Annotated[str, typer.Option(help="Labels per class: the points of the label-efficiency curve.")] = "1,5,20",
+    labels: Annotated[str | None, typer.Option(help="Shares of each class's labels besides, e.g. 1%,10%.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of random splits and of random-weights encoders.")] = 10,
+    probes: Annotated[
+        str | None,
+        typer.Option(
+            help="Of 'prototype euclidean', 'prototype standardized', 'prototype cosine', 'prototype mahalanobis', "
+            "ridge, logistic and knn; by default prototypes and ridge."
+        ),
+    ] = None,
+    ways: Annotated[int, typer.Option(min=2, help="Classes of an episode.")] = 5,
+    queries: Annotated[int, typer.Option(min=1, help="Query samples of each class in an episode.")] = 15,
+    episodes: Annotated[int, typer.Option(min=0, help="Number of episodes; 0 leaves them out.")] = 600,
+    unknown: Annotated[str | None, typer.Option(help="Names or numbers of classes to be unknown, e.g. 17.")] = None,
+    unknown_classes: Annotated[int, typer.Option(min=0, help="Leave so many classes out, drawn for each seed.")] = 0,
+    fine_tune: Annotated[
+        bool | None, typer.Option("--fine-tune/--no-fine-tune", help="Train end to end, too; by default for scenes.")
+    ] = None,
+    from_head: Annotated[
+        bool, typer.Option("--from-head", help="Fine-tune from the projection head's first layer, as SimCLR v2.")
+    ] = False,
+    cache: Annotated[bool, typer.Option(help="Keep features in OUTPUT/features, for the next evaluation.")] = True,
+) -> None:
+    """Judge an encoder with a few labels: prototypes, k-shot probes, episodes, fine-tuning and unknown classes.
+
+    Example: [bold]simclr few-shot runs/indian-pines --shots 5,20 --unknown-classes 4[/bold]
+    """
+    from eval.few_shot_command import run_few_shot
+    from simclr.memory import keep_freed_memory
+
+    keep_freed_memory()
+    run_few_shot(
+        encoder,
+        overrides or [],
+        output=output,
+        shots=shots,
+        labels=labels,
+        seeds=seeds,
+        probes=probes,
+        ways=ways,
+        queries=queries,
+        episodes=episodes,
+        unknown=unknown,
+        unknown_classes=unknown_classes,
+        fine_tune=fine_tune,
+        from_head=from_head,
+        cache=cache,
+    )
+
+
 @app.command()
 def verify(
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the same numbers as JSON.")] = None,

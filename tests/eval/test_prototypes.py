@@ -69,7 +69,7 @@ def test_a_batch_of_episodes_is_each_of_them_alone(distance):
     x, labels, query = (torch.stack([p[i] for p in parts]) for i in range(3))
     together = prototype_distances(x, labels, query, 3, distance)
     for i, part in enumerate(parts):
-        torch.testing.assert_close(together[i], prototype_distances(*part, 3, distance))
+        torch.testing.assert_close(together[i], prototype_distances(*part, 3, distance), rtol=1e-5, atol=1e-5)
 
 
 def test_one_sample_a_class_has_no_covariance():

@@ -1,0 +1,225 @@
+"""`simclr few-shot`: from an encoder file to few-shot.json and tables."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from eval.command import data_section, shares_of, shots_of
+from eval.feature_cache import FeatureCache
+from eval.few_shot import ALL_PROBES, DEFAULT_PROBES, few_shot
+from eval.summary import write_result
+from eval.unknown import class_ids
+from simclr.build import build_source
+from simclr.data import SceneSource, Source
+from simclr.encoder_file import FrozenEncoder, load_encoder, load_head
+from simclr.errors import InputError
+
+RANKS = {
+    "auroc": "AUROC",
+    "fpr95 (known positive)": "FPR95 known",
+    "fpr95 (unknown positive)": "FPR95 unkn.",
+    "oscr": "OSCR",
+}
+DECISIONS = {
+    "open_oa": "open OA",
+    "known_accuracy": "known",
+    "unknown_recall": "unknown",
+    "macro_f1": "macro F1",
+    "mapping_error": "map error",
+}
+
+
+def run_few_shot(
+    path: Path,
+    overrides: Sequence[str] = (),
+    *,
+    output: Path | None = None,
+    shots: str = "1,5,20",
+    labels: str | None = None,
+    seeds: int = 10,
+    probes: str | None = None,
+    ways: int = 5,
+    queries: int = 15,
+    episodes: int = 600,
+    unknown: str | None = None,
+    unknown_classes: int = 0,
+    fine_tune: bool | None = None,
+    from_head: bool = False,
+    cache: bool = True,
+) -> None:
+    """Judge an encoder file with a few labels, and write what came out.
+
+    Args:
+        path: encoder file or run folder.
+        overrides: ``data.KEY=VALUE``, applied to the data section that the encoder was pretrained with.
+        output: folder for few-shot.json; by default the encoder's.
+        shots: comma-separated numbers of labels per class.
+        labels: comma-separated shares of each class's labels, such as ``1%,10%``.
+        seeds: number of splits and of encoders with random weights.
+        probes: comma-separated names of ``eval.few_shot.ALL_PROBES``.
+        ways, queries, episodes: of the episodes.
+        unknown: comma-separated names or numbers of classes that are unknown.
+        unknown_classes: so many are drawn for each seed.
+        fine_tune: train end to end, too; by default for scenes.
+        from_head: fine-tune from the first layer of the projection head.
+        cache: keep features in the folder ``features`` of the output, and use those that are there.
+
+    Raises:
+        InputError: what was given does not fit together.
+    """
+    encoder = load_encoder(path)
+    data = data_section(encoder, overrides)
+    source, test_source = build_source(data), build_source(data, "test")
+    assert source is not None
+    if source.in_chans != encoder.preprocess.in_chans:
+        raise InputError(
+            f"the encoder takes {encoder.preprocess.in_chans} bands, but {source.name} has {source.in_chans}: "
+            "judge it on data of the same bands"
+        )
+    own = same_samples(encoder, source)
+    if output is None and overrides:
+        raise InputError(f"{source.name} may not be what the encoder was pretrained on: give --output FOLDER")
+    folder = output or (path if path.is_dir() else path.parent)
+    folder.mkdir(parents=True, exist_ok=True)
+    device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
+    assert device is not None
+    chosen = _names(probes)
+    started = time.perf_counter()
+    with Console(stderr=True).status("reading …") as status:
+
+        def show(what: str, done: int, total: int) -> None:
+            status.update(f"{what} {done:,}/{total:,} · {time.perf_counter() - started:,.0f} s")
+
+        result = few_shot(
+            encoder.to(device),
+            source,
+            test_source,
+            shots=shots_of(shots) or (),
+            shares=shares_of(labels),
+            seeds=range(seeds),
+            probes=chosen,
+            ways=ways,
+            queries=queries,
+            episodes=episodes,
+            unknown=() if unknown is None else class_ids(unknown.split(","), source),
+            unknown_classes=unknown_classes,
+            fine_tune=fine_tune,
+            head=load_head(path) if from_head else None,
+            cache=FeatureCache(folder / "features" if cache else None),
+            device=device,
+            exclude=None if own else (),
+            transductive=own and test_source is None,
+            command=shlex.join(["simclr", *sys.argv[1:]]),
+            progress=show,
+        )
+    result["encoder"] |= {"file": str(path), "created": encoder.metadata["created"], "git": encoder.metadata["git"]}
+    result["seconds"] = round(time.perf_counter() - started, 1)
+    write_result(result, folder / "few-shot.json")
+    print_few_shot(result, Console())
+
+
+def same_samples(encoder: FrozenEncoder, source: Source) -> bool:
+    """Whether pretraining saw these samples: of a scene the same pixels, whatever their labels are called.
+
+    Files tell by their number and classes; a scene by its size, since another ground truth may lie on the same cube.
+    """
+    seen = encoder.metadata["source"]
+    if isinstance(source, SceneSource):
+        return seen["samples"] == len(source) and seen["patch_size"] is not None
+    return (seen["samples"], seen["classes"]) == (len(source), list(source.class_names))
+
+
+def print_few_shot(result: Mapping[str, Any], console: Console) -> None:
+    """Tables of the closed set, the episodes and the unknown classes, then what was left out."""
+    name, n = result["source"]["name"], len(result["seeds"])
+    seen = ", pretraining saw the test samples unlabelled" if result["transductive"] else ""
+    rows = [r for r in result["rows"] if r["metric"] == "oa"]
+    amounts = list(dict.fromkeys((r["shots"], r["labels"]) for r in rows))
+    table = _table(f"{name}: accuracy in %, mean ± sd over {n} seeds{seen}", "probe")
+    for shots, share in amounts:
+        table.add_column(f"{100 * share:g} %" if shots is None else f"{shots} shot{'s' * (shots > 1)}", justify="right")
+    for key in dict.fromkeys((r["representation"], r["probe"]) for r in rows):
+        mine = {(r["shots"], r["labels"]): r for r in rows if (r["representation"], r["probe"]) == key}
+        table.add_row(*key, *(_cell(mine.get(a)) for a in amounts), style="bold" if key[0] == "pretrained" else "")
+    console.print(table)
+
+    for setting in dict.fromkeys((e["ways"], e["queries"], e["episodes"]) for e in result["episodes"]):
+        found = result["episodes"]
+        ways, queries, count = setting
+        table = _table(f"{ways}-way episodes, {queries} queries a class: mean of {count} ± 95 % interval", "distance")
+        shots = list(dict.fromkeys(e["shots"] for e in found))
+        for k in shots:
+            table.add_column(f"{k}-shot", justify="right")
+        for representation in dict.fromkeys(e["representation"] for e in found):
+            mine = {e["shots"]: e["accuracy"] for e in found if e["representation"] == representation}
+            for distance in mine[shots[0]]:
+                cells = [_episode(mine[k][distance]) for k in shots]
+                table.add_row(representation, distance, *cells, style="bold" if representation == "pretrained" else "")
+        console.print(table)
+
+    for shots in dict.fromkeys(r["shots"] for r in result["open_set"]):
+        these = [r for r in result["open_set"] if r["shots"] == shots]
+        _print_open(these, f"unknown classes, {shots} shots, %, mean ± sd over {n} seeds", console)
+    for skip in result["skipped"]:
+        console.print(Text(f"{skip['what']} was left out: {skip['why']}"))
+    left_out = dict.fromkeys(c for s in result["splits"] for c in s["left_out"])
+    if left_out:
+        console.print(Text(f"classes left out, fewer than two samples: {', '.join(left_out)}"))
+    if result["damaged"]:
+        console.print(Text(f"{len(result['damaged'])} damaged images were left out"))
+
+
+def _print_open(rows: Sequence[Mapping[str, Any]], title: str, console: Console) -> None:
+    for metrics, thresholds, heading in ((RANKS, (None,), "scores"), (DECISIONS, ("quantile", "weibull"), "decisions")):
+        table = _table(f"{heading}: {title}", "score")
+        for head in metrics.values():
+            table.add_column(head, justify="right")
+        for key in dict.fromkeys((r["representation"], r["probe"], r["threshold"]) for r in rows):
+            if key[2] not in thresholds:
+                continue
+            mine = {r["metric"]: r for r in rows if (r["representation"], r["probe"], r["threshold"]) == key}
+            label = key[1] if key[2] is None else f"{key[1]}, {key[2]}"
+            table.add_row(
+                key[0], label, *(_cell(mine[m]) for m in metrics), style="bold" if key[0] == "pretrained" else ""
+            )
+        console.print(table)
+
+
+def _table(title: str, second: str) -> Table:
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("", no_wrap=True)
+    table.add_column(second, no_wrap=True)
+    return table
+
+
+def _cell(row: Mapping[str, Any] | None) -> str:
+    if row is None or row["mean"] is None:
+        return "–"
+    return f"{100 * row['mean']:.1f}" + ("" if row["sd"] is None else f" ±{100 * row['sd']:.1f}")
+
+
+def _episode(accuracy: Mapping[str, Any]) -> str:
+    low_high = accuracy["ci95"]
+    half = "" if low_high is None else f" ±{50 * (low_high[1] - low_high[0]):.1f}"
+    return f"{100 * accuracy['mean']:.1f}{half}"
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    if text is None:
+        return DEFAULT_PROBES
+    names = tuple(part.strip() for part in text.split(","))
+    for name in names:
+        if name not in ALL_PROBES:
+            raise InputError(f"--probes names {name!r}, but there are {', '.join(ALL_PROBES)}")
+    return names
