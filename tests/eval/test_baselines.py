@@ -1,9 +1,13 @@
+import pytest
 import torch
+from sklearn.decomposition import PCA
 
-from eval.baselines import raw_features, window_mean
+from eval.baselines import calibrated_twin, fit_pca, raw_features, window_mean
 from simclr.data.preprocess import fit_preprocess
 from simclr.data.scene import SceneSource
 from simclr.data.tensor_source import TensorSource
+from simclr.encoder import random_encoder
+from simclr.encoder_file import FrozenEncoder
 
 
 def test_small_photographs_are_their_pixels():
@@ -39,3 +43,31 @@ def test_the_window_mean_is_the_mean_of_the_encoders_input():
     torch.testing.assert_close(
         window_mean(preprocess, source, ids, batch_size=2), preprocess(source[ids]).mean((2, 3)), atol=1e-4, rtol=0
     )
+
+
+@pytest.mark.parametrize("shape", [(40, 7), (9, 30)])
+def test_principal_components_are_those_of_scikit_learn(shape):
+    x = torch.randn(*shape, generator=torch.Generator().manual_seed(0)) * torch.arange(1, shape[1] + 1)
+    mean, directions = fit_pca(x, 5)
+    reference = PCA(5).fit(x.double().numpy())
+    expected = torch.from_numpy(reference.components_).float().T
+    torch.testing.assert_close(mean, torch.from_numpy(reference.mean_).float())
+    torch.testing.assert_close((directions * expected).sum(0).abs(), torch.ones(5), atol=1e-4, rtol=0)
+    assert fit_pca(x[:4], 5)[1].shape == (shape[1], 3)
+
+
+def test_a_calibrated_twin_has_the_statistics_of_the_inputs_and_the_weights_of_its_seed():
+    images = torch.randint(0, 256, (300, 3, 6, 6), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    source = TensorSource(images)
+    options = {"name": "resnet8", "in_chans": 3, "width": 4, "stem": "small"}
+    network = random_encoder(9, **options)
+    encoder = FrozenEncoder(network, fit_preprocess(source), {"encoder": options, "feature_dim": network.feature_dim})
+    twin, plain = calibrated_twin(encoder, 1, source), encoder.random_twin(1)
+    for (name, found), (_, expected) in zip(twin.named_parameters(), plain.named_parameters()):
+        assert found.equal(expected), name
+    before = plain.encoder.conv1(plain.preprocess(images))
+    norm = twin.encoder.bn1
+    torch.testing.assert_close(norm.running_mean, before.mean((0, 2, 3)), rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(norm.running_var, before.var((0, 2, 3)), rtol=1e-3, atol=1e-4)
+    assert not any(module.training for module in twin.modules())
+    assert calibrated_twin(encoder, 1, source)(images[:2] / 255).equal(twin(images[:2] / 255))
