@@ -66,7 +66,7 @@ def _about(result: Mapping[str, Any], split: str) -> str:
         text += f"\ntest pixels inside / touching a training patch: {inside} / {touching} %"
     left_out = list(dict.fromkeys(name for s in mine for name in s["left_out"]))
     if left_out:
-        text += f"\nclasses that cannot be shared, left out: {', '.join(left_out)}"
+        text += f"\nclasses left out, as they cannot be shared (with at least one seed): {', '.join(left_out)}"
     return text
 
 

@@ -4,7 +4,7 @@ import statistics
 import pytest
 from scipy import stats
 
-from eval.summary import interval, mean_sd, paired, write_result
+from eval.summary import gaps, interval, mean_sd, paired, write_result
 
 
 def test_mean_sd_and_interval():
@@ -27,6 +27,32 @@ def test_a_single_value_stands_against_every_seed():
     assert random["per_seed"] == pytest.approx([0.4, 0.3])
     assert raw["per_seed"] == pytest.approx([0.2])
     assert (raw["sd"], raw["ci95"]) == (None, None)
+
+
+def test_the_gap_is_random_minus_block_of_the_same_row_and_seed():
+    key = {"probe": "ridge", "labels": None, "metric": "oa"}
+    table = [
+        {"representation": "raw", **key, "shots": 5, "split": "random", "per_seed": [0.9, 0.7]},
+        {"representation": "raw", **key, "shots": 5, "split": "block", "per_seed": [0.4, 0.6]},
+        {"representation": "raw", **key, "shots": 9, "split": "random", "per_seed": [0.9, 0.7]},
+        {"representation": "pca", **key, "shots": 9, "split": "block", "per_seed": [0.1, 0.2]},
+    ]
+    (gap,) = gaps(table)
+    assert (gap["representation"], gap["shots"]) == ("raw", 5)
+    assert gap["per_seed"] == pytest.approx([0.5, 0.1])
+    assert gap["mean"] == pytest.approx(0.3)
+
+
+def test_training_from_scratch_stands_against_the_headline_probe():
+    key = {"shots": 5, "labels": None, "split": "block", "metric": "oa"}
+    table = [
+        {"representation": "pretrained", "probe": "ridge", **key, "per_seed": [0.9]},
+        {"representation": "pretrained", "probe": "knn", **key, "per_seed": [0.8]},
+        {"representation": "supervised", "probe": "supervised", **key, "per_seed": [0.5]},
+    ]
+    (difference,) = paired(table, "knn")
+    assert (difference["difference"], difference["probe"]) == ("pretrained - supervised", "knn")
+    assert difference["mean"] == pytest.approx(0.3)
 
 
 def test_a_written_result_is_read_back_whole(tmp_path):

@@ -1,5 +1,6 @@
 """What a user sees: bad input is one line and exit status 2."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -98,6 +99,9 @@ def test_encoder_mistakes(simclr, tmp_path):
     refuse(simclr("linear-eval", encoder, "train.epochs=3"), "train.epochs", "data.path=FOLDER")
     refuse(simclr("linear-eval", encoder, "--shots", "many"), "--shots")
     refuse(simclr("linear-eval", encoder, "--probes", "svm"), "svm", "ridge")
+    refuse(simclr("linear-eval", encoder, "--split", "blocks"), "blocks", "random, block, a split file")
+    refuse(simclr("linear-eval", encoder, "--split", "none.json"), "none.json", "cannot be read")
+    refuse(simclr("linear-eval", encoder, "--labels", "150%"), "150%", "1%,10%")
     refuse(simclr("linear-eval", tmp_path / "nothing"), "no encoder file")
     encoder.write_bytes(encoder.read_bytes()[:5000])
     refuse(simclr("linear-eval", encoder), "damaged or cut short")
@@ -108,7 +112,7 @@ def test_the_whole_way_on_the_digits(simclr, tmp_path):
     status, stdout, _ = simclr("pretrain", "digits", "train.epochs=1", "--output", run)
     assert status == 0
     assert "encoder.safetensors" in stdout
-    status, stdout, stderr = simclr("linear-eval", run, "--seeds", "2", "--probes", "ridge,knn")
+    status, stdout, stderr = simclr("linear-eval", run, "--no-supervised", "--seeds", "2", "--probes", "ridge,knn")
     assert status == 0, stderr
     for word in ("pretrained", "random", "raw", "points"):
         assert word in stdout
@@ -117,7 +121,8 @@ def test_the_whole_way_on_the_digits(simclr, tmp_path):
     # also when the same data are read in another way.
     assert result["transductive"] is True
     assert result["excluded"]["samples"] > 100
-    assert simclr("linear-eval", run, "data.workers=0", "--seeds", "1", "--probes", "knn")[0] == 0
+    assert {row["representation"] for row in result["rows"]} == {"pretrained", "random", "raw", "pca"}
+    assert simclr("linear-eval", run, "data.workers=0", "--no-supervised", "--seeds", "1", "--probes", "knn")[0] == 0
     assert json.loads((run / "result.json").read_text())["excluded"] == result["excluded"]
 
 
@@ -158,6 +163,30 @@ def test_views_and_plan(simclr, tmp_path):
     for word in ("samples of digits", "augmentation", "optimizer", "images/s", "GiB"):
         assert word in stdout
     assert json.loads(plan.read_text())["data"]["samples"] == 1797
+
+
+def test_a_kept_split_gives_the_same_numbers_again_and_a_planted_leak_is_refused(simclr, tmp_path):
+    run, quick = tmp_path / "run", ("--no-supervised", "--probes", "ridge", "--seeds", "1")
+    assert simclr("pretrain", "digits", "train.max_steps=2", "--output", run)[0] == 0
+    assert simclr("linear-eval", run, "--labels", "10%", "--keep-splits", *quick)[0] == 0
+    first = json.loads((run / "result.json").read_text())
+    assert first["features"][0]["extracted"] > 1000
+    (file,) = (run / "splits").iterdir()
+    assert file.name == "random-10-percent-seed-0.json"
+    assert simclr("linear-eval", run, "--split", file, *quick)[0] == 0
+    again = json.loads((run / "result.json").read_text())
+    assert again["features"][0]["extracted"] == 0
+    assert again["splits"][0]["sha256"] == json.loads(file.read_text())["sha256"]
+    assert again["splits"][0]["sha256_test"] == first["splits"][0]["sha256_test"]
+    for old, new in zip(first["rows"], again["rows"]):
+        assert (old["representation"], old["per_seed"]) == (new["representation"], new["per_seed"])
+        assert (old["split"], new["split"]) == ("random", "random-10-percent-seed-0")
+    content = json.loads(file.read_text())
+    content["test"] = content["train"]
+    del content["sha256"]
+    content["sha256"] = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    file.write_text(json.dumps(content))
+    refuse(simclr("linear-eval", run, "--split", file, *quick), "training and test part", "share")
 
 
 def test_recipes_are_listed(simclr):
