@@ -13,6 +13,7 @@ from torch import Tensor
 
 from augment import checks
 from augment.base import IntensityOperation, per_sample
+from augment.color_affine import color_affine
 from augment.luma import luma
 
 BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)
@@ -161,16 +162,23 @@ class RandomColorJitter(IntensityOperation):
     Equal to torchvision's ColorJitter with factors and order drawn for each image. It is defined on images in 0..1 and
     clamps to 0..1 after brightness, contrast and saturation, as torchvision does.
 
+    ``mode="fast"`` takes one affine map of the colours of each image instead (``color_affine``), with the same factors
+    and orders, in a third of the time. On photographs with SimCLR's factors of strength 0.5 the two differ by 6.4 grey
+    levels of 255 on average (median 2.2, 99th percentile 50), nearly all of it by hue; the jitter itself
+    changes 21.5 (``python -m benchmarks augmentation``).
+
     Args:
         brightness: factor uniform in [max(0, 1 - b), 1 + b], or in the pair given; 0 leaves it out.
         contrast: likewise.
         saturation: likewise; needs 3 bands.
         hue: shift uniform in [-h, h] turns, h at most 0.5, or in the pair given; 0 leaves it out; needs 3 bands.
         p: probability per sample.
+        mode: "exact" or "fast"; images of one band are always exact.
         keepdim: kornia's: give a (C, H, W) input back as (C, H, W).
 
     Raises:
-        ValueError: if a range is out of bounds or ``p`` no probability; at the call, if the bands do not suit.
+        ValueError: if a range is out of bounds, ``p`` no probability or ``mode`` unknown; at the call, if the bands do
+            not suit.
     """
 
     def __init__(
@@ -180,11 +188,14 @@ class RandomColorJitter(IntensityOperation):
         saturation: float | Sequence[float] = 0.0,
         hue: float | Sequence[float] = 0.0,
         p: float = 0.8,
+        mode: str = "exact",
         keepdim: bool = False,
     ) -> None:
+        if mode not in ("exact", "fast"):
+            raise ValueError(f'mode is {mode!r}, but must be "exact" or "fast".')
         given = (brightness, contrast, saturation, hue)
         ranges = {name: _factor_range(name, value) for name, value in zip(_NAMES, given)}
-        super().__init__(p, keepdim, **ranges)
+        super().__init__(p, keepdim, **ranges, mode=mode)
         neutral = ((1.0, 1.0), (1.0, 1.0), (1.0, 1.0), (0.0, 0.0))
         self._steps = [i for i, name in enumerate(_NAMES) if ranges[name] != neutral[i]]
 
@@ -211,6 +222,8 @@ class RandomColorJitter(IntensityOperation):
         return {_NAMES[step]: float(f"{factors[step]:.3g}") for step in parameters["order"][row].tolist()}
 
     def operate(self, x: Tensor, parameters: dict[str, Tensor], flags: dict[str, Any]) -> Tensor:
+        if flags["mode"] == "fast" and x.shape[1] == 3:
+            return color_affine(x, parameters["factors"], parameters["order"])
         return color_jitter(x, parameters["factors"], parameters["order"], HUE in self._steps)
 
 

@@ -9,7 +9,19 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
 from augment import RandomColorJitter
-from augment.color_jitter import BRIGHTNESS, CONTRAST, HUE, SATURATION, adjust_hue, blend, color_jitter
+from augment.color_affine import color_affine
+from augment.color_jitter import (
+    BRIGHTNESS,
+    CONTRAST,
+    HUE,
+    SATURATION,
+    _all_at_once,
+    _order_by_order,
+    adjust_hue,
+    blend,
+    color_jitter,
+)
+from augment.luma import luma
 
 TORCHVISION = {
     BRIGHTNESS: F.adjust_brightness,
@@ -85,6 +97,48 @@ def test_neutral_factors_change_nothing():
     torch.testing.assert_close(adjust_hue(x, zero), x, atol=1e-6, rtol=0)
 
 
+def test_looking_at_the_orders_changes_no_bit():
+    """A GPU takes the steps without looking, a CPU order by order."""
+    x, factors = images(48, 3), torch.rand(48, 4) + 0.5
+    factors[:, HUE] = torch.rand(48) - 0.5
+    order = torch.stack([torch.randperm(4) for _ in range(48)])
+    assert torch.equal(_order_by_order(x.clone(), factors, order), _all_at_once(x, factors, order, hue=True))
+    order = torch.stack([torch.randperm(3) for _ in range(48)])
+    assert torch.equal(_order_by_order(x.clone(), factors, order), _all_at_once(x, factors, order, hue=False))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**6))
+def test_the_fast_mode_equals_torchvision_where_nothing_is_clamped_and_hue_stays(seed):
+    generator = torch.Generator().manual_seed(seed)
+    x = 0.4 + 0.2 * torch.rand(8, 3, 6, 7, generator=generator)
+    factors = 0.8 + 0.4 * torch.rand(8, 4, generator=generator)
+    order = torch.stack([torch.randperm(3, generator=generator) for _ in range(8)])
+    torch.testing.assert_close(
+        color_affine(x, factors, order), torchvision_jitter(x, factors, order), atol=1e-5, rtol=0
+    )
+
+
+def test_the_fast_modes_hue_keeps_luma_and_greys_and_turns_as_torchvisions_does():
+    x = 0.5 + 0.05 * (torch.rand(5, 3, 6, 6) - 0.5)
+    factors, order = torch.tensor([[1.0, 1.0, 1.0, s] for s in (-0.5, -0.1, 0.0, 0.1, 0.3)]), torch.full((5, 1), HUE)
+    out = color_affine(x, factors, order)
+    torch.testing.assert_close(luma(out), luma(x), atol=1e-5, rtol=0)
+    torch.testing.assert_close(color_affine(luma(x).repeat(1, 3, 1, 1), factors, order), luma(x).expand(-1, 3, -1, -1))
+    torch.testing.assert_close(out[2], x[2])
+    change, reference = (out - x)[[1, 3]], (torchvision_jitter(x, factors, order) - x)[[1, 3]]
+    cosine = torch.nn.functional.cosine_similarity(change.flatten(1), reference.flatten(1))
+    assert (cosine > 0.5).all()
+
+
+def test_modes_draw_the_same_and_one_band_is_always_exact():
+    for bands, arguments in ((3, {"brightness": 0.2, "hue": 0.1}), (1, {"brightness": 0.2, "contrast": 0.3})):
+        exact, fast = (RandomColorJitter(**arguments, p=1.0, mode=mode) for mode in ("exact", "fast"))
+        x = images(6, 5, bands)
+        drawn = exact.forward_parameters(x.shape)
+        assert torch.equal(exact(x, params=drawn), fast(x, params=drawn)) == (bands == 1)
+
+
 def test_factors_are_distributed_as_torchvisions():
     arguments = {"brightness": 0.4, "contrast": (0.2, 0.9), "saturation": 1.3, "hue": 0.1}
     torch.manual_seed(0)
@@ -116,6 +170,7 @@ def test_a_step_of_no_width_is_left_out():
         ({"contrast": (1.2, 0.8)}, "must increase"),
         ({"contrast": "strong"}, "contrast"),
         ({"p": 1.2}, "p is 1.2"),
+        ({"mode": "quick"}, 'mode is .quick., but must be "exact" or "fast"'),
     ],
 )
 def test_bad_arguments_are_refused(arguments, message):

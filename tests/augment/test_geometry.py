@@ -21,6 +21,17 @@ def test_rotate90_equals_torch_per_sample():
     assert torch.equal(rotate90(PATCHES, turns), expected)
 
 
+def test_rotate90_mirrors_first_in_the_same_move():
+    turns = torch.arange(4).repeat(4)
+    up, side = torch.arange(16) % 8 >= 4, torch.arange(16) >= 8
+    x = torch.rand(16, 2, 5, 5)
+    expected = []
+    for image, k, y, z in zip(x, turns.tolist(), up.tolist(), side.tolist()):
+        image = image.flip(-2) if y else image
+        expected.append(torch.rot90(image.flip(-1) if z else image, k, (-2, -1)))
+    assert torch.equal(rotate90(x, turns, up, side), torch.stack(expected))
+
+
 def test_rotation90_draws_all_turns_alike_and_wants_squares():
     u = torch.linspace(0, 1 - 2.0**-24, 4000).view(-1, 1)
     turns = RandomRotation90().compute_parameters(u, (4000, 1, 3, 3))["turns"]

@@ -6,7 +6,16 @@ import pytest
 import torch
 from kornia.augmentation import AugmentationSequential
 
-from augment import OPERATIONS, Address, RandomHorizontalFlip, Views, build_views, permutation
+from augment import (
+    OPERATIONS,
+    Address,
+    RandomHorizontalFlip,
+    RandomResizedCrop,
+    RandomVerticalFlip,
+    Views,
+    build_views,
+    permutation,
+)
 
 PHOTO = {
     "resized_crop": {"size": 17, "scale": [0.2, 1.0], "ratio": [0.75, 1.3333]},
@@ -92,14 +101,37 @@ def test_operations_draw_independently_of_each_other():
     assert torch.equal(alone, both(x, ids, 0))
 
 
-def test_views_are_the_operations_on_the_addressed_uniforms():
-    views, x, ids = case("photo", n=16)
+@pytest.mark.parametrize("name", CASES)
+def test_views_are_the_operations_on_the_addressed_uniforms(name):
+    views, x, ids = case(name, n=16)
     expected = x.repeat(2, 1, 1, 1)
     address = Address(0, 5, ids.repeat(2), torch.arange(2).repeat_interleave(16))
     for name, operation in views.operations.items():
         uniforms = address.uniform(name, 1 + operation.draws(expected.shape))
         expected = operation(expected, params=operation.forward_parameters(expected.shape, uniforms=uniforms))
     torch.testing.assert_close(views(x, ids, 5).flatten(0, 1), expected, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_views_do_not_depend_on_the_parts_in_which_they_are_drawn(name, monkeypatch):
+    views, x, ids = case(name, n=9)
+    whole = views(x, ids, 0)
+    monkeypatch.setattr("augment.execute._CPU_VALUES", 2 * 2 * x[0].numel())
+    assert torch.equal(views(x, ids, 0), whole)
+    assert whole.flatten(0, 1).is_contiguous(memory_format=torch.channels_last)
+    assert views(x[:0], ids[:0], 0).shape == (2, 0, *whole.shape[2:])
+
+
+def test_flips_cancel_in_the_crop_as_they_do_alone():
+    crop, flips = RandomResizedCrop(7), [RandomHorizontalFlip(), RandomVerticalFlip(), RandomHorizontalFlip()]
+    x, ids = torch.rand(32, 3, 9, 9), torch.arange(32)
+    names = ("crop", "first", "second", "third")
+    views = Views(dict(zip(names, [crop, *flips])), views=1, seed=0)
+    address, expected = views.address(ids, 0), x
+    for name, operation in zip(names, [crop, *flips]):
+        u = address.uniform(name, 1 + operation.draws(x.shape))
+        expected = operation(expected, params=operation.forward_parameters(expected.shape, uniforms=u))
+    torch.testing.assert_close(views(x, ids, 0)[0], expected, atol=1e-6, rtol=0)
 
 
 def test_before_and_after_frame_the_operations():

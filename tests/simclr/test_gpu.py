@@ -31,6 +31,19 @@ def test_views_on_the_gpu_are_those_of_the_cpu(recipe):
 
 
 @pytest.mark.parametrize("micro_batch", ["null", "6"])
+@pytest.mark.parametrize("recipe", ["digits", "indian-pines"])
+def test_drawing_views_never_waits_for_the_gpu(recipe):
+    inputs = build_inputs(read_recipe(recipe), torch.device("cuda"))
+    ids = torch.arange(64, device="cuda")
+    batch = inputs.source[ids]
+    inputs.augment(batch, ids, 0)  # constants go to the device once
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        inputs.augment(batch, ids, 1)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
 def test_streamed_photographs_train_on_the_gpu(tmp_path, precision, micro_batch):
     (tmp_path / "photos").mkdir()
