@@ -222,6 +222,11 @@ def build_loss_options(loss: Loss, source: Source) -> Callable[[Tensor], dict[st
         return lambda ids: options
     if not isinstance(source, SceneSource):
         raise InputError(f"loss.negative_distance is {distance}, but {source.name} is no scene: leave it out")
+    if distance >= max(source.height, source.width):
+        raise InputError(
+            f"loss.negative_distance is {distance}, but {source.name} has {source.height}x{source.width} pixels: "
+            "no two are so far apart"
+        )
 
     def apart(a: Tensor, b: Tensor) -> Tensor:
         return ((a[:, None, 0] - b[:, 0]).abs() >= distance) | ((a[:, None, 1] - b[:, 1]).abs() >= distance)

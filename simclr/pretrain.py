@@ -145,13 +145,13 @@ def pretrain(
             micro_batches = [MicroBatch(*part, epoch) for part in zip(batch.split(sizes), ids.split(sizes))]
             h, z = project_without_graph(project, micro_batches, model) if caching else project(micro_batches[0])
             loss = nt_xent(z, **loss_options(ids), check=False)  # a NaN is explained below
-            value = loss.item()
-            if not math.isfinite(value):
-                why = explain_divergence(_draw(augment, micro_batches), h, model, lr=optimizer.param_groups[0]["lr"])
-                raise DivergenceError(_diverged(step, value, why, checkpoints))
             accelerator.backward(loss)  # when caching, only as far as z
             if caching:
                 backward_again(project, micro_batches, z, lambda: accelerator.no_sync(distributed))
+            value = loss.item()  # waits for a GPU, so not before there is nothing left to hand it
+            if not math.isfinite(value):
+                why = explain_divergence(_draw(augment, micro_batches), h, model, lr=optimizer.param_groups[0]["lr"])
+                raise DivergenceError(_diverged(step, value, why, checkpoints))
             set_lr(optimizer, warmup_cosine(step, total_steps, warmup_steps, peak_lr))
             optimizer.step()
             optimizer.zero_grad()

@@ -1,11 +1,12 @@
 """exp(cosine/T) of all pairs of rows, never all at once: tile by tile, and again when needed."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from simclr.low_products import low_products
 
 # Rows and columns of a tile. On a CPU between 256 x 1,024 and 512 x 8,192 all were within 10 % of each other.
 _CPU_TILE = (1024, 2048)
@@ -54,26 +55,30 @@ class Similarities:
     def row_sums(self) -> Tensor:
         """Σ_j E_ij of each own row, (own,)."""
         sums = self.unit.new_zeros(self.own)
-        with _low_products(self.unit, self.low):
-            for tile, e in self._tiles():
-                sums[tile.rows] += e.sum(1)
-                if tile.mirrored:
-                    sums[tile.columns] += e.sum(0)
+        for tile, e in self._tiles():
+            sums[tile.rows] += e.sum(1)
+            if tile.mirrored:
+                sums[tile.columns] += e.sum(0)
         return sums
 
-    def weighted_neighbours(self, r: Tensor) -> Tensor:
-        """Σ_j E_kj (r_k + r_j) u_j of each own row k, (own, dim).
+    def weighted_neighbours(self, r: Tensor, same_image: float = 0.0) -> Tensor:
+        """Σ_j c_kj u_j of each own row k, (own, dim), with c_kj = E_kj (r_k + r_j).
 
         Args:
             r: (N,) in the dtype of ``unit``.
+            same_image: added to c where k and j are different views of the same image.
         """
         found = torch.zeros_like(self.unit[: self.own])
-        # Weights span more powers of ten than float16 has.
-        operand = self._operand(self.unit, torch.bfloat16)
+        # Coefficients span more powers of ten than float16 has.
+        operand = self.unit.to(torch.bfloat16) if self._low_operands else self.unit
         buffer = self._buffer()
-        with _low_products(self.unit, self.low):
-            for tile, e in self._tiles():
-                e *= torch.add(r[tile.rows, None], r[tile.columns], out=buffer[: e.numel()].view_as(e))
+        for tile, e in self._tiles():
+            e *= torch.add(r[tile.rows, None], r[tile.columns], out=buffer[: e.numel()].view_as(e))
+            if same_image:
+                for diagonal in self._same_image(e, tile):
+                    diagonal += same_image
+                _clear_self(e, tile)
+            with low_products(self.unit, self.low):
                 _add_product(found[tile.rows], e, operand[tile.columns])
                 if tile.mirrored:
                     _add_product(found[tile.columns], e.T, operand[tile.rows])
@@ -81,38 +86,46 @@ class Similarities:
 
     def _tiles(self) -> Iterator[tuple[Tile, Tensor]]:
         """Every pair of an own row and a row, two own rows once for both; the tensor is overwritten by the next."""
-        left = self._operand(self.unit[: self.own] / self.temperature, self.low)
-        right = self._operand(self.unit, self.low)
+        left, right = self.unit[: self.own] / self.temperature, self.unit
+        if self._low_operands:
+            left, right = left.to(self.low), right.to(self.low)
         buffer = self._buffer()
         for tile in _grid(self.own, len(self.unit), self.height, self.width):
             a, b = left[tile.rows], right[tile.columns]
             e = buffer[: len(a) * len(b)].view(len(a), len(b))
-            _product(a, b.T, out=e).exp_()
+            with low_products(self.unit, self.low):
+                _product(a, b.T, out=e)
+            e.exp_()
             self._apply_weights(e, tile)
             yield tile, e
 
     def _apply_weights(self, e: Tensor, tile: Tile) -> None:
-        among_own = tile.columns.start < self.own
         if self.weight is not None:
-            w = self.weight(tile.rows, tile.columns).to(e.dtype)
-            if among_own:
-                self._fill_same_image(w, tile, 1.0)
+            w = self.weight(tile.rows, tile.columns)
+            if w.shape != e.shape:
+                raise ValueError(f"negative_weight gives {tuple(w.shape)} for {tuple(e.shape)} pairs of images")
+            w = w.to(e.dtype, copy=True)  # to write on: it may be a view of what the caller keeps
+            for diagonal in self._same_image(w, tile):
+                diagonal.fill_(1.0)
             e *= w
-        if among_own and not self.keep_positives:
-            self._fill_same_image(e, tile, 0.0)
-        if tile.columns.start == tile.rows.start:
-            e.fill_diagonal_(0.0)
+        if not self.keep_positives:
+            for diagonal in self._same_image(e, tile):
+                diagonal.fill_(0.0)
+        _clear_self(e, tile)
 
-    def _fill_same_image(self, e: Tensor, tile: Tile, value: float) -> None:
-        """Where row and column are the same image: on every ``batch``-th diagonal."""
+    def _same_image(self, e: Tensor, tile: Tile) -> Iterator[Tensor]:
+        """Where row and column show the same image: every ``batch``-th diagonal of a tile of own rows, as views."""
+        if tile.columns.start >= self.own:
+            return
         last = e.shape[0] - 1
         first = (tile.rows.start - tile.columns.start + last) % self.batch - last
         for offset in range(first, e.shape[1], self.batch):
-            e.diagonal(offset).fill_(value)
+            yield e.diagonal(offset)
 
-    def _operand(self, x: Tensor, low: torch.dtype | None) -> Tensor:
-        """On CUDA, products take low operands and give float32; a CPU rounds float32 operands by itself."""
-        return x.to(low) if self.low and low and x.device.type == "cuda" else x
+    @property
+    def _low_operands(self) -> bool:
+        """CUDA multiplies low operands into float32; a CPU rounds float32 operands by itself (`low_products`)."""
+        return self.low is not None and self.unit.device.type == "cuda"
 
     def _buffer(self) -> Tensor:
         return self.unit.new_empty(self.height * self.width)
@@ -129,32 +142,20 @@ def _grid(own: int, total: int, height: int, width: int) -> Iterator[Tile]:
             yield Tile(rows, slice(left, min(left + width, total)), False)
 
 
-def _product(a: Tensor, b: Tensor, out: Tensor) -> Tensor:
+def _clear_self(e: Tensor, tile: Tile) -> None:
+    if tile.columns.start == tile.rows.start:
+        e.diagonal().fill_(0.0)
+
+
+def _product(a: Tensor, b: Tensor, out: Tensor) -> None:
     if a.dtype == out.dtype:
-        return torch.mm(a, b, out=out)
-    return torch.mm(a, b, out_dtype=out.dtype, out=out)
+        torch.mm(a, b, out=out)
+    else:
+        torch.mm(a, b, out_dtype=out.dtype, out=out)
 
 
 def _add_product(to: Tensor, a: Tensor, b: Tensor) -> None:
     if b.dtype == to.dtype:
         to.addmm_(a, b)
-    else:
+    else:  # addmm takes no dtype of its result everywhere
         to += torch.mm(a.to(b.dtype), b, out_dtype=to.dtype)
-
-
-@contextmanager
-def _low_products(unit: Tensor, low: torch.dtype | None) -> Iterator[None]:
-    """On a CPU, let float32 products round their operands to bfloat16 where it has instructions for that.
-
-    torch has no product of bfloat16 matrices with a float32 result there, but this switch for the whole process.
-    """
-    if low != torch.bfloat16 or unit.device.type != "cpu":
-        yield
-        return
-    switch = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
-    before = switch.fp32_precision
-    switch.fp32_precision = "bf16"
-    try:
-        yield
-    finally:
-        switch.fp32_precision = before

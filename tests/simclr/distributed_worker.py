@@ -62,11 +62,37 @@ result = {
 }
 
 
-def refusal(z: Tensor) -> str:
+def refusal(z: Tensor, *arguments: object, **options: object) -> str:
     try:
-        return f"returned {nt_xent(z)}"
+        return f"returned {nt_xent(z, *arguments, **options)}"
     except ValueError as error:
         return str(error)
+
+
+def far(a: Tensor, b: Tensor) -> Tensor:
+    return (a[:, None] - b).abs() > 0.2
+
+
+def error_with_options() -> float:
+    """Of the gradient with labels, keys and without positives in the denominator, in parts of different length."""
+    generator = torch.Generator().manual_seed(0)
+    lengths = [4 + 3 * r for r in range(world_size)]
+    everything = torch.randn(2, sum(lengths), 8, generator=generator, dtype=torch.float64).requires_grad_()
+    labels, keys = torch.randint(3, (sum(lengths),), generator=generator), torch.rand(sum(lengths), generator=generator)
+    image = torch.arange(sum(lengths)).repeat(2)
+    rows = torch.nn.functional.normalize(everything.flatten(0, 1), dim=1)
+    logits = rows @ rows.T / 0.3
+    positive = (labels[image, None] == labels[image]) & ~torch.eye(len(rows), dtype=torch.bool)
+    negative = far(keys, keys)[image][:, image] & (labels[image, None] != labels[image])
+    normaliser = logits.masked_fill(~negative, -torch.inf).logsumexp(1, keepdim=True)
+    ((normaliser - logits).where(positive, 0).sum(1) / positive.sum(1)).mean().backward()
+    mine = slice(sum(lengths[:rank]), sum(lengths[: rank + 1]))
+    z = everything.detach()[:, mine].clone().requires_grad_()
+    nt_xent(z, 0.3, decoupled=True, labels=labels[mine], keys=keys[mine], negative_weight=far).backward()
+    assert z.grad is not None
+    assert everything.grad is not None
+    expected = everything.grad[:, mine]
+    return float((z.grad / world_size - expected).norm() / expected.norm())
 
 
 last = rank == world_size - 1
@@ -81,6 +107,17 @@ unfit = {
     "infinity": bad.nan_to_num(torch.inf),
 }
 result["refused"] = {what: from_all(refusal(z if last else fit)) for what, z in unfit.items()}
+some = torch.arange(4)
+options: dict[str, tuple[dict, dict]] = {
+    "temperature": ({"temperature": 0.5}, {"temperature": 0.02}),
+    "decoupled": ({}, {"decoupled": True}),
+    "labels": ({}, {"labels": some}),
+    "int32": ({"labels": some}, {"labels": some.int()}),
+    "keys": ({"keys": some, "negative_weight": far}, {"keys": some[:, None], "negative_weight": far}),
+    "tile": ({}, {"tile": 0}),
+}
+result["refused"] |= {what: from_all(refusal(fit, **kinds[last])) for what, kinds in options.items()}
+result["with options"] = from_all(error_with_options())
 result["after refusals"] = from_all(refusal(fit))
 if accelerator.is_main_process:
     print(json.dumps(result), flush=True)

@@ -32,3 +32,8 @@ def test_without_distance_every_pair_counts():
 def test_photographs_have_no_distance():
     with pytest.raises(InputError, match="no scene"):
         build_loss_options(Loss(negative_distance=3), load_digits())
+
+
+def test_a_distance_beyond_the_scene_is_refused():
+    with pytest.raises(InputError, match="11x7 pixels"):
+        build_loss_options(Loss(negative_distance=11), scene())

@@ -50,12 +50,18 @@ def test_the_known_mistakes_are_found_out_in_every_precision(found):
 
 def test_what_does_not_fit_together_is_an_error_in_every_process(found):
     words = {
-        "dim": "(2, 4, 9)",
-        "views": "(3, 4, 8)",
+        "dim": "(2, n, 9)",
+        "views": "(3, n, 8)",
         "dtype": "float64",
         "axes": "axes",
         "NaN": "NaN",
         "infinity": "infinity",
+        "temperature": "0.02",
+        "decoupled": "True",
+        "labels": "int64",
+        "int32": "int32",
+        "keys": "(n, 1)",
+        "tile": "tile is 0",
     }
     assert found["refused"].keys() == words.keys()
     for what, messages in found["refused"].items():
@@ -63,6 +69,10 @@ def test_what_does_not_fit_together_is_an_error_in_every_process(found):
         assert words[what] in messages[0]
         assert f"process {len(messages) - 1}" in messages[0]
     assert all(message.startswith("returned") for message in found["after refusals"])
+
+
+def test_labels_and_weights_reach_over_processes(found):
+    assert max(found["with options"]) < 1e-12
 
 
 @pytest.mark.parametrize(
