@@ -14,7 +14,7 @@ _before = "none"
 
 @contextmanager
 def low_products(x: Tensor, low: torch.dtype | None) -> Iterator[None]:
-    """Inside, float32 products like those of ``x`` may round operands to bfloat16, if ``low`` is that and ``x`` on a CPU.
+    """Inside, products of float32 matrices may round operands to bfloat16, if ``low`` is that and ``x`` on a CPU.
 
     torch has no product of bfloat16 matrices with a float32 result on a CPU, but a switch for the whole process: it is
     on for as long as any thread is in here, so keep other float32 products out.
