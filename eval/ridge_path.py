@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+TOGETHER = 9
+
 
 def principal_axes(centred: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Features in the coordinates in which their second moments are diagonal: centred = U S Vᵀ gives U S, V and S².
@@ -50,8 +52,11 @@ def ridge_path(x: Tensor, targets: Tensor, alphas: Tensor) -> tuple[Tensor, Tens
     shrink = 1.0 / (squares[None, :] + alphas[:, None])  # (a, r)
     inner = shrink[:, :, None] * (scaled.T @ residual_targets)  # (a, r, t)
     kept = 1.0 - 1.0 / len(x) - scaled.square() @ shrink.T  # 1 - H_ii, (n, a)
-    errors = torch.stack(
-        [((residual_targets - scaled @ b) / kept[:, i, None]).square().mean() for i, b in enumerate(inner)]
-    )
+    errors = []
+    # Some penalties in one product: many times faster than each alone.
+    for some, b in zip(kept.split(TOGETHER, 1), inner.split(TOGETHER)):
+        predicted = (scaled @ b.permute(1, 0, 2).flatten(1)).view(len(x), len(b), -1)
+        left_out = (residual_targets[:, None] - predicted) / some[:, :, None]
+        errors.append(left_out.square_().mean((0, 2)))
     weights = right @ inner
-    return errors, weights, target_mean - x_mean @ weights
+    return torch.cat(errors), weights, target_mean - x_mean @ weights
