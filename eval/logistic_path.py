@@ -219,6 +219,8 @@ def _solve(
         g, tail = g[..., skip:], ridge[first:]
         direction = _newton_direction(problem, g, f[skip:], kept, skip, tail, open_[first:])
         slope = _dot(g, direction)
+        # Rounding alone can turn a direction uphill: halving its length would never end.
+        direction, slope = torch.where(slope < 0, direction, 0.0), slope.clamp_max(0)
         length = torch.ones_like(slope)
         while True:
             trial = w[..., first:] + length * direction
