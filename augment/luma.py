@@ -18,6 +18,10 @@ def luma(x: Tensor) -> Tensor:
     """
     if x.shape[1] == 1:
         return x
-    red, green, blue = x.split(1, dim=1)
+    return luma_of(*x.split(1, dim=1))
+
+
+def luma_of(red: Tensor, green: Tensor, blue: Tensor) -> Tensor:
+    """Grey value of three bands of one shape."""
     # Separate products and sums round alike at every place of a batch; fused ones need not.
     return (red * _WEIGHTS[0]).add_(green * _WEIGHTS[1]).add_(blue * _WEIGHTS[2])

@@ -138,7 +138,8 @@ class Setting:
     def contestants(self, batch: int, few: int, compiled: bool) -> dict[str, Contestant]:
         """All of them; those that go sample by sample get ``few`` samples, for time."""
         x = photographs(batch, self.source)
-        ids, exact, fast, batched = torch.arange(batch), self.ours(), self.ours("fast"), self.kornia()
+        ids, batched = torch.arange(batch), self.kornia()
+        exact, fast = self.ours(), self.ours("fast")
         arrays = [np.ascontiguousarray(i.permute(1, 2, 0).numpy()) for i in x[:few]]
         pictures = [Image.fromarray(a) for a in arrays]
         single, pair, numpy_ = self.torchvision(), self.lightly(), self.albumentations()
@@ -151,6 +152,8 @@ class Setting:
             "albumentations": (lambda: torch.stack([numpy_(image=a)["image"] for a in arrays]), few),
         }
         if compiled:
+            fused = self.ours("compiled")
+            found["ours, jitter compiled"] = (lambda: fused(x, ids, 0), 2 * batch)
             quick = cast(nn.Module, torch.compile(self.kornia()))
             found["kornia, compiled"] = (lambda: quick(x.float() / 255), batch)
         return found

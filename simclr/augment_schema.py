@@ -98,7 +98,7 @@ class ColorJitter(Section):
     saturation: Annotated[float, Field(ge=0)] = 0.8
     hue: Annotated[float, Field(ge=0, le=0.5)] = 0.2
     p: Probability = 0.8
-    mode: Literal["exact", "fast"] = "exact"
+    mode: Literal["exact", "compiled", "fast"] = "exact"
 
 
 class Grayscale(Section):

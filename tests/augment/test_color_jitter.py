@@ -1,4 +1,5 @@
 import colorsys
+import shutil
 
 import pytest
 import torch
@@ -18,7 +19,6 @@ from augment.color_jitter import (
     _all_at_once,
     _order_by_order,
     adjust_hue,
-    blend,
     color_jitter,
 )
 from augment.luma import luma
@@ -92,9 +92,9 @@ def test_hue_equals_the_standard_library():
 
 def test_neutral_factors_change_nothing():
     x = images(4, 8)
-    one, zero = torch.ones(4), torch.zeros(4)
-    assert torch.equal(blend(x, one, zero, zero), x)
-    torch.testing.assert_close(adjust_hue(x, zero), x, atol=1e-6, rtol=0)
+    factors, order = torch.ones(4, 4), torch.arange(3).expand(4, 3)
+    assert torch.equal(color_jitter(x, factors, order, hue=False), x)
+    torch.testing.assert_close(adjust_hue(x, torch.zeros(4)), x, atol=1e-6, rtol=0)
 
 
 def test_looking_at_the_orders_changes_no_bit():
@@ -129,6 +129,19 @@ def test_the_fast_modes_hue_keeps_luma_and_greys_and_turns_as_torchvisions_does(
     change, reference = (out - x)[[1, 3]], (torchvision_jitter(x, factors, order) - x)[[1, 3]]
     cosine = torch.nn.functional.cosine_similarity(change.flatten(1), reference.flatten(1))
     assert (cosine > 0.5).all()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
+def test_the_compiled_mode_equals_the_exact_one_and_does_not_depend_on_the_batch():
+    x, factors = images(200, 3, side=19), torch.rand(200, 4) + 0.5
+    factors[:, HUE] = torch.rand(200) - 0.5
+    order = torch.stack([torch.randperm(4) for _ in range(200)])
+    whole = color_jitter(x, factors, order, compiled=True)
+    torch.testing.assert_close(whole, color_jitter(x, factors, order), atol=2e-6, rtol=0)
+    for size in (1, 7, 64):
+        parts = [color_jitter(*p, compiled=True) for p in zip(x.split(size), factors.split(size), order.split(size))]
+        assert torch.equal(torch.cat(parts), whole)
 
 
 def test_modes_draw_the_same_and_one_band_is_always_exact():
@@ -170,7 +183,7 @@ def test_a_step_of_no_width_is_left_out():
         ({"contrast": (1.2, 0.8)}, "must increase"),
         ({"contrast": "strong"}, "contrast"),
         ({"p": 1.2}, "p is 1.2"),
-        ({"mode": "quick"}, 'mode is .quick., but must be "exact" or "fast"'),
+        ({"mode": "quick"}, 'mode is .quick., but must be "exact", "compiled" or "fast"'),
     ],
 )
 def test_bad_arguments_are_refused(arguments, message):
