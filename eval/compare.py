@@ -105,12 +105,12 @@ def _splits(result: Result, row: Row) -> list[Row]:
     """The splits of a row's values, one for each."""
     kind = ("split", "shots", "labels")
     found = [s for s in result["splits"] if all(s.get(name) == row.get(name) for name in kind)]
-    if len(found) != len(row["per_seed"]):
+    if len(found) < len(row["per_seed"]):
         raise InputError(
             f"a row of the result has {len(row['per_seed'])} values for {len(found)} splits: it is damaged; evaluate "
             f"again"
         )
-    return found
+    return found[: len(row["per_seed"])]  # fine-tuning runs on the first ones alone
 
 
 def _pairs(first: Result, other: Result, row: Row, match: Row) -> list[tuple[int, int]]:

@@ -217,6 +217,20 @@ def verify(
 
 
 @app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="A run's folder, or one with a result.json.")],
+    output: Annotated[Path | None, typer.Option(help="The HTML file; by default report.html in the folder.")] = None,
+) -> None:
+    """Draw one self-contained page of a run and its results.
+
+    Example: [bold]simclr report runs/indian-pines[/bold]
+    """
+    from eval.report_command import run_report
+
+    run_report(folder, output=output)
+
+
+@app.command()
 def compare(
     results: Annotated[list[Path], typer.Argument(metavar="RESULT RESULT...", help="Result files, or their folders.")],
     output: Annotated[Path | None, typer.Option(help="JSON file for all that was compared.")] = None,

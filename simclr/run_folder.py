@@ -18,6 +18,12 @@ from simclr.schema import Recipe
 # What may differ when a run is resumed: it changes no number.
 _FREE_ON_RESUME = ("description", "monitor.every", "log", "train.checkpoint_every", "data.workers")
 
+# What belongs to the run that --overwrite replaces.
+_OUTPUTS = (
+    *("metrics.jsonl", "encoder.safetensors", "encoder.json", "views.png"),
+    *("result.json", "few-shot.json", "map.png", "report.html"),
+)
+
 
 @contextmanager
 def open_run_folder(output: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> Iterator[None]:
@@ -55,7 +61,7 @@ def _prepare(output: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> 
     elif holds_run and not overwrite:
         raise InputError(f"{output} holds a run already: add --resume, or --overwrite, or give another --output")
     elif holds_run:
-        for name in ("metrics.jsonl", "encoder.safetensors", "encoder.json", "views.png", "result.json", "map.png"):
+        for name in _OUTPUTS:
             (output / name).unlink(missing_ok=True)
         shutil.rmtree(output / "checkpoints", ignore_errors=True)
     write_recipe(recipe, output / "recipe.yaml")

@@ -125,9 +125,14 @@ def test_what_cannot_be_compared_is_refused():
     otherwise["probes"]["ridge"]["alphas"] = [2.0]
     with pytest.raises(InputError, match="same settings"):
         compare([result("a", FIRST), otherwise])
-    short = result("b", OTHER[:4])
+    long = result("b", [*OTHER, 0.5])
     with pytest.raises(InputError, match="damaged"):
-        compare([result("a", FIRST), short])
+        compare([result("a", FIRST), long])
+
+
+def test_a_row_of_the_first_seeds_alone_is_paired_with_those():
+    found = compare([result("a", FIRST), result("b", OTHER[:3]) | {"splits": result("b", OTHER)["splits"]}])
+    assert found["rows"][0]["per_seed"] == pytest.approx([0.05, 0.04, 0.02])
 
 
 def test_the_command_prints_points_and_writes_the_same(tmp_path, capsys):

@@ -1,0 +1,54 @@
+"""A map of a representation: t-SNE of some samples, for eyes and not for numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+from torch import Tensor
+
+from augment.addressed import permutation
+
+SAMPLES = 2_000
+COMPONENTS = 50
+PERPLEXITY = 30.0
+# Far from the streams of other random choices.
+SAMPLE_STREAM = 2**23 + 2
+
+
+def choose_for_map(labels: Tensor, most: int = SAMPLES) -> Tensor:
+    """Up to ``most`` labelled samples at random, the same ones at every call.
+
+    Args:
+        labels: (N,) int64, -1 = unlabelled.
+        most: how many.
+
+    Returns:
+        ids, ascending, (n,) int64.
+    """
+    order = permutation(0, SAMPLE_STREAM, len(labels), "cpu")
+    return order[labels[order] >= 0][:most].sort().values
+
+
+def tsne(features: Tensor, seed: int = 0) -> np.ndarray:
+    """Two coordinates for each row, by t-SNE of the first ``COMPONENTS`` principal components.
+
+    Distances between far points mean little, and neither does the size of a cluster.
+
+    Args:
+        features: (n, dim) float, n at least 4.
+        seed: of the solver.
+
+    Returns:
+        (n, 2) float32.
+
+    Source: van der Maaten & Hinton, "Visualizing data using t-SNE", JMLR 2008.
+    """
+    x = features.to(torch.float32).numpy()
+    n, dim = x.shape
+    if min(n, dim) > COMPONENTS:
+        x = PCA(COMPONENTS, random_state=seed, svd_solver="randomized").fit_transform(x)
+    perplexity = min(PERPLEXITY, (n - 1) / 3)
+    init = "pca" if x.shape[1] >= 2 else "random"
+    return TSNE(2, perplexity=perplexity, init=init, random_state=seed, n_jobs=None).fit_transform(x)

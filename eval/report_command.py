@@ -1,0 +1,175 @@
+"""`simclr report`: from a run or a result folder to report.html."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from eval.embedding import choose_for_map, tsne
+from eval.feature_cache import FeatureCache
+from eval.features import fingerprint
+from eval.report import Material, report_html
+from eval.result_file import FEW_SHOT, RESULT, read_result
+from simclr.build import build_source
+from simclr.encoder_file import FrozenEncoder, load_encoder
+from simclr.errors import InputError
+from simclr.files import write_text
+from simclr.recipe import check_recipe
+
+PICTURES = {
+    "map.png": (
+        "Map: false colour, ground truth and predicted classes",
+        "map: simclr linear-eval draws one of a scene",
+    ),
+    "views.png": ("Views: what the encoder was trained on", "views.png: simclr pretrain draws it"),
+}
+
+
+def run_report(path: Path, *, output: Path | None = None) -> Path:
+    """Draw the report of a folder.
+
+    Args:
+        path: run folder, or a folder with a result.json, or that file.
+        output: HTML file to write; None is report.html in the folder.
+
+    Returns:
+        The file.
+
+    Raises:
+        InputError: the folder holds nothing to report, something in it is damaged, or its parts are of two encoders.
+    """
+    folder = path if path.is_dir() else path.parent
+    console = Console(stderr=True)
+    with console.status("reading …") as status:
+        found = gather(folder, status.update)
+        status.update("drawing …")
+        html = report_html(found, title_of(found))
+    file = output or folder / "report.html"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_text(file, html)
+    console = Console()
+    for text in found.missing:
+        console.print(f"not in the report: {text}", soft_wrap=True, highlight=False, markup=False)
+    console.print(f"written: {file} ({len(html.encode()) / 1e6:.1f} MB)", soft_wrap=True, highlight=False)
+    return file
+
+
+def title_of(found: Material) -> str:
+    """What a report is about."""
+    result = found.result or found.few_shot
+    data = result["source"]["name"] if result else (found.encoder or {}).get("source", {}).get("name", "a run")
+    name = (found.encoder or {}).get("encoder", {}).get("name")
+    return f"{data}: what the frozen {name + ' ' if name else ''}encoder is worth"
+
+
+def gather(folder: Path, show: Callable[[str], None] = lambda text: None) -> Material:
+    """Everything in a folder that a report can show.
+
+    Raises:
+        InputError: as in :func:`run_report`.
+    """
+    missing: list[str] = []
+    result = _optional(folder / RESULT, "result.json: run simclr linear-eval", missing)
+    few_shot = _optional(folder / FEW_SHOT, "few-shot.json: run simclr few-shot", missing)
+    metrics = _metrics(folder / "metrics.jsonl", missing)
+    encoder = _encoder(folder, [r for r in (result, few_shot) if r is not None], missing)
+    if result is None and few_shot is None and metrics is None and encoder is None:
+        raise InputError(f"{folder} holds neither a run nor a result: give a folder of simclr pretrain or linear-eval")
+    pictures = {}
+    for name, (caption, how) in PICTURES.items():
+        if (folder / name).is_file():
+            pictures[caption] = (folder / name).read_bytes()
+        else:
+            missing.append(how)
+    if result is not None and not any(o["counts"] for o in result.get("outcomes", [])):
+        missing.append("confusion matrix: result.json has no counts, or more classes than are counted")
+    if metrics and not any("knn" in line for line in metrics):
+        missing.append("online kNN: the recipe has monitor.knn=false, or its data no labels")
+    embedding = None
+    if encoder is None:
+        missing.append("t-SNE: there is no encoder to extract features with")
+    else:
+        embedding = _embedding(encoder, result or few_shot, folder, show, missing)
+    metadata = encoder.metadata if encoder else None
+    return Material(result, few_shot, metrics, metadata, pictures, embedding, missing)
+
+
+def _optional(file: Path, how: str, missing: list[str]) -> dict[str, Any] | None:
+    if file.is_file():
+        return read_result(file)
+    missing.append(how)
+    return None
+
+
+def _metrics(file: Path, missing: list[str]) -> list[dict[str, Any]] | None:
+    if not file.is_file():
+        missing.append("curves of pretraining: there is no metrics.jsonl")
+        return None
+    found = []
+    for number, line in enumerate(lines := file.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+        try:
+            found.append(json.loads(line))
+            found[-1]["step"] + 0
+        except (ValueError, KeyError, TypeError):
+            if number == len(lines):  # a run that was cut short, or is still writing
+                del found[number - 1 :]
+                break
+            raise InputError(f"{file} is damaged in line {number}: it holds one JSON object a step") from None
+    return found or None
+
+
+def _encoder(folder: Path, results: list[dict[str, Any]], missing: list[str]) -> FrozenEncoder | None:
+    """The folder's own encoder, else the one that a result names; all results must be of it."""
+    hashes = {r["encoder"].get("sha256_before") for r in results}
+    if len(hashes) > 1:
+        raise InputError(f"{folder} holds results of different encoders: evaluate the same one again")
+    own = (folder / "encoder.safetensors").is_file()
+    named = [Path(r["encoder"]["file"]) for r in results if r["encoder"].get("file")]
+    place = folder if own else next((path for path in named if path.exists()), None)
+    if place is None:
+        return None
+    encoder = load_encoder(place)
+    mine = fingerprint(encoder)
+    if hashes and mine not in hashes:
+        if own:
+            raise InputError(
+                f"the results in {folder} are of another encoder than its encoder.safetensors "
+                f"({str(hashes.pop())[:12]}…, not {mine[:12]}…): evaluate again"
+            )
+        missing.append(f"encoder: {place} has changed since the result")
+        return None
+    return encoder
+
+
+def _embedding(
+    encoder: FrozenEncoder,
+    result: dict[str, Any] | None,
+    folder: Path,
+    show: Callable[[str], None],
+    missing: list[str],
+) -> tuple[Any, Any, Any] | None:
+    """t-SNE of labelled samples: of the result's data where it names them, of its test part where it has one."""
+    section = (result or {}).get("source", {}).get("data", encoder.metadata["data"])
+    try:
+        data = check_recipe({"data": section}).data
+        source = build_source(data, "test") or build_source(data)
+    except InputError as error:
+        missing.append(f"t-SNE: the data cannot be read ({error})")
+        return None
+    if source is None or source.labels is None or source.in_chans != encoder.preprocess.in_chans:
+        missing.append("t-SNE: the data has no labels")
+        return None
+    ids = choose_for_map(source.labels)
+    if len(ids) < 4:
+        missing.append("t-SNE: the data has fewer than 4 labelled samples")
+        return None
+    features = FeatureCache(folder / "features").features(
+        encoder, source, ids, progress=lambda done, total: show(f"features {done:,}/{total:,}")
+    )
+    readable = source.labels[ids] >= 0
+    show("t-SNE")
+    return tsne(features[readable]), source.labels[ids][readable].numpy(), source.class_names

@@ -1,0 +1,317 @@
+import base64
+import io
+import json
+import re
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from eval.features import fingerprint
+from eval.figures import confusion_figure, efficiency_figure, embedding_figure, health_figure
+from eval.report import Material, report_html
+from eval.report_command import gather, run_report
+from eval.summary import write_result
+from simclr.data.digits import load_digits
+from simclr.data.preprocess import fit_preprocess
+from simclr.encoder import random_encoder
+from simclr.encoder_file import load_encoder, save_encoder
+from simclr.errors import InputError
+
+CLASSES = ["oats", "wheat & <corn>", "woods"]
+METRICS = [
+    {"step": i, "loss": 5.0 - i / 500, "seconds": i / 10, **({"rankme": 90.0, "knn": 0.5} if i % 100 == 0 else {})}
+    for i in range(1_000)
+]
+
+
+def result(sha="abc"):
+    kinds = [(split, shots) for split in ("random", "block") for shots in (5, 20)]
+    g = np.random.default_rng(0)
+    rows = [
+        {
+            "representation": r,
+            "probe": p,
+            "split": split,
+            "shots": shots,
+            "labels": None,
+            "metric": metric,
+            "per_seed": (values := g.uniform(0.2, 0.9, 3).tolist()),
+            "mean": float(np.mean(values)),
+            "sd": float(np.std(values, ddof=1)),
+        }
+        for split, shots in kinds
+        for r in ("pretrained", "random")
+        for p in ("logistic", "knn")
+        for metric in ("oa", "aa")
+    ]
+    key = {"probe": "logistic", "metric": "oa", "labels": None}
+    return {
+        "protocol": "simclr-linear-eval/2 split=random,block",
+        "rows": rows,
+        "paired": [
+            {"difference": "pretrained - random", **key, "split": s, "shots": k, "mean": 0.1234, "ci95": [-0.05, 0.3]}
+            for s, k in kinds
+        ],
+        "gaps": [],
+        "per_class": [
+            {
+                "representation": "pretrained",
+                **key,
+                "split": "random",
+                "shots": 20,
+                "recall": dict.fromkeys(CLASSES, 0.5),
+            }
+        ],
+        "outcomes": [
+            {
+                "representation": "pretrained",
+                **key,
+                "split": "random",
+                "shots": 20,
+                "counts": [[8, 1, 1], [0, 30, 10], [0, 0, 0]],
+                "correct": ["", "", ""],
+            }
+        ],
+        "headline": "logistic",
+        "selected_on": "training samples only",
+        "transductive": True,
+        "seeds": [0, 1, 2],
+        "skipped": [],
+        "damaged": [],
+        "splits": [
+            {"split": s, "shots": k, "labels": None, "seed": i, "train": 15, "test": 70, "left_out": []}
+            | {"sha256_train": f"{i}{k}{s}" * 9, "sha256_test": f"{k}{i}{s}" * 9}
+            | {"leakage": {"inside": 0.25, "touching": 0.5}}
+            for s, k in kinds
+            for i in range(3)
+        ],
+        "source": {"name": "fields", "samples": 100, "test_part": None, "classes": dict.fromkeys(CLASSES, 10)},
+        "encoder": {"feature_dim": 16, "sha256_before": sha, "file": "gone/encoder.safetensors"},
+        "versions": {"torch": "2.11"},
+        "command": "simclr linear-eval runs/fields",
+    }
+
+
+def few_shot():
+    row = {"representation": "pretrained", "shots": 5, "split": "unknown", "mean": 0.8765, "sd": 0.01}
+    base = result()
+    return base | {
+        "protocol": "simclr-few-shot/1",
+        "episodes": [
+            {
+                "representation": "pretrained",
+                **{"ways": 5, "shots": 1, "queries": 15, "episodes": 600},
+                "accuracy": {"cosine": {"mean": 0.7123, "sd": 0.1, "ci95": [0.7043, 0.7203]}},
+            }
+        ],
+        "open_set": [
+            {**row, "probe": "energy", "threshold": None, "metric": "auroc"},
+            {**row, "probe": "energy", "threshold": "weibull", "metric": "open_oa", "mean": 0.4321},
+        ],
+        "splits": [s | {"unknown": ["oats"]} for s in base["splits"]],
+    }
+
+
+def png():
+    file = io.BytesIO()
+    Image.new("RGB", (4, 3)).save(file, format="PNG")
+    return file.getvalue()
+
+
+class Page(HTMLParser):
+    """Collects what a browser would load, the table cells, and whether every tag is closed."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.open, self.addresses, self.cells, self.tags = [], [], [[]], []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.addresses += [
+            v for k, v in attributes if k in ("src", "href", "xlink:href", "data", "action", "poster", "srcset")
+        ]
+        if tag not in ("meta", "link", "br", "img"):
+            self.open.append(tag)
+        if tag == "tr":
+            self.cells.append([])
+        if tag in ("th", "td"):
+            self.cells[-1].append("")
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if self.open and self.open[-1] == tag:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] in ("th", "td"):
+            self.cells[-1][-1] += data
+
+
+def whole():
+    g = np.random.default_rng(0)
+    points = (g.normal(size=(30, 2)), g.integers(0, 3, 30), CLASSES)
+    return Material(
+        result(), few_shot(), METRICS, {"recipe": {"seed": 7}}, {"Map: of it": png()}, points, ["knn: gone"]
+    )
+
+
+@pytest.fixture(scope="module")
+def html():
+    return report_html(whole(), "fields & <more>")
+
+
+def test_the_page_is_well_formed_and_loads_nothing(html):
+    page = Page(html)
+    assert page.open == []
+    assert all(a.startswith(("#", "data:image/png;base64,")) for a in page.addresses)
+    assert not {"script", "link", "iframe", "object"} & set(page.tags)
+    assert "@import" not in html
+    assert not re.search(r"url\((?!#)", html)
+    ElementTree.fromstring(html.removeprefix("<!DOCTYPE html>\n"))  # XML too, so every figure is
+    assert "fields &amp; &lt;more&gt;" in html
+    assert "wheat &amp; &lt;corn&gt;" in html
+    assert len(html) < 3_000_000
+
+
+def test_the_same_material_gives_the_same_page(html):
+    assert report_html(whole(), "fields & <more>") == html
+
+
+def test_no_two_elements_share_an_id(html):
+    ids = re.findall(r'\bid="([^"]+)"', html)
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', html))
+    assert used <= set(ids)
+    assert all(ids.count(name) == 1 for name in used)
+
+
+def test_the_numbers_are_those_of_the_json(html):
+    cells = Page(html).cells
+    for row in result()["rows"]:
+        if row["probe"] == "logistic":
+            text = f"{100 * row['mean']:.1f} ± {100 * row['sd']:.1f}"
+            assert any(c and c[0] == row["representation"] and text in c for c in cells), text
+    split = next(c for c in cells if "OA, 5 shots" in c)
+    ours = cells[cells.index(split) + 1]
+    row = next(r for r in result()["rows"] if r["metric"] == "aa")
+    assert ours[split.index("AA, 5 shots")] == f"{100 * row['mean']:.1f} ± {100 * row['sd']:.1f}"
+    assert any("+12.3 [−5.0, +30.0]" in c for c in cells)
+    assert ["1 oats", "10", "50.0"] in cells
+    assert ["pretrained", "cosine", "71.2 ± 0.8"] in cells
+    assert ["pretrained", "energy", "87.7 ± 1.0"] in cells
+    assert ["pretrained", "energy", "weibull", "43.2 ± 1.0"] in cells
+
+
+def test_how_to_get_the_same_again_is_on_the_page(html):
+    cells = Page(html).cells
+    for fact in (
+        ["command", "simclr linear-eval runs/fields"],
+        ["protocol", "simclr-linear-eval/2 split=random,block"],
+        ["seeds", "0, 1, 2"],
+        ["selected on", "training samples only"],
+        ["transductive", "yes"],
+        ["encoder sha256", "abc"],
+        ["recipe: seed", "7"],
+    ):
+        assert fact in cells
+    for split in result()["splits"]:
+        assert any(split["sha256_test"][:16] in c and split["sha256_train"][:16] in c for c in cells)
+
+
+@pytest.mark.parametrize("part", ["result", "few_shot", "metrics", "encoder", "embedding"])
+def test_any_part_alone_makes_a_page(part):
+    page = report_html(Material(**{part: getattr(whole(), part)}), "alone")
+    assert Page(page).open == []
+    assert report_html(Material(missing=["all of it"]), "none").count("all of it") == 1
+
+
+def test_confusion_percentages_are_of_the_true_class():
+    svg = ElementTree.fromstring(confusion_figure([[8, 1, 1], [0, 30, 10], [0, 0, 0]], CLASSES))
+    texts = ["".join(t.itertext()) for t in svg.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"80", "10", "75", "25"} <= set(texts)
+    assert any("oats" in t for t in texts)
+
+
+def test_figures_take_unusual_input():
+    g = np.random.default_rng(0)
+    for classes in (2, 30, 60):
+        names = [f"class {i}" for i in range(classes)]
+        assert confusion_figure(g.integers(0, 9, (classes, classes)), names).endswith("</svg>")
+        assert embedding_figure(g.normal(size=(90, 2)), g.integers(0, classes, 90), names).endswith("</svg>")
+    rows = [
+        {"representation": "pretrained", "probe": "ridge", "split": "given", "shots": None, "labels": share}
+        | {"mean": 0.5, "per_seed": [0.5]}
+        for share in (0.01, 0.1)
+    ]
+    assert "share of the labels, %" in efficiency_figure(rows, "accuracy")
+    assert "loss" in health_figure([{"step": 0, "loss": 1.0}, {"step": 1, "loss": float("nan")}])
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run's folder with an untrained encoder of the digits."""
+    folder = tmp_path_factory.mktemp("run")
+    source = load_digits()
+    preprocess = fit_preprocess(source)
+    encoder = {"in_chans": 1, "name": "resnet9", "stem": "cifar", "width": 8}
+    module = random_encoder(0, **encoder)
+    metadata = {
+        "encoder": encoder,
+        "feature_dim": module(torch.zeros(2, 1, 8, 8)).shape[1],
+        "data": {"source": "digits"},
+        "source": {"name": "digits", "samples": len(source), "classes": list(source.class_names)},
+    }
+    save_encoder(folder / "encoder.safetensors", module, preprocess, metadata)
+    (folder / "metrics.jsonl").write_text("\n".join(map(json.dumps, METRICS)) + '\n{"step": 10')
+    (folder / "views.png").write_bytes(png())
+    return folder
+
+
+def test_a_run_without_results_is_shown_and_what_is_missing_is_said(run):
+    found = gather(run)
+    assert (found.result, found.few_shot) == (None, None)
+    assert len(found.metrics) == 1_000  # the line that was cut short is left out
+    assert found.embedding[0].shape == (1_797, 2)
+    for word in ("result.json", "few-shot.json", "map"):
+        assert any(word in text for text in found.missing)
+
+
+def test_a_result_of_another_encoder_is_refused(run, tmp_path):
+    write_result(result(), run / "result.json")
+    with pytest.raises(InputError, match="another encoder"):
+        run_report(run)
+    write_result(result(fingerprint(load_encoder(run))), run / "result.json")
+    write_result(few_shot(), run / "few-shot.json")
+    with pytest.raises(InputError, match="different encoders"):
+        run_report(run)
+    (run / "result.json").unlink()
+    (run / "few-shot.json").unlink()
+
+
+def test_a_folder_of_a_result_alone(tmp_path, capsys):
+    write_result(result(), tmp_path / "result.json")
+    file = run_report(tmp_path / "result.json", output=tmp_path / "new" / "page.html")
+    html = file.read_text(encoding="utf-8")
+    assert "t-SNE: there is no encoder" in html
+    assert f"data:image/png;base64,{base64.b64encode(png()).decode()}" not in html
+    assert "not in the report: few-shot.json: run simclr few-shot" in capsys.readouterr().out
+
+
+def test_nothing_to_report_and_damaged_files_are_refused_in_one_line(tmp_path):
+    with pytest.raises(InputError, match="neither a run nor a result"):
+        run_report(tmp_path)
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1}\nbroken\n{"step": 2}\n')
+    with pytest.raises(InputError, match="line 2"):
+        run_report(tmp_path)
+    (tmp_path / "result.json").write_text("{")
+    with pytest.raises(InputError, match="damaged") as error:
+        run_report(tmp_path)
+    assert "\n" not in str(error.value)
