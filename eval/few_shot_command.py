@@ -16,10 +16,14 @@ from rich.table import Table
 from rich.text import Text
 
 from eval.command import data_section, shares_of, shots_of
+from eval.draw import excluded_ids
 from eval.feature_cache import FeatureCache
 from eval.few_shot import ALL_PROBES, DEFAULT_PROBES, few_shot
+from eval.labelled import LabelledData
+from eval.scene_map import draw_scene_map
 from eval.summary import write_result
-from eval.unknown import class_ids
+from eval.unknown import class_ids, unknown_split
+from eval.unknown_map import predict_with_unknown
 from simclr.build import build_source
 from simclr.data import SceneSource, Source
 from simclr.encoder_file import FrozenEncoder, load_encoder, load_head
@@ -95,6 +99,7 @@ def run_few_shot(
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
     assert device is not None
     chosen = _names(probes)
+    features = FeatureCache(folder / "features" if cache else None)
     started = time.perf_counter()
     with Console(stderr=True).status("reading …") as status:
 
@@ -116,7 +121,7 @@ def run_few_shot(
             unknown_classes=unknown_classes,
             fine_tune=fine_tune,
             head=load_head(path) if from_head else None,
-            cache=FeatureCache(folder / "features" if cache else None),
+            cache=features,
             device=device,
             exclude=None if own else (),
             transductive=own and test_source is None,
@@ -126,7 +131,29 @@ def run_few_shot(
     result["encoder"] |= {"file": str(path), "created": encoder.metadata["created"], "git": encoder.metadata["git"]}
     result["seconds"] = round(time.perf_counter() - started, 1)
     write_result(result, folder / "few-shot.json")
+    if isinstance(source, SceneSource) and test_source is None and result["open_set"]:
+        exclude = excluded_ids(encoder, LabelledData(source), None if own else ())
+        _draw_unknown_map(encoder, source, exclude, result, folder / "unknown-map.png", device, features)
     print_few_shot(result, Console())
+
+
+def _draw_unknown_map(
+    encoder: FrozenEncoder,
+    source: SceneSource,
+    exclude: torch.Tensor,
+    result: Mapping[str, Any],
+    path: Path,
+    device: torch.device,
+    cache: FeatureCache,
+) -> None:
+    """The scene with the unknown classes of the first seed, by the split with the most shots."""
+    assert source.labels is not None
+    mine = [s for s in result["splits"] if s["unknown"] and s["seed"] == result["seeds"][0]]
+    described = max(mine, key=lambda s: s["shots"])
+    unknown = [list(source.class_names).index(name) for name in described["unknown"]]
+    split = unknown_split(source.labels, described["shots"], described["seed"], unknown, exclude)
+    predicted = predict_with_unknown(encoder, source, split, device=device, cache=cache)
+    draw_scene_map(path, source, split, {"pretrained": predicted}, unknown)
 
 
 def same_samples(encoder: FrozenEncoder, source: Source) -> bool:

@@ -25,6 +25,7 @@ from eval.report_tables import (
 )
 
 Data = Mapping[str, Any]
+OURS = ' class="ours"'
 
 
 @dataclass(frozen=True)
@@ -245,7 +246,7 @@ def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
 def _table(grid: Grid) -> str:
     head = "".join(f"<th>{escape(text)}</th>" for text in grid.head)
     rows = "".join(
-        f"<tr{' class=ours' if row[0] == 'pretrained' else ''}><th>{escape(row[0])}</th>"
+        f"<tr{OURS if row[0] == 'pretrained' else ''}><th>{escape(row[0])}</th>"
         + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
         + "</tr>"
         for row in grid.rows

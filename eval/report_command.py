@@ -21,6 +21,10 @@ from simclr.files import write_text
 from simclr.recipe import check_recipe
 
 PICTURES = {
+    "unknown-map.png": (
+        "Map with unknown classes: unknown and rejected pixels are black",
+        "map with unknown classes: simclr few-shot --unknown CLASS draws one of a scene",
+    ),
     "map.png": (
         "Map: false colour, ground truth and predicted classes",
         "map: simclr linear-eval draws one of a scene",

@@ -31,6 +31,7 @@ PALETTE = (
     *("#00ff80", "#922449", "#ed37c8", "#6d00b6", "#f7c6f7", "#b6a480", "#db80b6", "#009249", "#80db49", "#2449ff"),
 )
 UNLABELLED = "#ffffff"
+UNKNOWN = "#000000"
 PANEL_INCHES = 3.6
 
 
@@ -63,24 +64,29 @@ def draw_scene_map(
     source: SceneSource,
     split: Split,
     predicted: Mapping[str, Tensor],
+    unknown: Sequence[int] = (),
 ) -> None:
     """Draws a PNG: false colour, ground truth, and for each prediction its complete map and its map where labels exist.
 
-    The training pixels are marked in the ground truth; accuracies are those of the test pixels alone.
+    The training pixels are marked in the ground truth; accuracies are those of the test pixels alone. Unknown classes
+    and rejected pixels are black; a rejected pixel is right where the class is unknown.
 
     Args:
         path: PNG file to write, whole or not at all.
         source: the scene, with labels.
         split: which pixels the probe was trained on.
-        predicted: name -> (height, width) int64 classes, such as of :func:`predict_scene`.
+        predicted: name -> (height, width) int64 classes, such as of :func:`predict_scene`; -1 = rejected.
+        unknown: labels of the unknown classes.
     """
     labels = source.labels
     assert labels is not None
     truth = labels.reshape(source.height, source.width).numpy()
-    colours = ListedColormap([UNLABELLED, *(PALETTE[c % len(PALETTE)] for c in range(len(source.class_names)))])
+    rejected = len(source.class_names)
+    expected = labels.where(~torch.isin(labels, torch.tensor(list(unknown), dtype=labels.dtype)), rejected)
+    colours = ListedColormap([UNLABELLED, *(PALETTE[c % len(PALETTE)] for c in range(rejected)), UNKNOWN])
     columns = 1 + len(predicted)
     height = PANEL_INCHES * source.height / source.width
-    rows_of_legend = -(-len(source.class_names) // 4)
+    rows_of_legend = -(-(len(source.class_names) + bool(unknown)) // 4)
     legend_inches = 0.2 * rows_of_legend + 0.2
     figure = Figure(
         figsize=(PANEL_INCHES * columns, 2 * (height + 0.22) + legend_inches), dpi=150, layout="constrained"
@@ -90,21 +96,26 @@ def draw_scene_map(
 
     grid[0, 0].imshow(false_colour(source.cube), interpolation="nearest")
     grid[0, 0].set_title("false colour", fontsize=10)
-    _draw_classes(grid[1, 0], truth, colours, f"ground truth, {len(split.train)} training pixels (dots)")
+    shown = expected.reshape(truth.shape).numpy()
+    _draw_classes(grid[1, 0], shown, colours, f"ground truth, {len(split.train)} training pixels (dots)")
     _mark_training(grid[1, 0], split, source.width)
     _number_regions(grid[1, 0], truth)
     for column, (name, classes) in enumerate(predicted.items(), start=1):
-        oa = scores(labels[split.test], classes.flatten()[split.test])["oa"]
+        classes = classes.where(classes >= 0, rejected)
+        oa = scores(expected[split.test], classes.flatten()[split.test])["oa"]
         whole = classes.numpy()
         _draw_classes(grid[0, column], whole, colours, f"{name}: every pixel")
         _draw_classes(
-            grid[1, column], np.where(truth >= 0, whole, -1), colours, f"{name}: OA {100 * oa:.1f} % on test pixels"
+            grid[1, column],
+            np.where(truth >= 0, whole, -1),
+            colours,
+            f"{name}: {'open ' if unknown else ''}OA {100 * oa:.1f} % on test pixels",
         )
     for axes in grid.flat:
         axes.set_xticks([])
         axes.set_yticks([])
     figure.legend(
-        handles=_legend(source.class_names),
+        handles=_legend(source.class_names, unknown),
         loc="outside lower center",
         ncols=min(4, len(source.class_names)),
         fontsize=9,
@@ -164,8 +175,13 @@ def _number_regions(axes: Axes, truth: np.ndarray) -> None:
         )
 
 
-def _legend(class_names: Sequence[str]) -> list[Patch]:
-    return [
-        Patch(facecolor=PALETTE[c % len(PALETTE)], edgecolor="black", linewidth=0.5, label=f"{c + 1} {name}")
-        for c, name in enumerate(class_names)
+def _legend(class_names: Sequence[str], unknown: Sequence[int]) -> list[Patch]:
+    known = [c for c in range(len(class_names)) if c not in unknown]
+    patches = [
+        Patch(facecolor=PALETTE[c % len(PALETTE)], edgecolor="black", linewidth=0.5, label=f"{c + 1} {class_names[c]}")
+        for c in known
     ]
+    if unknown:
+        names = ", ".join(f"{c + 1} {class_names[c]}" for c in unknown)
+        patches.append(Patch(facecolor=UNKNOWN, label=f"unknown ({names}) or rejected"))
+    return patches

@@ -21,7 +21,7 @@ _FREE_ON_RESUME = ("description", "monitor.every", "log", "train.checkpoint_ever
 # What belongs to the run that --overwrite replaces.
 _OUTPUTS = (
     *("metrics.jsonl", "encoder.safetensors", "encoder.json", "views.png"),
-    *("result.json", "few-shot.json", "map.png", "report.html"),
+    *("result.json", "few-shot.json", "map.png", "unknown-map.png", "report.html"),
 )
 
 
