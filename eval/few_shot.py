@@ -115,6 +115,8 @@ def few_shot(
         labels = data.labels
         always_out = torch.cat([excluded, torch.nonzero(torch.isin(labels, torch.tensor(list(unknown)))).flatten()])
         closed = draw_splits(data, ("random",), shots=shots, shares=shares, seeds=seeds, exclude=always_out)
+        # An unknown class is not left out for want of samples.
+        closed = [replace(s, left_out=tuple(c for c in s.left_out if c not in unknown)) for s in closed]
         n = None if test_source is None else len(data.source)
         left_out = {s: drawn_unknown(labels, unknown_classes, s) if unknown_classes else list(unknown) for s in seeds}
         return closed, [
@@ -125,6 +127,10 @@ def few_shot(
         ]
 
     draw()  # bad input is found before the long extraction
+    free = data.labels.clone()
+    free[excluded] = -1
+    free = free.where(~torch.isin(free, torch.tensor(list(unknown))), -1)
+    episode_shots, skipped = _episode_shots(free, ways, shots, queries) if episodes else ((), [])
     before = None if encoder is None else fingerprint(encoder)
     ids = data.known()
     ids = ids[~torch.isin(ids, excluded)]
@@ -158,7 +164,7 @@ def few_shot(
             usable = y.where(~torch.isin(y, torch.tensor(list(unknown))), -1)
             episode_rows += [
                 {"representation": name, **_episodes(features, usable, data, ways, k, queries, episodes, seeds[0])}
-                for k in shots
+                for k in episode_shots
             ]
 
     if fine_tune is None:
@@ -176,7 +182,6 @@ def few_shot(
         raise RuntimeError("the encoder changed during the evaluation: it is not frozen.")
 
     table = rows(found, METRICS)
-    skipped = []
     if (unknown or unknown_classes) and min(shots) < 2:
         skipped.append({"what": "unknown classes at 1 shot", "why": "a threshold needs a sample that is left out"})
     if not fine_tune:
@@ -223,6 +228,23 @@ def _episodes(
 ) -> dict[str, Any]:
     result = run_episodes(features, labels, ways=ways, shots=shots, queries=queries, episodes=episodes, seed=seed)
     return {**result, "left_out": [data.class_names[c] for c in result["left_out"]]}
+
+
+def _episode_shots(
+    labels: Tensor, ways: int, shots: Sequence[int], queries: int
+) -> tuple[tuple[int, ...], list[dict[str, str]]]:
+    """The shots at which enough classes have enough samples for an episode, and why the others are left out.
+
+    Raises:
+        InputError: if there are fewer classes than ways.
+    """
+    counts = labels[labels >= 0].unique(return_counts=True)[1]
+    if len(counts) < ways:
+        raise InputError(f"ways is {ways}, but there are {len(counts)} classes: give {len(counts)} ways or fewer.")
+    able = {k: int((counts >= k + queries).sum()) for k in shots}
+    why = {k: f"{n} of {len(counts)} classes have {k} + {queries} samples: give fewer queries" for k, n in able.items()}
+    left_out = [{"what": f"{ways}-way {k}-shot episodes", "why": why[k]} for k in shots if able[k] < ways]
+    return tuple(k for k in shots if able[k] >= ways), left_out
 
 
 def _as_source(model: FrozenEncoder | Tensor, samples: Source | Tensor) -> Source:

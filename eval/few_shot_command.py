@@ -213,7 +213,8 @@ def _print_open(rows: Sequence[Mapping[str, Any]], title: str, console: Console)
         for head in metrics.values():
             table.add_column(head, justify="right")
         for key in dict.fromkeys((r["representation"], r["probe"], r["threshold"]) for r in rows):
-            if key[2] not in thresholds:
+            # Decisions of the baselines are in the file; beside each other they would fill screens.
+            if key[2] not in thresholds or (key[2] is not None and key[0] not in ("pretrained", "features")):
                 continue
             mine = {r["metric"]: r for r in rows if (r["representation"], r["probe"], r["threshold"]) == key}
             label = key[1] if key[2] is None else f"{key[1]}, {key[2]}"

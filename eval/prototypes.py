@@ -47,26 +47,23 @@ def ledoit_wolf(residuals: Tensor) -> Tensor:
     return torch.where(delta > 0, (beta / delta.where(delta > 0, 1.0)).clamp(0, 1), 1.0)
 
 
-def fit_transform(support: Tensor, labels: Tensor, query: Tensor, ways: int, distance: str) -> tuple[Tensor, Tensor]:
-    """Support and query rows in the coordinates where ``distance`` is Euclidean.
+def _transformed(support: Tensor, labels: Tensor, query: Tensor, ways: int, distance: str) -> tuple[Tensor, Tensor]:
+    """Prototypes (float64) and queries (in their own precision: they are many) where ``distance`` is Euclidean.
 
-    Args:
-        support, labels, query, ways, distance: as in :func:`prototype_distances`.
-
-    Returns:
-        The support in float64, the queries, which are many, in their own precision; in the shapes given.
+    The transforms are affine, so that of a prototype is the mean of those of its support.
     """
     support = support.double()
+    means = class_means(support, labels, ways)
     if distance == "standardized":
         std = support.std(-2, keepdim=True)
         std = std.where(std > 0, 1.0)
-        return support / std, query / std.to(query.dtype)
+        return means / std, query / std.to(query.dtype)
     if distance == "cosine":
         centre = support.mean(-2, keepdim=True)
-        return support - centre, query - centre.to(query.dtype)
+        return means - centre, query - centre.to(query.dtype)
     if distance == "mahalanobis":
-        return _whitened(support, labels, query, ways)
-    return support, query
+        return _whitened(support, labels, means, query)
+    return means, query
 
 
 def prototype_distances(support: Tensor, labels: Tensor, query: Tensor, ways: int, distance: str) -> Tensor:
@@ -93,8 +90,7 @@ def prototype_distances(support: Tensor, labels: Tensor, query: Tensor, ways: in
     """
     if distance not in DISTANCES:
         raise InputError(f"there is no distance {distance!r}: choose from {', '.join(DISTANCES)}.")
-    support, query = fit_transform(support, labels, query, ways, distance)
-    means = class_means(support, labels, ways)
+    means, query = _transformed(support, labels, query, ways, distance)
     if distance == "cosine":
         return 1 - (F.normalize(query, dim=-1) @ F.normalize(means, dim=-1).to(query.dtype).mT).double()
     # Around the support's centre the squares below cancel little.
@@ -136,17 +132,17 @@ PROTOTYPES: dict[str, FitPredict] = {f"prototype {d}": partial(nearest_prototype
 """Probes by name, as ``eval.linear_probe.PROBES``."""
 
 
-def _whitened(support: Tensor, labels: Tensor, query: Tensor, ways: int) -> tuple[Tensor, Tensor]:
+def _whitened(support: Tensor, labels: Tensor, means: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
     """x -> C^(-1/2) x with C the shrunk pooled within-class covariance.
 
     C is a multiple a of the identity off the span of the residuals and a + b·λ along their principal directions, so it
     takes an eigendecomposition no larger than the number of rows.
     """
     n, dim = support.shape[-2:]
-    residuals = support - class_means(support, labels, ways).gather(-2, labels.unsqueeze(-1).expand(*labels.shape, dim))
+    residuals = support - means.gather(-2, labels.unsqueeze(-1).expand(*labels.shape, dim))
     trace = residuals.square().sum((-2, -1)) / n
-    if n <= ways:
-        return support, query
+    if n <= means.shape[-2]:
+        return means, query
     weight = ledoit_wolf(residuals).clamp_min(LEAST_SHRINKAGE)
     # Equal rows in every class: nothing to scale by.
     a = (weight * trace / dim).where(trace > 0, 1.0)[..., None, None]
@@ -166,4 +162,4 @@ def _whitened(support: Tensor, labels: Tensor, query: Tensor, ways: int) -> tupl
         along = x @ directions.to(x.dtype).mT
         return (x + along @ (shrink * directions).to(x.dtype)) / a.sqrt().to(x.dtype)
 
-    return whiten(support), whiten(query)
+    return whiten(means), whiten(query)

@@ -49,9 +49,9 @@ def test_a_matrix_of_features():
 def test_fixed_unknown_classes_take_no_part_in_the_closed_set():
     x, labels = blobs()
     result = few_shot(x, labels, shots=(4,), seeds=(0, 1), ways=5, episodes=5, unknown=[3])
-    assert all(s["train_per_class"][3] == 0 for s in result["splits"])
+    assert all(s["train_per_class"][3] == 0 and s["left_out"] == [] for s in result["splits"])
     assert {s["split"]: s["test"] for s in result["splits"]} == {"random": 180 - 20 - 30, "unknown": 180 - 20}
-    with pytest.raises(InputError, match="ways is 6, but 5"):
+    with pytest.raises(InputError, match="ways is 6, but there are 5"):
         few_shot(x, labels, shots=(4,), seeds=(0,), ways=6, episodes=5, unknown=[3])
 
 
@@ -121,3 +121,11 @@ def test_more_shots_than_a_class_has_take_half_of_it():
     result = few_shot(x, labels, shots=(25,), seeds=(0,), episodes=0)
     assert result["splits"][0]["train_per_class"] == [15] * 6
     assert "half of its samples" in result["splits"][0]["rule"]
+
+
+def test_episodes_that_cannot_be_drawn_are_left_out_and_said():
+    x, labels = blobs()
+    result = few_shot(x, labels, shots=(5, 20), seeds=(0,), ways=6, episodes=4)
+    assert [e["shots"] for e in result["episodes"]] == [5]
+    skip = next(s for s in result["skipped"] if "episodes" in s["what"])
+    assert skip == {"what": "6-way 20-shot episodes", "why": "0 of 6 classes have 20 + 15 samples: give fewer queries"}
