@@ -17,6 +17,8 @@ from simclr.encoder_file import FrozenEncoder
 from simclr.head import ProjectionHead
 
 FINE_TUNE = "fine-tune"
+# As many as training from scratch gets; twice as many gain 0.3 points on Indian Pines.
+STEPS = 100
 
 
 def fine_tuned_scores(
@@ -48,6 +50,7 @@ def fine_tuned_scores(
             split.learned(),
             head=head,
             augment="recipe" in encoder.metadata,
+            steps=STEPS,
             seed=split.seed or 0,
             device=device,
         )

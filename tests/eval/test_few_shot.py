@@ -1,4 +1,3 @@
-import functools
 import json
 
 import pytest
@@ -7,7 +6,6 @@ from rich.console import Console
 
 from eval.few_shot import DEFAULT_PROBES, few_shot
 from eval.few_shot_command import print_few_shot
-from eval.fine_tune import train_classifier
 from eval.prototypes import nearest_prototype
 from eval.splits import k_shot
 from eval.summary import write_result
@@ -69,7 +67,7 @@ def scene_encoder():
 
 
 def test_an_encoder_beside_its_baselines(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("eval.fine_tuned.train_classifier", functools.partial(train_classifier, steps=5))
+    monkeypatch.setattr("eval.fine_tuned.STEPS", 5)
     monkeypatch.setattr("eval.supervised.STEPS", 5)
     encoder, scene = scene_encoder()
     result = few_shot(
