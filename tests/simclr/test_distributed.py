@@ -20,7 +20,7 @@ def losses(folder: Path) -> list[float]:
     return [json.loads(line)["loss"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
-@pytest.fixture(scope="module", params=[2, 4])
+@pytest.fixture(scope="module", params=[2, pytest.param(4, marks=pytest.mark.slow)])
 def found(request):
     """What distributed_worker.py says of 2 and of 4 processes."""
     command = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={request.param}", str(WORKER)]
