@@ -178,7 +178,10 @@ def print_few_shot(result: Mapping[str, Any], console: Console) -> None:
         table.add_column(f"{100 * share:g} %" if shots is None else f"{shots} shot{'s' * (shots > 1)}", justify="right")
     for key in dict.fromkeys((r["representation"], r["probe"]) for r in rows):
         mine = {(r["shots"], r["labels"]): r for r in rows if (r["representation"], r["probe"]) == key}
-        table.add_row(*key, *(_cell(mine.get(a)) for a in amounts), style="bold" if key[0] == "pretrained" else "")
+        fewest = min(len(r["per_seed"]) for r in mine.values())
+        probe = key[1] if fewest == n else f"{key[1]}, {fewest} seed{'s' * (fewest > 1)}"
+        cells = [_cell(mine.get(amount)) for amount in amounts]
+        table.add_row(key[0], probe, *cells, style="bold" if key[0] == "pretrained" else "")
     console.print(table)
 
     for setting in dict.fromkeys((e["ways"], e["queries"], e["episodes"]) for e in result["episodes"]):

@@ -96,8 +96,10 @@ def gaps(table: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _differences(row: Mapping[str, Any], other: Mapping[str, Any]) -> list[float]:
-    n = max(len(row["per_seed"]), len(other["per_seed"]))
-    ours, theirs = (x if len(x) == n else x * n for x in (row["per_seed"], other["per_seed"]))
+    """Seed by seed; a single value stands against every seed, and fewer seeds are the first of the other's."""
+    ours, theirs = row["per_seed"], other["per_seed"]
+    n = max(len(ours), len(theirs))
+    ours, theirs = (x * n if len(x) == 1 else x for x in (ours, theirs))
     return [a - b for a, b in zip(ours, theirs)]
 
 

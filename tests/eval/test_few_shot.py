@@ -71,13 +71,25 @@ def test_an_encoder_beside_its_baselines(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("eval.supervised.STEPS", 5)
     encoder, scene = scene_encoder()
     result = few_shot(
-        encoder, scene, shots=(2, 5), shares=(0.1,), seeds=(0, 1), ways=3, episodes=10, unknown=[3], fine_tune_seeds=1
+        encoder,
+        scene,
+        shots=(2, 5),
+        shares=(0.1,),
+        seeds=(0, 1, 2),
+        ways=3,
+        episodes=10,
+        unknown=[3],
+        fine_tune_seeds=2,
     )
     assert set(result["encoder"].values()) >= {True}
     assert result["encoder"]["sha256_before"] == result["encoder"]["sha256_after"]
     names = ["pretrained", "random", "raw", "window mean", "supervised"]
     assert list(dict.fromkeys(r["representation"] for r in result["rows"])) == names
-    assert len(row(result, representation="pretrained", probe="fine-tune", shots=5, metric="oa")["per_seed"]) == 1
+    assert len(row(result, representation="pretrained", probe="fine-tune", shots=5, metric="oa")["per_seed"]) == 2
+    difference = next(p for p in result["paired"] if p["difference"] == "pretrained - supervised" and p["shots"] == 5)
+    ridge = row(result, representation="pretrained", probe="ridge", shots=5, metric=difference["metric"])
+    scratch = row(result, representation="supervised", shots=5, metric=difference["metric"])
+    assert difference["per_seed"] == pytest.approx([ridge["per_seed"][i] - scratch["per_seed"][i] for i in (0, 1)])
     assert row(result, representation="random", probe="ridge", labels=0.1, metric="aa")["shots"] is None
     assert {e["representation"] for e in result["episodes"]} == set(names[:-1])
     assert result["excluded"]["samples"] == 2
@@ -85,7 +97,9 @@ def test_an_encoder_beside_its_baselines(tmp_path, capsys, monkeypatch):
     assert json.loads((tmp_path / "few-shot.json").read_text())["protocol"] == result["protocol"]
     print_few_shot({**result, "transductive": True}, Console(width=120))
     printed = capsys.readouterr().out
-    assert all(word in printed for word in ("5 shots", "10 %", "2-shot", "mahalanobis, weibull", "FPR95", "fine-tune"))
+    assert all(
+        word in printed for word in ("5 shots", "10 %", "2-shot", "mahalanobis, weibull", "FPR95", "fine-tune, 2 seeds")
+    )
 
 
 def test_bad_input_is_one_line():
