@@ -121,8 +121,8 @@ def extra_peak_memory(prepare: Callable[..., Callable[[], object]], *args: objec
 
 
 def _extra_peak(prepare: Callable[..., Callable[[], object]], args: tuple[object, ...], limit: float) -> float | None:
-    call = prepare(*args)
     try:
+        call = prepare(*args)
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
             before = torch.cuda.memory_allocated()

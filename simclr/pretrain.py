@@ -83,7 +83,7 @@ def pretrain(
     with ExitStack() as stack:
         stack.callback(accelerator.end_training)
         folder = open_run_folder(output, recipe, resume=resume, overwrite=overwrite)
-        on_main_first(accelerator, lambda: stack.enter_context(folder))
+        begin = on_main_first(accelerator, lambda: stack.enter_context(folder))
 
         # What there is to learn from, and in which order.
         with accelerator.main_process_first() if recipe.data.download else nullcontext():
@@ -105,6 +105,7 @@ def pretrain(
         encoder, parts = model.encoder, [model.encoder, model.head]
         if world_size > 1:
             convert_sync_batchnorm(model, device)
+        on_main_first(accelerator, lambda: begin() if begin else None)  # from here on, the folder changes
         optimizer = build_optimizer(
             train.optimizer, parts, lr=peak_lr, weight_decay=train.weight_decay, momentum=train.momentum
         )

@@ -3,7 +3,7 @@
 import fcntl
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -26,13 +26,17 @@ _OUTPUTS = (
 
 
 @contextmanager
-def open_run_folder(output: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> Iterator[None]:
-    """Hold the folder for one run: lock it, check it, write ``recipe.yaml``.
+def open_run_folder(output: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> Iterator[Callable[[], None]]:
+    """Hold the folder for one run: lock it and check it.
+
+    Nothing in it changes before the function that this gives is called, which removes the run that is overwritten and
+    writes ``recipe.yaml``: a mistake that is found in between costs nothing, and leaves nothing behind.
 
     Raises:
         InputError: the folder belongs to another running process, holds a run already, or (on resume) holds the run
             of another recipe or none.
     """
+    existed = output.exists()
     try:
         output.mkdir(parents=True, exist_ok=True)
         lock = (output / ".lock").open("w")
@@ -43,11 +47,18 @@ def open_run_folder(output: Path, recipe: Recipe, *, resume: bool, overwrite: bo
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise InputError(f"another process is writing to {output}: give another --output, or wait") from None
-        _prepare(output, recipe, resume=resume, overwrite=overwrite)
-        yield
+        try:
+            replaces = _check(output, recipe, resume=resume, overwrite=overwrite)
+            yield lambda: _begin(output, recipe, replaces)
+        finally:
+            if [path.name for path in output.iterdir()] == [".lock"]:
+                (output / ".lock").unlink()
+                if not existed:
+                    output.rmdir()
 
 
-def _prepare(output: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> None:
+def _check(output: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> bool:
+    """Whether the folder holds a run that this one replaces."""
     states = run_states(output / "checkpoints")
     holds_run = bool(states) or (output / "metrics.jsonl").exists()
     if resume:
@@ -60,10 +71,15 @@ def _prepare(output: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> 
             )
     elif holds_run and not overwrite:
         raise InputError(f"{output} holds a run already: add --resume, or --overwrite, or give another --output")
-    elif holds_run:
+    return holds_run and not resume
+
+
+def _begin(output: Path, recipe: Recipe, replaces: bool) -> None:
+    if replaces:
         for name in _OUTPUTS:
             (output / name).unlink(missing_ok=True)
-        shutil.rmtree(output / "checkpoints", ignore_errors=True)
+        for name in ("checkpoints", "features"):
+            shutil.rmtree(output / name, ignore_errors=True)
     write_recipe(recipe, output / "recipe.yaml")
 
 

@@ -101,6 +101,18 @@ def test_a_folder_that_holds_a_run_is_not_touched_unasked(tmp_path):
     assert load_encoder(tmp_path).metadata["recipe"]["train"]["lr"] == 0.001
 
 
+def test_a_mistake_that_the_data_show_costs_nothing_and_leaves_nothing(tmp_path):
+    run = tmp_path / "run"
+    pretrain(read_recipe("digits", [*TINY, "train.max_steps=2"]), run)
+    before = {path: path.read_bytes() for path in sorted(run.rglob("*")) if path.is_file()}
+    colour = read_recipe("digits", [*TINY, "augment.grayscale={}"])
+    for folder, overwrite in ((run, True), (tmp_path / "new", False)):
+        with pytest.raises(InputError, match="bands"):
+            pretrain(colour, folder, overwrite=overwrite)
+    assert {path: path.read_bytes() for path in sorted(run.rglob("*")) if path.is_file()} == before
+    assert not (tmp_path / "new").exists()
+
+
 def test_divergence_names_step_cause_and_run_state(tmp_path):
     recipe = read_recipe("digits", [*TINY, "train.max_steps=50", "train.optimizer=sgd", "train.lr=1e30"])
     with pytest.raises(DivergenceError, match=r"at step \d+: .*lower train\.lr.*run state"):
