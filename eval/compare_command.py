@@ -69,9 +69,13 @@ def _what(row: Mapping[str, Any]) -> str:
 
 
 def _numbers(row: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
-    low_high = "" if row["ci95"] is None else f"{100 * row['ci95'][0]:+.1f} to {100 * row['ci95'][1]:+.1f}"
+    low_high = "" if row["ci95"] is None else " to ".join(_points(bound) for bound in row["ci95"])
     p = "" if row["p"] is None else f"{row['p']:.3f}" if row["p"] >= 0.001 else f"{row['p']:.0e}"
-    return f"{100 * row['first_mean']:.1f}", f"{100 * row['other_mean']:.1f}", f"{100 * row['mean']:+.1f}", low_high, p
+    return f"{100 * row['first_mean']:.1f}", f"{100 * row['other_mean']:.1f}", _points(row["mean"]), low_high, p
+
+
+def _points(value: float) -> str:
+    return f"{round(100 * value, 1) + 0.0:+.1f}"  # + 0.0: never -0.0
 
 
 def _short_names(paths: Sequence[Path]) -> list[str]:

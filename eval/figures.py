@@ -44,14 +44,15 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-def confusion_figure(counts: Sequence[Sequence[int]], class_names: Sequence[str]) -> str:
+def confusion_figure(counts: Sequence[Sequence[int]], class_names: Sequence[str], salt: str = "confusion") -> str:
     """Rows are true classes, in percent of each; classes without a test sample are left out.
 
     Args:
         counts: (K, K), row = true class, column = predicted class.
         class_names: K of them.
+        salt: of the ids in the SVG; two figures on one page need two.
     """
-    with mpl.rc_context(_STYLE | {"axes.grid": False, "svg.hashsalt": "confusion"}):
+    with mpl.rc_context(_STYLE | {"axes.grid": False, "svg.hashsalt": salt}):
         table = np.asarray(counts, dtype=np.float64)
         kept = (table.sum(0) + table.sum(1)) > 0
         total = table.sum(1, keepdims=True)
@@ -76,7 +77,7 @@ def confusion_figure(counts: Sequence[Sequence[int]], class_names: Sequence[str]
         return _svg(figure)
 
 
-def efficiency_figure(rows: Sequence[Mapping[str, Any]], metric_name: str) -> str:
+def efficiency_figure(rows: Sequence[Mapping[str, Any]], metric_name: str, salt: str = "efficiency") -> str:
     """Score against the number of labels, one line for each representation, one panel for each kind of split.
 
     Bars are 95 % Student t intervals over the seeds. Lines are shifted a little sideways so that bars do not meet.
@@ -84,8 +85,9 @@ def efficiency_figure(rows: Sequence[Mapping[str, Any]], metric_name: str) -> st
     Args:
         rows: of one metric and one probe, with ``shots`` or ``labels``.
         metric_name: for the axis.
+        salt: of the ids in the SVG; two figures on one page need two.
     """
-    with mpl.rc_context(_STYLE | {"svg.hashsalt": "efficiency"}):
+    with mpl.rc_context(_STYLE | {"svg.hashsalt": salt}):
         panels = list(dict.fromkeys((r["split"], "shots" if r["shots"] else "labels") for r in rows))
         names = list(dict.fromkeys((r["representation"], r["probe"]) for r in rows))
         several = len({probe for name, probe in names if name == "pretrained"}) > 1
@@ -214,4 +216,5 @@ def _svg(figure: Figure, dpi: int = 150) -> str:
     figure.savefig(text, format="svg", dpi=dpi)
     svg = text.getvalue()
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
-    return svg.strip()
+    # Groups are numbered alike in every figure, and nothing refers to them.
+    return re.sub(r'<g id="[^"]*"', "<g", svg).strip()

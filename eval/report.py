@@ -26,6 +26,7 @@ from eval.report_tables import (
 
 Data = Mapping[str, Any]
 OURS = ' class="ours"'
+LEFT = ' class="left"'
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,9 @@ def report_html(found: Material, title: str) -> str:
         parts += _result(found.result)
     if found.few_shot is not None:
         parts += _few_shot(found.few_shot)
-    curve = _curve(found.few_shot) or _curve(found.result)
-    if curve:
-        parts += ["<h2>Label efficiency</h2>", _figure(*curve)]
+    curves = [curve for curve in map(_curve, (found.result, found.few_shot)) if curve]
+    if curves:
+        parts += ["<h2>Label efficiency</h2>", *(_figure(*curve) for curve in curves)]
     if found.result is not None:
         parts += _errors(found.result)
     for caption, png in found.pictures.items():
@@ -140,8 +141,11 @@ def _curve(found: Data | None) -> tuple[str, str] | None:
     rows = [r for r in rows if r["probe"] in probes]
     if len({(r["shots"], r.get("labels")) for r in rows}) < 2:
         return None
-    caption = f"{metric_name(metric)} of the {found['headline']} probe; bars: 95 % Student t interval over the seeds."
-    return efficiency_figure(rows, metric_name(metric)), caption
+    command = found.get("protocol", "").partition("/")[0].removeprefix("simclr-")
+    caption = (
+        f"{command}: {metric_name(metric)}, {found['headline']} probe; bars: 95 % Student t interval over the seeds."
+    )
+    return efficiency_figure(rows, metric_name(metric), salt=command), caption
 
 
 def _errors(result: Data) -> list[str]:
@@ -155,7 +159,7 @@ def _errors(result: Data) -> list[str]:
         n = len(most["correct"])
         where = f"{most['probe']} probe, {split} split, {amount_name(most)}"
         caption = f"{where}; counts of {n} split{'s' * (n > 1)} added up, in percent of each true class."
-        parts.append(_figure(confusion_figure(most["counts"], names), caption))
+        parts.append(_figure(confusion_figure(most["counts"], names, f"confusion {split}"), caption))
         recall = recall_grid(result, most)
         parts += [_table(recall)] if recall else []
     return parts
@@ -244,16 +248,16 @@ def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _table(grid: Grid) -> str:
-    head = "".join(f"<th>{escape(text)}</th>" for text in grid.head)
-    rows = "".join(
-        f"<tr{OURS if row[0] == 'pretrained' else ''}><th>{escape(row[0])}</th>"
-        + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
-        + "</tr>"
-        for row in grid.rows
-    )
-    return (
-        f"<table><caption>{escape(grid.caption)}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-    )
+    def cells(row: Sequence[str], tag: str) -> str:
+        # Words are headers of their row, and stand on the left.
+        tags = ["th" if i < grid.names else tag for i in range(len(row))]
+        return "".join(
+            f"<{t}{LEFT if i < grid.names else ''}>{escape(text)}</{t}>" for i, (t, text) in enumerate(zip(tags, row))
+        )
+
+    rows = "".join(f"<tr{OURS if row[0] == 'pretrained' else ''}>{cells(row, 'td')}</tr>" for row in grid.rows)
+    head = f"<thead><tr>{cells(grid.head, 'th')}</tr></thead>"
+    return f"<table><caption>{escape(grid.caption)}</caption>{head}<tbody>{rows}</tbody></table>"
 
 
 def _figure(svg: str, caption: str) -> str:
@@ -280,7 +284,7 @@ table { border-collapse: collapse; margin: .4rem 0 1.2rem; font-size: .875rem; f
 caption { caption-side: bottom; text-align: left; color: #444; padding-top: .35rem; font-size: .8125rem; }
 th, td { padding: .22rem .8rem .22rem 0; text-align: right; font-weight: normal; white-space: nowrap; }
 thead th { border-bottom: 1px solid #1a1a1a; color: #444; white-space: normal; vertical-align: bottom; }
-th:first-child { text-align: left; }
+th.left, .facts th { text-align: left; }
 tbody tr { border-bottom: 1px solid #e4e4e4; }
 .ours th, .ours td { font-weight: 700; }
 .facts th { color: #444; vertical-align: top; padding-right: 1.4rem; }

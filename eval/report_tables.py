@@ -29,11 +29,15 @@ METRIC_NAMES = NAMES | {
 
 @dataclass(frozen=True)
 class Grid:
-    """A table: ``head`` and every one of ``rows`` have the same number of cells; ``caption`` says what they are."""
+    """A table: ``head`` and every one of ``rows`` have the same number of cells; ``caption`` says what they are.
+
+    The first ``names`` cells of a row are words, the others numbers.
+    """
 
     caption: str
     head: list[str]
     rows: list[list[str]]
+    names: int = 1
 
 
 def metric_name(metric: str) -> str:
@@ -184,14 +188,18 @@ def episode_grid(found: Row) -> Grid | None:
 
 
 def open_grid(found: Row) -> list[Grid]:
-    """Rank metrics without a threshold, then decisions with one; for each number of shots."""
+    """Rank metrics without a threshold, then the pretrained encoder's decisions with one; for each number of shots."""
     unknown = list(dict.fromkeys(c for s in found["splits"] for c in s.get("unknown", [])))
     grids = []
     for shots in dict.fromkeys(r["shots"] for r in found["open_set"]):
         for decided in (False, True):
             rows = [r for r in found["open_set"] if r["shots"] == shots and (r["threshold"] is not None) == decided]
-            what = "decisions, thresholds from training samples" if decided else "scores without a threshold"
-            caption = f"{what[0].upper()}{what[1:]}; {amount_name(rows[0])}, percent, mean ± sd over the seeds. "
+            if decided:
+                rows = [r for r in rows if r["representation"] == "pretrained"]
+            if not rows:
+                continue
+            what = "Decisions, thresholds from training samples" if decided else "Scores without a threshold"
+            caption = f"{what}; {amount_name(rows[0])}, percent, mean ± sd over the seeds. "
             grids.append(
                 _grid(
                     f"{caption}Unknown: {', '.join(unknown)}.",
@@ -217,7 +225,8 @@ def _grid(
     cells = {(down(r), across(r)): r for r in rows}
     keys = list(dict.fromkeys(down(r) for r in rows))
     names = names or ("", *("probe" for _ in keys[0][1:]))
-    return Grid(caption, [*names, *columns], [[*key, *(text(cells.get((key, c))) for c in columns)] for key in keys])
+    table = [[*key, *(text(cells.get((key, c))) for c in columns)] for key in keys]
+    return Grid(caption, [*names, *columns], table, len(names))
 
 
 def _half(low_high: Sequence[float] | None) -> str:

@@ -86,7 +86,9 @@ def draw_scene_map(
     colours = ListedColormap([UNLABELLED, *(PALETTE[c % len(PALETTE)] for c in range(rejected)), UNKNOWN])
     columns = 1 + len(predicted)
     height = PANEL_INCHES * source.height / source.width
-    rows_of_legend = -(-(len(source.class_names) + bool(unknown)) // 4)
+    entries = _legend(source.class_names, unknown)
+    across = min(4 if columns > 2 else 3, len(entries))
+    rows_of_legend = -(-len(entries) // across)
     legend_inches = 0.2 * rows_of_legend + 0.2
     figure = Figure(
         figsize=(PANEL_INCHES * columns, 2 * (height + 0.22) + legend_inches), dpi=150, layout="constrained"
@@ -115,9 +117,9 @@ def draw_scene_map(
         axes.set_xticks([])
         axes.set_yticks([])
     figure.legend(
-        handles=_legend(source.class_names, unknown),
+        handles=entries,
         loc="outside lower center",
-        ncols=min(4, len(source.class_names)),
+        ncols=across,
         fontsize=9,
         frameon=False,
         handlelength=1.4,
@@ -182,6 +184,6 @@ def _legend(class_names: Sequence[str], unknown: Sequence[int]) -> list[Patch]:
         for c in known
     ]
     if unknown:
-        names = ", ".join(f"{c + 1} {class_names[c]}" for c in unknown)
-        patches.append(Patch(facecolor=UNKNOWN, label=f"unknown ({names}) or rejected"))
+        numbers = ", ".join(str(c + 1) for c in unknown)
+        patches.append(Patch(facecolor=UNKNOWN, label=f"unknown ({numbers}) or rejected"))
     return patches

@@ -70,11 +70,12 @@ def result(sha="abc"):
             {
                 "representation": "pretrained",
                 **key,
-                "split": "random",
+                "split": split,
                 "shots": 20,
                 "counts": [[8, 1, 1], [0, 30, 10], [0, 0, 0]],
                 "correct": ["", "", ""],
             }
+            for split in ("random", "block")
         ],
         "headline": "logistic",
         "selected_on": "training samples only",
@@ -190,7 +191,7 @@ def test_no_two_elements_share_an_id(html):
     ids = re.findall(r'\bid="([^"]+)"', html)
     used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', html))
     assert used <= set(ids)
-    assert all(ids.count(name) == 1 for name in used)
+    assert len(set(ids)) == len(ids)
 
 
 def test_the_numbers_are_those_of_the_json(html):
