@@ -142,10 +142,13 @@ def test_views_that_cannot_be_are_refused_by_every_command(simclr, tmp_path, com
         output = [] if command == "plan" else ["--output", tmp_path / ("v.png" if command == "views" else "run")]
         refuse(simclr(command, "digits", override, *output), words)
     np.save(tmp_path / "flat.npy", np.zeros((5, 6)))
-    flat = ["data.source=scene", f"data.path={tmp_path / 'flat.npy'}"]
+    flat = ["data.source=scene", f"data.path={tmp_path / 'flat.npy'}", *output]
     refuse(simclr(command, "indian-pines", *flat), "cube")
-    refuse(simclr(command, "indian-pines", "data.bad_bands=[200]"), "names 200, but the bands are 0 to 199")
-    refuse(simclr(command, "indian-pines", "data.wavelengths=[400, 500, 600]"), "3 values, but the scene has 200 bands")
+    refuse(simclr(command, "indian-pines", "data.bad_bands=[200]", *output), "names 200, but the bands are 0 to 199")
+    refuse(
+        simclr(command, "indian-pines", "data.wavelengths=[400, 500, 600]", *output),
+        "3 values, but the scene has 200 bands",
+    )
 
 
 def test_views_and_plan(simclr, tmp_path):
