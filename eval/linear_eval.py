@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from eval.baselines import calibrated_twin, fit_pca, patches, raw_features, unlabelled_ids, window_mean
+from eval.describe_split import describe_split
 from eval.draw import default_kinds, draw_splits, excluded_ids
 from eval.feature_cache import FeatureCache
 from eval.features import BATCH_SIZE, fingerprint
 from eval.labelled import LabelledData
-from eval.leakage import leakage
 from eval.linear_probe import ALPHAS, DEFAULT_PROBES, HEADLINE, PROBES
 from eval.logistic_probe import FEW_SHOT_C, PENALTIES, SWEEP_FROM
 from eval.metrics import METRICS
@@ -184,7 +184,7 @@ def linear_eval(
         "excluded": {"samples": len(excluded), "why": "given by id, or their labels were seen by the online kNN"},
         "repeated_in_training_part": repeated,
         "damaged": data.damaged,
-        "splits": [_describe(s, data) for s in drawn],
+        "splits": [describe_split(s, data) for s in drawn],
         "baselines": {
             "random": f"BatchNorm statistics from {len(fitted_on)} training inputs without their labels",
             "pca": f"{directions.shape[1]} components of the input, fitted on {len(fit)} training inputs",
@@ -269,28 +269,3 @@ def _per_class(found: Found, names: Sequence[str], probe: str) -> list[dict[str,
             entry = {"representation": representation, "probe": mine[0].probe, "shots": shots, "labels": share}
             table.append({**entry, "split": split, "recall": recall})
     return table
-
-
-def _describe(split: Split, data: LabelledData) -> dict[str, Any]:
-    source, names = data.source, data.class_names
-    counts = {part: data.labels[ids].bincount(minlength=len(names)).tolist() for part, ids in split.parts().items()}
-    described: dict[str, Any] = {
-        "split": split.name,
-        "shots": split.shots,
-        "labels": split.share,
-        "seed": split.seed,
-        "rule": split.rule,
-        "train": len(split.train),
-        "test": len(split.test),
-        "validation": len(split.validation),
-        "train_per_class": counts["train"],
-        "test_per_class": counts["test"],
-        "left_out": [names[c] for c in split.left_out],
-        "dropped": dict(split.dropped),
-        **{f"sha256_{part}": digest for part, digest in split.digest().items()},
-        **split.origin,
-    }
-    if isinstance(source, SceneSource) and data.test_source is None:
-        inside, touching = leakage(split.learned(), split.test, source.height, source.width, source.patch_size)
-        described["leakage"] = {"patch_size": source.patch_size, "inside": inside, "touching": touching}
-    return described
