@@ -18,6 +18,7 @@ from eval.features import BATCH_SIZE
 from eval.layer_groups import layer_groups, layers_of
 from eval.prediction import Prediction
 from eval.splits import Split
+from eval.validation import FIXED, SHARE, parts_of, validation_part
 from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
 from simclr.errors import InputError
@@ -27,7 +28,6 @@ from simclr.schedule import warmup_cosine
 STEPS = 200
 CHECK_EVERY = 10
 PATIENCE = 5
-VALIDATION = 0.2
 NORMS = (nn.modules.batchnorm._BatchNorm,)
 BATCH_NORM = ("frozen", "affine", "train")
 
@@ -58,7 +58,7 @@ def fine_tune(encoder: FrozenEncoder, source: Source, split: Split, **settings: 
         encoder: as of ``simclr.load_encoder``; its ``random_twin`` gives supervised training from scratch, for which
             ``**FROM_SCRATCH`` is right.
         source: labelled samples.
-        split: ids of training and test samples.
+        split: ids of training and test samples; on its validation part, if any, the number of steps is chosen.
         settings: see :func:`train_classifier`.
 
     Returns:
@@ -71,7 +71,9 @@ def fine_tune(encoder: FrozenEncoder, source: Source, split: Split, **settings: 
         >>> prediction = fine_tune(encoder, source, k_shot(source.labels, 5, seed=0))
         >>> scratch = fine_tune(encoder.random_twin(0), source, split, **FROM_SCRATCH)
     """
-    tuned = train_classifier(encoder, source, split.train, **settings)
+    if len(split.validation):
+        settings = {"validation": split.validation, **settings}
+    tuned = train_classifier(encoder, source, split.learned(), **settings)
     scores = tuned_logits(tuned, encoder, source, split.test, settings.get("device", "cpu"))
     return Prediction(tuned.classes[scores.argmax(1)], scores, tuned.selected)
 
@@ -106,7 +108,7 @@ def train_classifier(
     layer_decay: float = 0.65,
     weight_decay: float = 1e-4,
     batch_norm: str = "frozen",
-    validation: float = VALIDATION,
+    validation: float | Tensor = SHARE,
     seed: int = 0,
     device: torch.device | str = "cpu",
 ) -> FineTuned:
@@ -114,8 +116,8 @@ def train_classifier(
 
     Two passes: the first holds ``validation`` of the training part out, looks at the accuracy there every
     ``CHECK_EVERY`` steps and finds the best number of steps (the largest of equals: cross-entropy stops too early);
-    the second trains anew for so many steps on the whole training part. With fewer than four training samples in
-    every class nothing is held out and all steps are taken.
+    the second trains anew for so many steps on the whole training part. Where no class can spare a sample nothing is
+    held out and all steps are taken.
 
     Args:
         encoder: as of ``simclr.load_encoder``.
@@ -134,8 +136,8 @@ def train_classifier(
         weight_decay: of weights.
         batch_norm: ``frozen``: statistics, scale and offset stay; ``affine``: scale and offset learn; ``train``:
             statistics are those of the batch, and running averages follow.
-        validation: share of each class's training samples held out in the first pass, at least one of a class with
-            four or more; 0 takes all steps.
+        validation: share of each class's training samples held out in the first pass (``eval.validation``; 0 takes all
+            steps), or the ids of those to hold out.
         seed: of the order of samples, the views and the validation part.
         device: where training runs.
 
@@ -145,7 +147,7 @@ def train_classifier(
     Source: Chen et al., ICML 2020, B.8 (fine-tuning); "Big self-supervised models", NeurIPS 2020, section 2 (from the
         head's first layer).
     """
-    _check(steps, batch_size, layer_decay, batch_norm, validation)
+    _check(steps, batch_size, layer_decay, batch_norm)
     known = source.labels if labels is None else labels
     if known is None or bool((known[train] < 0).any()):
         raise InputError("fine-tuning got a training sample without a label: leave unlabelled samples out.")
@@ -185,14 +187,19 @@ def train_classifier(
         return model.eval(), best_step, None if held is None else best
 
     everything = torch.arange(len(train))
-    held = validation_rows(target, validation, seed)
+    if isinstance(validation, Tensor):
+        fit, held, selected_on = parts_of(target, torch.nonzero(torch.isin(train, validation)).flatten())
+    else:
+        fit, held = validation_part(target, validation, seed)
+        selected_on = f"{100 * validation:g} % of the training samples of each class, held out"
     chosen_steps, accuracy = steps, None
     if len(held):
-        _, chosen_steps, accuracy = run(everything[~torch.isin(everything, held)], steps, held)
+        _, chosen_steps, accuracy = run(fit, steps, held)
     model, _, _ = run(everything, chosen_steps, None)
     selected = {
         "steps": chosen_steps,
         "most_steps": steps,
+        "selected_on": selected_on if len(held) else FIXED,
         "validation_samples": len(held),
         "validation_accuracy": accuracy,
         "from_layer": "h" if head is None else "first layer of the head",
@@ -206,26 +213,6 @@ def train_classifier(
         "batch_norm": batch_norm,
     }
     return FineTuned(model, classes, selected)
-
-
-def validation_rows(target: Tensor, share: float, seed: int) -> Tensor:
-    """Which training samples the first pass holds out: of each class of four or more, at random, at least one.
-
-    Args:
-        target: classes of the training samples, (n,) int64.
-        share: of each class, rounded.
-        seed: of the random order.
-
-    Returns:
-        Rows of ``target``, ascending; empty where no class has four samples, or ``share`` is 0.
-    """
-    order = permutation(seed, 0, len(target))
-    held = []
-    for c in target.unique():
-        members = order[target[order] == c]
-        if share > 0 and len(members) >= 4:
-            held.append(members[: max(1, round(share * len(members)))])
-    return torch.cat(held).sort().values if held else order[:0]
 
 
 def _build(
@@ -301,12 +288,10 @@ def _scores(model: nn.Module, plain: Callable[[Tensor], Tensor], ids: Tensor) ->
     return torch.cat([model(plain(part)).float().cpu() for part in ids.split(BATCH_SIZE)])
 
 
-def _check(steps: int, batch_size: int, layer_decay: float, batch_norm: str, validation: float) -> None:
+def _check(steps: int, batch_size: int, layer_decay: float, batch_norm: str) -> None:
     if batch_norm not in BATCH_NORM:
         raise InputError(f"batch_norm is {batch_norm!r}: choose one of {', '.join(BATCH_NORM)}.")
     if steps < 1 or batch_size < 4:
         raise InputError(f"steps is {steps} and batch_size {batch_size}: give at least 1 step and 4 samples a batch.")
     if not 0 < layer_decay <= 1:
         raise InputError(f"layer_decay is {layer_decay}: it is a factor above 0 and at most 1.")
-    if not 0 <= validation < 1:
-        raise InputError(f"validation is {validation}: it is a share, from 0 to below 1.")

@@ -12,6 +12,7 @@ from eval.labelled import LabelledData
 from eval.prediction import Prediction
 from eval.score import Score, scored
 from eval.splits import Split
+from eval.validation import SHARE
 from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
 from simclr.head import ProjectionHead
@@ -50,6 +51,7 @@ def fine_tuned_scores(
             split.learned(),
             head=head,
             augment="recipe" in encoder.metadata,
+            validation=split.validation if len(split.validation) else SHARE,
             steps=STEPS,
             seed=split.seed or 0,
             device=device,

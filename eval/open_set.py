@@ -14,7 +14,7 @@ import torch
 from scipy.stats import weibull_min
 from torch import Tensor
 
-from eval.linear_probe import PROBES
+from eval.logistic_probe import logistic
 from eval.prototypes import nearest_prototype
 from simclr.errors import InputError
 
@@ -63,7 +63,7 @@ def by_logits(train_x: Tensor, train_y: Tensor, test_x: Tensor) -> Scored:
     Source: Hendrycks & Gimpel, "A baseline for detecting misclassified and out-of-distribution examples", ICLR 2017;
         Liu et al., "Energy-based out-of-distribution detection", NeurIPS 2020, eq. 4.
     """
-    found = PROBES["logistic"](train_x, train_y, test_x)
+    found = logistic(train_x, train_y, test_x, calibrate=False)
     assert found.scores is not None
     logits = found.scores.double()
     return found.classes, {"max softmax": 1 - logits.softmax(1).max(1).values, "energy": -logits.logsumexp(1)}

@@ -29,8 +29,8 @@ class Prediction:
     selected: Selected
 
 
-# (train_x (n, dim), train_y (n,), test_x (m, dim)) -> Prediction
-FitPredict = Callable[[Tensor, Tensor, Tensor], Prediction]
+FitPredict = Callable[..., Prediction]
+"""A probe: (train_x (n, dim), train_y (n,), test_x (m, dim)) -> Prediction, see ``eval.linear_probe.fit_probe``."""
 
 
 def classes_of(train_y: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from eval.feature_cache import FeatureCache
 from eval.features import BATCH_SIZE
-from eval.linear_probe import HEADLINE, PROBES
+from eval.linear_probe import HEADLINE, fit_probe
 from eval.metrics import scores
 from eval.splits import Split
 from simclr.data.scene import SceneSource
@@ -43,6 +43,7 @@ def predict_scene(
     batch_size: int = BATCH_SIZE,
     device: torch.device | str = "cpu",
     cache: FeatureCache | None = None,
+    standardise: bool = True,
 ) -> Tensor:
     """Predicted class of every pixel, labelled or not, by a probe on frozen features that learns from the split.
 
@@ -55,7 +56,10 @@ def predict_scene(
     features = (cache or FeatureCache(None)).features(encoder, source, torch.arange(len(source)), batch_size, device)
     labels = source.labels
     assert labels is not None  # a split exists
-    predicted = PROBES[probe](features[split.learned()], labels[split.learned()], features)
+    train, validation = split.learned(), split.validation_rows()
+    predicted = fit_probe(
+        probe, features[train], labels[train], features, validation=validation, standardise=standardise
+    )
     return predicted.classes.reshape(source.height, source.width)
 
 

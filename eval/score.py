@@ -10,7 +10,7 @@ from torch import Tensor
 
 from eval.calibration import calibration
 from eval.features import check_finite
-from eval.linear_probe import DEFAULT_PROBES, LOGITS, PROBES
+from eval.linear_probe import DEFAULT_PROBES, LOGITS, check_probes, fit_probe
 from eval.metrics import confusion, per_class_recall, scores
 from eval.prediction import Prediction, Selected
 from eval.splits import Split
@@ -46,10 +46,12 @@ def score(
     splits: Sequence[Split],
     probes: Sequence[str] = DEFAULT_PROBES,
     progress: Callable[[int, int], None] | None = None,
+    *,
+    standardise: bool = True,
 ) -> list[Score]:
     """Every probe on every split: learns from the training rows alone, scored once on the test rows.
 
-    A probe chooses on its training rows by itself, so a split's validation part is used for training.
+    Where a split has a validation part, whatever a probe chooses is chosen there; then it learns from both parts.
 
     Args:
         features: (N, dim), any float type, on the CPU.
@@ -57,6 +59,7 @@ def score(
         splits: whose ids are rows of ``features``.
         probes: names of ``eval.linear_probe.PROBES``.
         progress: called with (probes fitted, all of them).
+        standardise: whether linear probes divide features by their standard deviation over the training rows.
 
     Returns:
         One score for each split and probe, splits outermost.
@@ -65,9 +68,7 @@ def score(
         InputError: if a probe is unknown, features hold NaN or infinity, features and labels differ in length, a split
             uses an unlabelled or missing row, or its training part holds fewer than two classes.
     """
-    for probe in probes:
-        if probe not in PROBES:
-            raise InputError(f"there is no probe {probe!r}: choose from {', '.join(PROBES)}.")
+    probes = check_probes(probes)
     if features.dim() != 2 or labels.shape != features.shape[:1]:
         raise InputError(
             f"features are {tuple(features.shape)} and labels {tuple(labels.shape)}: give (N, dim) and (N,) of one N."
@@ -80,8 +81,10 @@ def score(
         if int(used.min()) < 0 or int(used.max()) >= len(labels) or bool((labels[used] < 0).any()):
             raise InputError(f"the {split.name} split uses a sample that is unlabelled or not among the {len(labels)}.")
         train_x, train_y, test_x = features[train], labels[train], features[split.test]
+        validation = split.validation_rows()
         for probe in probes:
-            found.append(scored(probe, split, labels[split.test], PROBES[probe](train_x, train_y, test_x)))
+            predicted = fit_probe(probe, train_x, train_y, test_x, validation=validation, standardise=standardise)
+            found.append(scored(probe, split, labels[split.test], predicted))
             if progress is not None:
                 progress(len(found), len(splits) * len(probes))
     return found

@@ -2,8 +2,8 @@
 
 Nesterov momentum 0.9, no weight decay, 90 epochs, the learning rate a multiple of 0.1 * batch / 256, down to 0 along a
 cosine. One pass serves all learning rates: the layer has a column of weights for each. The rate is chosen by the
-accuracy after the last epoch on a validation part of the training samples, then trained again on all of them. Unlike
-the paper's, the features are of images without random crops and flips.
+accuracy after the last epoch on held-out training samples (the split's validation part, or a share of each class), then
+trained again on all of them. Unlike the paper's, the features are of images without random crops and flips.
 
 Source: Chen et al., "A simple framework for contrastive learning of visual representations", ICML 2020, appendix B.6.
 """
@@ -17,12 +17,13 @@ from torch import Tensor
 
 from augment.addressed import permutation
 from eval.calibration import fit_temperature
-from eval.prediction import Prediction, classes_of
+from eval.prediction import Prediction, Selected, classes_of
 from eval.standardise import standardised
-from eval.validation import validation_part
+from eval.validation import FIXED, Parts, columns_of, parts_of
 from simclr.errors import InputError
 
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+PAPERS_RATE = 0.1
 EPOCHS = 90
 BATCH_SIZE = 256
 MOMENTUM = 0.9
@@ -89,17 +90,19 @@ def sgd(
     train_y: Tensor,
     test_x: Tensor,
     *,
+    validation: Tensor | None = None,
     standardise: bool = True,
     epochs: int = EPOCHS,
     batch_size: int = BATCH_SIZE,
     device: torch.device | str = "cpu",
 ) -> Prediction:
-    """Linear layer by SGD, its learning rate chosen on a validation part of the training samples.
+    """Linear layer by SGD, its learning rate chosen on held-out samples; the paper's own where none can be spared.
 
     Args:
         train_x: features, (n, dim), any float type.
         train_y: classes, (n,) int64.
         test_x: features to classify, (m, dim).
+        validation: rows of the training samples on which the rate is chosen; None holds a share of each class out.
         standardise: divide features by their standard deviation over the samples that are fitted to; they are centred
             either way. It moves the best learning rate a hundredfold.
         epochs: as of :func:`sgd_path`.
@@ -107,36 +110,60 @@ def sgd(
         device: where it is trained, in float32.
 
     Returns:
-        The classes, logits as scores, and in ``selected``: the ``lr``, of how many it was chosen, the
-        ``validation_accuracy``, and the ``temperature`` that calibrates the held-out logits.
+        The classes, logits as scores, and in ``selected``: the ``rule`` and what it was ``selected_on``, the ``lr``,
+        and where samples were held out their number, ``validation_samples``, the best ``validation_accuracy``, and the
+        ``temperature`` that calibrates their logits.
 
     Raises:
-        InputError: if the training samples hold fewer than two classes or an unlabelled one, or have no class of three
-            or more samples: nothing could be held out.
+        InputError: if the training samples hold fewer than two classes or an unlabelled one.
     """
     classes = classes_of(train_y)
-    y = torch.searchsorted(classes, train_y)
-    fit, held_out = validation_part(y)
-    if len(held_out) == 0:
-        raise InputError("the sgd probe has too few training samples to choose a learning rate: use another probe.")
-    rates = torch.tensor(RATES) * (min(batch_size, len(fit)) / 256)
-    train, rest = (part.float() for part in standardised(train_x[fit], train_x[held_out], standardise))
-    weights, intercepts = sgd_path(train.to(device), y[fit].to(device), len(classes), rates, epochs, batch_size)
-    logits = rest.to(device) @ weights + intercepts[:, None]
-    accuracy = (logits.argmax(2) == y[held_out].to(device)).double().mean(1)
-    # argmax gives the first of equals: the smallest rate.
-    best = int(accuracy.argmax())
+    parts = parts_of(train_y, validation)
+    rate = PAPERS_RATE
+    selected: Selected = {"rule": "fixed: too few training samples to hold any out", "selected_on": FIXED}
+    if len(parts.held_out):
+        rate, selected = _choose(train_x, train_y, parts, standardise, epochs, batch_size, device)
+    lr = rate * min(batch_size, len(train_y)) / 256
     train, test = (part.float().to(device) for part in standardised(train_x, test_x, standardise))
-    weights, intercepts = sgd_path(train, y.to(device), len(classes), rates[best : best + 1], epochs, batch_size)
+    y = torch.searchsorted(classes, train_y).to(device)
+    weights, intercepts = sgd_path(train, y, len(classes), torch.tensor([lr]), epochs, batch_size)
     scores = (test @ weights[0] + intercepts[0]).cpu()
-    selected = {
-        "rule": f"the most accurate of {len(RATES)} learning rates on a validation part of the training samples",
-        "lr": float(rates[best]),
+    selected |= {
+        "lr": lr,
         "epochs": epochs,
-        "batch_size": min(batch_size, len(train_x)),
-        "validation_samples": len(held_out),
-        "validation_accuracy": float(accuracy[best]),
-        "temperature": fit_temperature(logits[best].cpu(), y[held_out]),
+        "batch_size": min(batch_size, len(train_y)),
         "standardised": standardise,
     }
     return Prediction(classes[scores.argmax(1)], scores, selected)
+
+
+def _choose(
+    x: Tensor,
+    y: Tensor,
+    parts: Parts,
+    standardise: bool,
+    epochs: int,
+    batch_size: int,
+    device: torch.device | str,
+) -> tuple[float, Selected]:
+    """The most accurate of ``RATES`` on the held-out samples, for a batch of 256."""
+    fit, held_out, selected_on = parts
+    classes = classes_of(y[fit])
+    lrs = torch.tensor(RATES) * (min(batch_size, len(fit)) / 256)
+    train, rest = (part.float().to(device) for part in standardised(x[fit], x[held_out], standardise))
+    target = torch.searchsorted(classes, y[fit]).to(device)
+    weights, intercepts = sgd_path(train, target, len(classes), lrs, epochs, batch_size)
+    # A class that only the held-out samples have is never recognised.
+    truth = columns_of(classes, y[held_out])
+    logits = (rest @ weights + intercepts[:, None]).cpu()
+    accuracy = (logits.argmax(2) == truth).double().mean(1)
+    # argmax gives the first of equals: the smallest rate.
+    best = int(accuracy.argmax())
+    known = truth >= 0
+    return RATES[best], {
+        "rule": f"the most accurate of {len(RATES)} learning rates on held-out samples",
+        "selected_on": selected_on,
+        "validation_samples": len(held_out),
+        "validation_accuracy": float(accuracy[best]),
+        "temperature": fit_temperature(logits[best][known], truth[known]),
+    }

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from augment.addressed import permutation
+from eval.validation import LEAST, SHARE, validation_part
 from simclr.errors import InputError
 
 # Takes the place of the epoch in the order's address: far from any epoch that a training run reaches.
@@ -79,6 +80,12 @@ class Split:
         """Ids that a final classifier learns from: training and validation part together, ascending."""
         return torch.cat([self.train, self.validation]).sort().values
 
+    def validation_rows(self) -> Tensor | None:
+        """Where the validation part stands in :meth:`learned`, ascending int64; None where there is none."""
+        if len(self.validation) == 0:
+            return None
+        return torch.nonzero(torch.isin(self.learned(), self.validation)).flatten()
+
     def parts(self) -> dict[str, Tensor]:
         """Ids by the name of the part: ``train``, ``test``, and ``validation`` where there is one."""
         both = {"train": self.train, "test": self.test}
@@ -123,34 +130,27 @@ def stratified(
     )
 
 
-def hold_out(split: Split, labels: Tensor, fraction: float = 0.2) -> Split:
+def hold_out(split: Split, labels: Tensor, share: float = SHARE) -> Split:
     """The split with a random share of each class's training samples as its validation part.
-
-    A class of n training samples gives ``round(fraction * n)``, at least 1 and at most n - 1; a class of one sample
-    gives none. The order is that of the split's seed (0 where it has none).
 
     Args:
         split: without a validation part.
         labels: class of each sample, (N,) int64.
-        fraction: strictly between 0 and 1.
+        share: as in ``eval.validation.validation_part``, whose seed is the split's (0 where it has none).
 
     Raises:
-        InputError: if the fraction is out of range, or the split has a validation part.
+        InputError: if the share is out of range, no class can spare a sample, or the split has a validation part.
     """
-    if not 0.0 < fraction < 1.0 or len(split.validation):
+    if len(split.validation):
+        raise InputError(f"the {split.name} split has a validation part of its own: nothing more can be held out.")
+    fit, held_out = validation_part(labels[split.train], share, split.seed or 0)
+    if len(held_out) == 0:
         raise InputError(
-            f"fraction is {fraction}: hold a share between 0 and 1 out of a split without validation part."
+            f"no class of the {split.name} split has the {LEAST} training samples that a validation part takes: "
+            f"give more, or none for validation."
         )
-    order = permutation(split.seed or 0, SPLIT_STREAM, len(labels), "cpu")
-    order = order[torch.isin(order, split.train)]
-    held = []
-    for c in labels[split.train].unique():
-        members = order[labels[order] == c]
-        # From the end: the first ones are what fewer shots would train on.
-        held.append(members[len(members) - min(max(round(fraction * len(members)), 1), len(members) - 1) :])
-    validation = torch.cat(held).sort().values
-    rule = f"{split.rule}; of each class {fraction:g} of the training samples are for validation"
-    return replace(split, train=split.train[~torch.isin(split.train, validation)], validation=validation, rule=rule)
+    rule = f"{split.rule}; of each class {share:g} of the training samples are for validation"
+    return replace(split, train=split.train[fit], validation=split.train[held_out], rule=rule)
 
 
 def given(train: Iterable[int] | Tensor, test: Iterable[int] | Tensor) -> Split:

@@ -6,9 +6,9 @@ from torch import nn
 
 from eval.encoder_inputs import augmented_inputs
 from eval.features import fingerprint
-from eval.fine_tune import FROM_SCRATCH, fine_tune, train_classifier, validation_rows
+from eval.fine_tune import FROM_SCRATCH, fine_tune, train_classifier
 from eval.metrics import scores
-from eval.splits import Split, k_shot
+from eval.splits import Split, hold_out, k_shot
 from simclr.data.digits import load_digits
 from simclr.data.preprocess import fit_preprocess
 from simclr.data.scene import SceneSource
@@ -106,12 +106,23 @@ def test_the_stopping_point_is_the_best_on_held_out_training_samples(monkeypatch
     assert tuned.selected["steps"] in (10, 20, 30, 40)
 
 
-def test_validation_rows_come_from_every_class_that_can_spare_them():
-    target = torch.tensor([0] * 10 + [1] * 4 + [2] * 3)
-    held = validation_rows(target, 0.2, seed=0)
-    assert target[held].bincount(minlength=3).tolist() == [2, 1, 0]
-    assert len(validation_rows(torch.arange(5), 0.2, 0)) == 0
-    assert len(validation_rows(target, 0.0, 0)) == 0
+def test_a_split_with_a_validation_part_chooses_its_steps_there_and_trains_on_all(monkeypatch):
+    import eval.fine_tune as module
+
+    encoder, source = digits_encoder()
+    split = hold_out(k_shot(source.labels, 10, 0), source.labels, 0.3)
+    seen, real = [], module._scores
+
+    def spy(model, plain, ids):
+        seen.append(ids)
+        return real(model, plain, ids)
+
+    monkeypatch.setattr(module, "_scores", spy)
+    found = fine_tune(encoder, source, split, steps=20)
+    assert found.selected["selected_on"] == "the split's validation part"
+    assert found.selected["validation_samples"] == 30
+    looked_at = {tuple(ids.tolist()) for ids in seen}
+    assert looked_at == {tuple(ids.tolist()) for ids in (split.learned(), split.validation, split.test)}
 
 
 def test_from_the_heads_first_layer():

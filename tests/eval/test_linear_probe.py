@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
 import torch
-from sklearn.linear_model import RidgeClassifierCV
+from sklearn.linear_model import RidgeClassifier, RidgeClassifierCV
+from sklearn.model_selection import GridSearchCV, PredefinedSplit
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from eval.linear_probe import ALPHAS, PROBES, ridge
+from eval.linear_probe import ALPHAS, PROBES, check_probes, fit_probe, ridge
 from simclr.errors import InputError
 
 
@@ -26,6 +28,52 @@ def test_ridge_equals_scikit_learns(n, dim, classes):
     assert found.classes.tolist() == model.predict(scaler.transform(test)).tolist()
     expected = model.decision_function(scaler.transform(test))
     np.testing.assert_allclose(found.scores[:, -1] if classes == 2 else found.scores, expected, atol=1e-8)
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_ridge_on_a_validation_part_equals_scikit_learns_grid_search(classes):
+    x, y = data(90, 30, classes, spread=0.8)
+    test, _ = data(200, 30, classes, seed=1)
+    rows = np.arange(60, 90)
+    model = make_pipeline(StandardScaler(), RidgeClassifier())
+    grid = GridSearchCV(
+        model,
+        {"ridgeclassifier__alpha": ALPHAS[::-1]},  # the first of equals: the strongest
+        cv=PredefinedSplit(np.where(np.isin(np.arange(90), rows), 0, -1)),
+    ).fit(x, y)
+    found = ridge(torch.tensor(x), torch.tensor(y), torch.tensor(test), validation=torch.tensor(rows))
+    assert found.selected["alpha"] == pytest.approx(grid.best_params_["ridgeclassifier__alpha"])
+    assert found.selected["validation_accuracy"] == pytest.approx(grid.best_score_)
+    assert found.selected["selected_on"] == "the split's validation part"
+    expected = grid.decision_function(test)
+    np.testing.assert_allclose(found.scores[:, -1] if classes == 2 else found.scores, expected, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", PROBES)
+def test_a_class_that_only_the_validation_part_has_is_learned_in_the_end(name):
+    x, y = data(60, 8, classes=3, spread=4.0)
+    rows = torch.nonzero(torch.tensor(y) == 2).flatten()
+    rows = torch.cat([rows, torch.tensor([0, 1])]).sort().values
+    found = fit_probe(name, torch.tensor(x), torch.tensor(y), torch.tensor(x), validation=rows)
+    assert (found.classes == torch.tensor(y)).double().mean() > 0.9
+    assert found.selected.get("validation_accuracy", 0) < 0.2
+
+
+def test_names_are_checked():
+    assert check_probes(["knn", "sgd", "knn"]) == ("knn", "sgd")
+    with pytest.raises(InputError, match="choose from ridge, logistic, sgd, knn"):
+        check_probes(["svm"])
+    with pytest.raises(InputError, match="no probe is given"):
+        check_probes([])
+
+
+@pytest.mark.parametrize("name", PROBES)
+def test_the_switch_reaches_every_probe_that_scales(name):
+    x, y = (torch.tensor(v) for v in data(60, 8))
+    x = x * torch.logspace(-2, 2, 8, dtype=torch.float64)
+    on, off = (fit_probe(name, x, y, x, standardise=s) for s in (True, False))
+    assert torch.equal(on.scores, off.scores) == (name == "knn")
+    assert on.selected.get("standardised", "knn") is not off.selected.get("standardised", False)
 
 
 @pytest.mark.parametrize("probe", PROBES.values(), ids=list(PROBES))

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import minimize_scalar
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
@@ -32,7 +33,8 @@ def test_few_samples_have_scikit_learns_default_strength(classes):
     found = logistic(x, y, test)
     probabilities, predicted = scikit(x, y, test, 1.0)
     assert found.selected["C"] == 1.0
-    assert "validation_samples" not in found.selected
+    assert found.selected["selected_on"] == "nothing: it is fixed"
+    assert "validation_accuracy" not in found.selected
     np.testing.assert_allclose(found.scores.softmax(1), probabilities, atol=1e-4)
     assert found.classes.tolist() == predicted.tolist()
 
@@ -54,6 +56,43 @@ def test_many_samples_have_the_value_that_predicts_the_held_out_best(classes):
     assert found.selected["validation_samples"] == len(held_out)
     assert found.selected["gap"] <= 1e-8
     # Fitted again to all training samples.
+    probabilities, _ = scikit(x, y, test, found.selected["C"])
+    np.testing.assert_allclose(found.scores.softmax(1), probabilities, atol=1e-4)
+
+
+def test_the_temperature_of_few_samples_is_that_of_held_out_ones():
+    x, y = data(90)
+    x[torch.arange(90), y] += 4
+    found = logistic(x, y, x)
+    fit, held_out = validation_part(y)
+    scaler = StandardScaler().fit(x[fit])
+    model = LogisticRegression(C=1.0, solver="newton-cholesky", tol=1e-12).fit(scaler.transform(x[fit]), y[fit])
+    logits = torch.tensor(model.decision_function(scaler.transform(x[held_out])))
+
+    def loss(log_temperature):
+        return float(torch.nn.functional.cross_entropy(logits / np.exp(log_temperature), y[held_out]))
+
+    expected = np.exp(minimize_scalar(loss, bracket=(-1, 1)).x)
+    assert 0.1 < expected < 10
+    assert found.selected["temperature"] == pytest.approx(expected, rel=1e-2)
+    assert found.selected["validation_samples"] == len(held_out) == 18
+    assert "temperature" not in logistic(x, y, x, calibrate=False).selected
+    assert "temperature" not in logistic(x[:9], y[:9], x).selected
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_validation_part_of_the_split_chooses_the_penalty(classes):
+    x, y = data(130, classes=classes)
+    test, _ = data(50, classes=classes, seed=1)
+    start = 101 - classes  # not as many samples of each class: else rounding decides the strongest penalties
+    fit, rows = torch.arange(start), torch.arange(start, 130)
+    found = logistic(x, y, test, validation=rows)
+    accuracies = {
+        p: float((scikit(x[fit], y[fit], x[rows], 1 / p)[1] == y[rows].numpy()).mean()) for p in PENALTIES.tolist()
+    }
+    best = max(accuracies.values())
+    assert found.selected["selected_on"] == "the split's validation part"
+    assert found.selected["penalty"] == max(p for p, a in accuracies.items() if a == best)
     probabilities, _ = scikit(x, y, test, found.selected["C"])
     np.testing.assert_allclose(found.scores.softmax(1), probabilities, atol=1e-4)
 

@@ -31,7 +31,9 @@ def test_a_user_gets_the_same_number_with_scikit_learn_alone():
     probabilities = torch.tensor(model.predict_proba(test))
     expected = expected_calibration_error(probabilities.amax(1), probabilities.argmax(1) == labels[split.test])
     assert found.metrics["ece"] == pytest.approx(expected, abs=1e-3)
-    assert "ece_scaled" not in found.metrics
+    scaled = (probabilities.log() / found.selected["temperature"]).softmax(1)
+    expected = expected_calibration_error(scaled.amax(1), scaled.argmax(1) == labels[split.test])
+    assert found.metrics["ece_scaled"] == pytest.approx(expected, abs=1e-3)
     assert found.metrics["aa"] == pytest.approx(balanced_accuracy_score(truth, model.predict(test)))
 
 

@@ -67,8 +67,35 @@ def test_the_rates_are_multiples_of_the_papers():
     assert list(RATES) == sorted(RATES)
 
 
-def test_too_few_samples_is_an_error():
-    with pytest.raises(InputError, match="too few"):
-        sgd(torch.randn(4, 2), torch.tensor([0, 0, 1, 1]), torch.randn(1, 2))
+def test_few_samples_have_the_papers_rate():
+    x, y = data(9)
+    found = sgd(x, y, x)
+    assert found.selected["lr"] == pytest.approx(0.1 * 9 / 256)
+    assert "fixed" in found.selected["rule"]
+    assert "temperature" not in found.selected
+
+
+def test_a_validation_part_of_the_split_chooses_the_rate(monkeypatch):
+    monkeypatch.setattr(module, "RATES", RATES_TRIED)
+    x, y = data()
+    rows = torch.arange(100, 150)
+    accuracies = []
+    mean, deviation = x[:100].mean(0), x[:100].std(0, correction=0)
+    for rate in RATES_TRIED:
+        lr = torch.tensor([rate * 30 / 256])
+        weights, intercepts = sgd_path((x[:100] - mean) / deviation, y[:100], 3, lr, epochs=5, batch_size=30)
+        logits = ((x[rows] - mean) / deviation) @ weights[0] + intercepts[0]
+        accuracies.append(float((logits.argmax(1) == y[rows]).double().mean()))
+    found = sgd(x, y, x[:7], validation=rows, epochs=5, batch_size=30)
+    best = RATES_TRIED[accuracies.index(max(accuracies))]
+    assert found.selected["selected_on"] == "the split's validation part"
+    assert found.selected["validation_accuracy"] == pytest.approx(max(accuracies))
+    # Trained again on all of them.
+    standard = (x - x.mean(0)) / x.std(0, correction=0)
+    weights, intercepts = sgd_path(standard, y, 3, torch.tensor([best * 30 / 256]), epochs=5, batch_size=30)
+    torch.testing.assert_close(found.scores, standard[:7] @ weights[0] + intercepts[0], atol=1e-4, rtol=1e-4)
+
+
+def test_no_epoch_is_an_error():
     with pytest.raises(InputError, match="1 or more"):
         sgd_path(torch.randn(4, 2), torch.tensor([0, 0, 1, 1]), 2, torch.tensor([0.1]), epochs=0)

@@ -83,22 +83,30 @@ def test_one_and_ten_percent_lists_hold_every_class_and_each_other():
 @hypothesis_given(
     sizes=st.lists(st.integers(2, 40), min_size=2, max_size=5),
     shots=st.integers(1, 20),
-    fraction=st.floats(0.05, 0.9),
+    share=st.floats(0.05, 0.9),
 )
-def test_the_validation_part_is_a_share_of_every_class_of_the_training_part(sizes, shots, fraction):
+def test_the_validation_part_is_a_share_of_every_class_of_the_training_part(sizes, shots, share):
     labels = labels_of(*sizes)
     whole = k_shot(labels, shots, 3)
-    if all(min(shots, n // 2) == 1 for n in sizes):
-        return  # nothing could be held out
-    split = hold_out(whole, labels, fraction)
+    per_class = [min(shots, n // 2) for n in sizes]
+    if max(per_class) < 4:
+        with pytest.raises(InputError, match="no class of the random split has the 4 training samples"):
+            hold_out(whole, labels, share)
+        return
+    split = hold_out(whole, labels, share)
     train, held, test = (set(ids.tolist()) for ids in (split.train, split.validation, split.test))
-    assert train | held == set(whole.train.tolist())
+    assert train | held == set(whole.train.tolist()) == set(split.learned().tolist())
     assert not train & held
     assert test == set(whole.test.tolist())
-    for c in range(len(sizes)):
-        n = sum(int(labels[i]) == c for i in whole.train.tolist())
+    for c, n in enumerate(per_class):
         k = sum(int(labels[i]) == c for i in held)
-        assert k == (0 if n == 1 else min(max(round(fraction * n), 1), n - 1))
+        assert k == (0 if n < 4 else min(max(round(share * n), 1), n - 1))
+    rows = split.validation_rows()
+    assert rows is not None
+    assert split.learned()[rows].equal(split.validation)
+    assert whole.validation_rows() is None
+    with pytest.raises(InputError, match="validation part of its own"):
+        hold_out(split, labels, share)
 
 
 def test_the_digest_is_sha256_of_little_endian_int64():
