@@ -98,7 +98,9 @@ class AddressedOperation(_AugmentationBase):
         """kornia's hook: the operation on every sample; kornia then keeps the samples that the gate selects."""
         # Not all of kornia's notes are tensors.
         drawn = {k: v.to(input.device) for k, v in params.items() if isinstance(v, Tensor) and k not in _KORNIAS_NOTES}
-        return self.operate(input, drawn, flags)
+        # Autocast would blur and resample in half precision.
+        with torch.autocast(input.device.type, enabled=False):
+            return self.operate(input, drawn, flags)
 
     def apply_addressed(self, x: Tensor, uniforms: Tensor, **given: Tensor) -> Tensor:
         """The operation with given uniforms; ``x`` may be overwritten, and nothing of the call is kept.
@@ -153,6 +155,12 @@ class GeometricOperation(AddressedOperation, GeometricAugmentationBase2D):
     acts_on_bands = False
     # The images never read the matrix, so kornia builds it only when asked.
     _compute_matrix_lazily = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # Marked so, kornia keeps the batch's shape for a matrix asked for later, and not the batch.
+        if method := cls.__dict__.get("compute_transformation"):
+            method._kornia_input_metadata_only = method
 
     def inverse_transform(
         self,

@@ -121,8 +121,13 @@ class Views(nn.Module):
             (views, b, C', h, w) float32 on the batch's device; each image channels last in memory.
 
         Raises:
-            ValueError: if ``ids`` and ``batch`` differ in length, or an operation does not take such images.
+            ValueError: if ``batch`` is not (b, C, H, W), ``ids`` are not one integer for each of its samples, or an
+                operation does not take such images.
         """
+        if batch.dim() != 4:
+            raise ValueError(f"the batch is {tuple(batch.shape)}, but must be (samples, bands, height, width).")
+        if ids.dtype != torch.int64:
+            raise ValueError(f"ids are {ids.dtype}, but must be torch.int64.")
         if ids.shape != batch.shape[:1]:
             raise ValueError(f"ids are {tuple(ids.shape)}, but the batch has {batch.shape[0]} samples.")
         # Autocast would resample in half precision.

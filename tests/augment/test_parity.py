@@ -1,4 +1,4 @@
-"""Every operation on photographs against torchvision's, sample by sample, with the parameters that were drawn for it."""
+"""Operations on photographs against torchvision's, sample by sample, with the parameters that were drawn."""
 
 import itertools
 
