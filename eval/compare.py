@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eval.outcomes import unpack
-from eval.paired_tests import ENUMERATED, RESAMPLES, bootstrap_interval, mcnemar_p, sign_flip_p
+from eval.paired_tests import ENUMERATED, RESAMPLES, bootstrap_interval, mcnemar_p, sign_flip_floor, sign_flip_p
 from eval.split_file import PARTS
-from eval.summary import interval, mean_sd
+from eval.summary import FEWEST_FOR_INTERVAL, interval, mean_sd
 from simclr.errors import InputError
 
 PROTOCOL = "simclr-compare/1"
@@ -30,7 +30,8 @@ def compare(results: Sequence[Result], names: Sequence[str] | None = None) -> di
 
     Returns:
         What ``simclr compare --output`` writes: ``rows`` with the mean of both, the ``mean`` difference (other minus
-        first), its ``ci95``, ``p`` and ``test``; ``encoders``; ``notes`` on whatever is not alike.
+        first), its ``ci95``, ``p`` (not corrected for the number of tests), the least ``p_floor`` that this could be,
+        and the ``test``; ``encoders``; ``notes`` on whatever is not alike.
 
     Raises:
         InputError: fewer than two results, other data, or not one split in common.
@@ -44,9 +45,6 @@ def compare(results: Sequence[Result], names: Sequence[str] | None = None) -> di
         for result, name in zip(results[1:], names[1:], strict=True)
         for row in _against(results[0], result, names[0], name, notes)
     ]
-    tested = sum(row["p"] is not None for row in rows)
-    if tested > 1:
-        notes.append(f"p values are not corrected for the {tested} comparisons")
     return {
         "protocol": PROTOCOL,
         "rows": rows,
@@ -134,15 +132,18 @@ def _row(first: Result, other: Result, row: Row, match: Row, pairs: list[tuple[i
     }
     if len(pairs) > 1:
         how = f"all 2^{len(pairs)} signs" if len(pairs) <= ENUMERATED else f"{RESAMPLES} random signs"
-        test = f"sign-flip permutation over {len(pairs)} splits, {how}; Student t interval"
-        return found | {"ci95": interval(values), "p": sign_flip_p(values), "test": test}
+        test = f"sign-flip permutation over {len(pairs)} splits, {how}"
+        test += "; Student t interval" if len(pairs) >= FEWEST_FOR_INTERVAL else "; too few for an interval"
+        floor = sign_flip_floor(len(values))
+        return found | {"ci95": interval(values), "p": sign_flip_p(values), "p_floor": floor, "test": test}
     counts = _discordant(first, other, row, match, *pairs[0]) if row["metric"] in ("oa", "accuracy") else None
     if counts is None:
-        return found | {"ci95": None, "p": None, "test": None}
+        return found | {"ci95": None, "p": None, "p_floor": None, "test": None}
     only_first, only_other, n = counts
     return found | {
         "ci95": bootstrap_interval(only_first, only_other, n),
         "p": mcnemar_p(only_first, only_other),
+        "p_floor": None,
         "test": f"exact McNemar over {n} test samples; bootstrap interval",
         "only_first_right": only_first,
         "only_other_right": only_other,

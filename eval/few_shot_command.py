@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from eval.command import data_section, shares_of, shots_of
 from eval.draw import excluded_ids
 from eval.feature_cache import FeatureCache
 from eval.few_shot import ALL_PROBES, DEFAULT_PROBES, few_shot
+from eval.few_shot_table import print_few_shot
 from eval.labelled import LabelledData
 from eval.scene_map import draw_scene_map
 from eval.summary import write_result
@@ -28,20 +26,6 @@ from simclr.build import build_source
 from simclr.data import SceneSource, Source
 from simclr.encoder_file import FrozenEncoder, load_encoder, load_head
 from simclr.errors import InputError
-
-RANKS = {
-    "auroc": "AUROC",
-    "fpr95 (known positive)": "FPR95 known",
-    "fpr95 (unknown positive)": "FPR95 unkn.",
-    "oscr": "OSCR",
-}
-DECISIONS = {
-    "open_oa": "open OA",
-    "known_accuracy": "known",
-    "unknown_recall": "unknown",
-    "macro_f1": "macro F1",
-    "mapping_error": "map error",
-}
 
 
 def run_few_shot(
@@ -165,85 +149,6 @@ def same_samples(encoder: FrozenEncoder, source: Source) -> bool:
     if isinstance(source, SceneSource):
         return seen["samples"] == len(source) and seen["patch_size"] is not None
     return (seen["samples"], seen["classes"]) == (len(source), list(source.class_names))
-
-
-def print_few_shot(result: Mapping[str, Any], console: Console) -> None:
-    """Tables of the closed set, the episodes and the unknown classes, then what was left out."""
-    name, n = result["source"]["name"], len(result["seeds"])
-    seen = ", pretraining saw the test samples unlabelled" if result["transductive"] else ""
-    rows = [r for r in result["rows"] if r["metric"] == "oa"]
-    amounts = list(dict.fromkeys((r["shots"], r["labels"]) for r in rows))
-    table = _table(f"{name}: accuracy in %, mean ± sd over {n} seeds{seen}", "probe")
-    for shots, share in amounts:
-        table.add_column(f"{100 * share:g} %" if shots is None else f"{shots} shot{'s' * (shots > 1)}", justify="right")
-    for key in dict.fromkeys((r["representation"], r["probe"]) for r in rows):
-        mine = {(r["shots"], r["labels"]): r for r in rows if (r["representation"], r["probe"]) == key}
-        fewest = min(len(r["per_seed"]) for r in mine.values())
-        probe = key[1] if fewest == n else f"{key[1]}, {fewest} seed{'s' * (fewest > 1)}"
-        cells = [_cell(mine.get(amount)) for amount in amounts]
-        table.add_row(key[0], probe, *cells, style="bold" if key[0] == "pretrained" else "")
-    console.print(table)
-
-    for setting in dict.fromkeys((e["ways"], e["queries"], e["episodes"]) for e in result["episodes"]):
-        found = result["episodes"]
-        ways, queries, count = setting
-        table = _table(f"{ways}-way episodes, {queries} queries a class: mean of {count} ± 95 % interval", "distance")
-        shots = list(dict.fromkeys(e["shots"] for e in found))
-        for k in shots:
-            table.add_column(f"{k}-shot", justify="right")
-        for representation in dict.fromkeys(e["representation"] for e in found):
-            mine = {e["shots"]: e["accuracy"] for e in found if e["representation"] == representation}
-            for distance in mine[shots[0]]:
-                cells = [_episode(mine[k][distance]) for k in shots]
-                table.add_row(representation, distance, *cells, style="bold" if representation == "pretrained" else "")
-        console.print(table)
-
-    for shots in dict.fromkeys(r["shots"] for r in result["open_set"]):
-        these = [r for r in result["open_set"] if r["shots"] == shots]
-        _print_open(these, f"unknown classes, {shots} shots, %, mean ± sd over {n} seeds", console)
-    for skip in result["skipped"]:
-        console.print(Text(f"{skip['what']} was left out: {skip['why']}"))
-    left_out = dict.fromkeys(c for s in result["splits"] for c in s["left_out"])
-    if left_out:
-        console.print(Text(f"classes left out, fewer than two samples: {', '.join(left_out)}"))
-    if result["damaged"]:
-        console.print(Text(f"{len(result['damaged'])} damaged images were left out"))
-
-
-def _print_open(rows: Sequence[Mapping[str, Any]], title: str, console: Console) -> None:
-    for metrics, thresholds, heading in ((RANKS, (None,), "scores"), (DECISIONS, ("quantile", "weibull"), "decisions")):
-        table = _table(f"{heading}: {title}", "score")
-        for head in metrics.values():
-            table.add_column(head, justify="right")
-        for key in dict.fromkeys((r["representation"], r["probe"], r["threshold"]) for r in rows):
-            # Decisions of the baselines are in the file; beside each other they would fill screens.
-            if key[2] not in thresholds or (key[2] is not None and key[0] not in ("pretrained", "features")):
-                continue
-            mine = {r["metric"]: r for r in rows if (r["representation"], r["probe"], r["threshold"]) == key}
-            label = key[1] if key[2] is None else f"{key[1]}, {key[2]}"
-            table.add_row(
-                key[0], label, *(_cell(mine[m]) for m in metrics), style="bold" if key[0] == "pretrained" else ""
-            )
-        console.print(table)
-
-
-def _table(title: str, second: str) -> Table:
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("", no_wrap=True)
-    table.add_column(second, no_wrap=True)
-    return table
-
-
-def _cell(row: Mapping[str, Any] | None) -> str:
-    if row is None or row["mean"] is None:
-        return "–"
-    return f"{100 * row['mean']:.1f}" + ("" if row["sd"] is None else f" ±{100 * row['sd']:.1f}")
-
-
-def _episode(accuracy: Mapping[str, Any]) -> str:
-    low_high = accuracy["ci95"]
-    half = "" if low_high is None else f" ±{50 * (low_high[1] - low_high[0]):.1f}"
-    return f"{100 * accuracy['mean']:.1f}{half}"
 
 
 def _names(text: str | None) -> tuple[str, ...]:

@@ -35,6 +35,11 @@ def sign_flip_p(differences: Sequence[float]) -> float:
     return float((sums >= abs(values.sum()) - 1e-12 * np.abs(values).sum()).mean())
 
 
+def sign_flip_floor(n: int) -> float:
+    """The smallest p value that :func:`sign_flip_p` can give for n pairs: all differences of one sign."""
+    return 2 / 2**n if n <= ENUMERATED else 1 / (RESAMPLES + 1)
+
+
 def mcnemar_p(only_first: int, only_second: int) -> float:
     """Exact two-sided p value of the hypothesis that two classifiers are right equally often.
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eval.table import NAMES
+from eval.words import METRICS as NAMES
 
 Row = Mapping[str, Any]
 MOST_COLUMNS = 8

@@ -13,6 +13,8 @@ from scipy.stats import t as student_t
 from eval.score import Score
 from simclr.files import write_text
 
+FEWEST_FOR_INTERVAL = 3
+"""Two values alone would give an interval of 13 standard errors to each side, which says nothing."""
 BASELINES = ("random", "raw", "pca", "window mean", "supervised")
 Found = Mapping[str, Sequence[tuple[int | None, Score]]]
 
@@ -113,12 +115,12 @@ def mean_sd(values: Sequence[float]) -> dict[str, float | None]:
 
 
 def interval(values: Sequence[float], level: float = 0.95) -> list[float] | None:
-    """Student t interval of the mean of independent values; None for a single value.
+    """Student t interval of the mean of independent values; None for fewer than ``FEWEST_FOR_INTERVAL``.
 
     Source: Student, "The probable error of a mean", 1908.
     """
     n = len(values)
-    if n < 2:
+    if n < FEWEST_FOR_INTERVAL:
         return None
     half = float(student_t.ppf(0.5 + level / 2, n - 1)) * stdev(values) / n**0.5
     return [fmean(values) - half, fmean(values) + half]

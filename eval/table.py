@@ -1,64 +1,108 @@
-"""A result as a short table for the terminal."""
+"""A result of linear evaluation as short tables for the terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-NAMES = {"oa": "OA", "aa": "AA", "kappa": "κ × 100", "accuracy": "accuracy"}
+from eval.summary import FEWEST_FOR_INTERVAL
+from eval.words import (
+    amount_name,
+    interval_points,
+    mean_sd_text,
+    metric_name,
+    points,
+    probe_name,
+    representation_name,
+    several,
+)
+
+Row = Mapping[str, Any]
+T = TypeVar("T")
+NO_INTERVAL = f"no interval where n, the number of seeds, is below {FEWEST_FOR_INTERVAL}"
+# Characters of a column of differences, and of the names on the left.
+DIFFERENCE, NAME = 15, 15
 
 
-def result_tables(result: Mapping[str, Any], probe: str | None = None) -> list[tuple[str, Table]]:
-    """A heading and a table for each kind of split: representations down, shots and metrics across, in percent.
+def print_result(result: Mapping[str, Any], console: Console | None = None) -> None:
+    """Prints the tables of the headline probe, the paired differences and whatever was left out."""
+    console = console or Console()
+    for heading, tables in result_tables(result, console.width):
+        _print(heading, tables, console)
+    _print(*difference_tables(result, console.width), console)
+    for line in gap_lines(result):
+        console.print(Text(line))
+    for skip in result["skipped"]:
+        console.print(Text(f"{probe_name(skip['probe'])} was left out: {skip['why']}"))
+    damaged = result.get("damaged", [])
+    if damaged:
+        console.print(Text(f"{len(damaged)} damaged images were left out: {', '.join(damaged[:5])}"))
+    for entry in result.get("features", []):
+        if entry["note"]:
+            console.print(Text(f"features/{entry['file']}: {entry['note']}"))
+
+
+def result_tables(result: Mapping[str, Any], width: int = 80) -> list[tuple[str, list[Table]]]:
+    """For each kind of split a heading and tables: representations down, shots and metrics across, in percent.
+
+    They hold the headline probe, or every probe where that is a single column.
 
     Args:
         result: as of ``eval.linear_eval.linear_eval``.
-        probe: which one; None is the result's headline, or every probe where that is a single column.
+        width: of the terminal; columns that do not fit make another table.
     """
-    headline = probe or result["headline"]
-    tables = []
+    found = []
     for split in dict.fromkeys(r["split"] for r in result["rows"]):
         everything = [r for r in result["rows"] if r["split"] == split]
-        rows = [r for r in everything if r["probe"] == headline]
-        if probe is None and len({_column(r)[1:] for r in rows}) == 1:
-            rows = everything
+        rows = [r for r in everything if r["probe"] == result["headline"]]
+        every_probe = len({_amount_and_metric(r) for r in rows}) == 1
+        if every_probe:
+            rows = [r for r in everything if r["probe"] != "supervised"]
         # Training from scratch has no probe, and stands in the headline's columns.
-        rows = [{**r, "probe": headline} if r["probe"] == "supervised" else r for r in everything if _shown(r, rows)]
-        tables.append((f"{result['source']['name']}, {_about(result, split)}", _table(rows)))
+        rows += [{**r, "probe": result["headline"]} for r in everything if r["probe"] == "supervised"]
+        about = _about(result, split, None if every_probe else result["headline"])
+        found.append((about, _tables(rows, every_probe, width)))
+    return found
+
+
+def _tables(rows: Sequence[Row], every_probe: bool, width: int) -> list[Table]:
+    def column(row: Row) -> tuple[str, ...]:
+        amount = "" if amount_name(row) == "all labels" else amount_name(row)
+        heads = (probe_name(row["probe"]) if every_probe else "", amount, metric_name(row["metric"]))
+        return tuple(head for head in heads if head)
+
+    columns = list(dict.fromkeys(column(r) for r in rows))
+    cells = {(r["representation"], column(r)): terminal(r) for r in rows}
+    widths = [1 + max(map(len, [*heads, *(text for (_, c), text in cells.items() if c == heads)])) for heads in columns]
+    tables = []
+    for part in side_by_side(columns, widths, width - NAME):
+        table = plain_table()
+        for heads in part:
+            table.add_column("\n".join(heads), justify="right", no_wrap=True)
+        for name in dict.fromkeys(r["representation"] for r in rows):
+            table.add_row(
+                representation_name(name),
+                *(cells.get((name, heads), "") for heads in part),
+                style="bold" if name == "pretrained" else "",
+            )
+        tables.append(table)
     return tables
 
 
-def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    columns = list(dict.fromkeys(_column(r) for r in rows))
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("", no_wrap=True)
-    for name, shots, share, metric in columns:
-        amount = f"{shots} shots\n" if shots else f"{100 * share:g} % labels\n" if share else ""
-        table.add_column(f"{name}\n{amount}{NAMES[metric]}", justify="right", no_wrap=True)
-    for representation in dict.fromkeys(r["representation"] for r in rows):
-        mine = {_column(r): r for r in rows if r["representation"] == representation}
-        style = "bold" if representation == "pretrained" else ""
-        table.add_row(representation, *(_cell(mine[c]) if c in mine else "" for c in columns), style=style)
-    return table
+def _amount_and_metric(row: Row) -> tuple[int | None, float | None, str]:
+    return row["shots"], row["labels"], row["metric"]
 
 
-def _shown(row: Mapping[str, Any], chosen: Sequence[Mapping[str, Any]]) -> bool:
-    return row["probe"] == "supervised" or any(row is other for other in chosen)
-
-
-def _column(row: Mapping[str, Any]) -> tuple[str, int | None, float | None, str]:
-    return row["probe"], row["shots"], row["labels"], row["metric"]
-
-
-def _about(result: Mapping[str, Any], split: str) -> str:
-    """What a split is, and how much of it leaks."""
-    n = len(result["seeds"])
-    text = f"{split} split, %, mean ± sd over {n} seed{'' if n == 1 else 's'}"
+def _about(result: Mapping[str, Any], split: str, probe: str | None) -> str:
+    """What a table shows, what the split is, and how much of it leaks."""
+    of_probe = f", {probe_name(probe)} probe" if probe else ""
+    seeds = several(len(result["seeds"]), "seed")
+    text = f"{result['source']['name']}, {split} split{of_probe}: %, mean ± sd over {seeds}"
     mine = [s for s in result["splits"] if s["split"] == split]
     leaks = [s["leakage"] for s in mine if "leakage" in s]
     if leaks:
@@ -71,52 +115,77 @@ def _about(result: Mapping[str, Any], split: str) -> str:
 
 
 def _range(values: Sequence[int]) -> str:
-    return f"{values[0]}" if min(values) == max(values) else f"{min(values)}-{max(values)}"
+    return f"{values[0]}" if min(values) == max(values) else f"{min(values)} to {max(values)}"
 
 
-def paired_lines(result: Mapping[str, Any], probe: str | None = None) -> list[str]:
-    """One line for each baseline, split and number of shots: the paired difference in points and its interval."""
-    several = len({row["split"] for row in result["rows"]}) > 1
-    lines = [
-        f"{row['difference'].replace(' - ', ' − ')}, {row['split'] + ' split, ' if several else ''}{_difference(row)}"
-        for row in _of(result, "paired", probe)
-    ]
-    return lines + [
-        f"{row['gap'].replace(' - ', ' − ')} split, {row['representation']}, {_difference(row)}"
-        for row in _of(result, "gaps", probe)
-        if row["representation"] == "pretrained"
-    ]
+def difference_tables(result: Mapping[str, Any], width: int = 80) -> tuple[str, list[Table]]:
+    """Pretrained minus each baseline for the headline probe, in points, with the interval below; heading and tables."""
+    rows = _headline(result, "paired")
+    if not rows:
+        return "", []
+    columns = list(dict.fromkeys((f"{r['split']} split", amount_name(r)) for r in rows))
+    cells = {(r["difference"], (f"{r['split']} split", amount_name(r))): r for r in rows}
+    tables = []
+    widths = [max(DIFFERENCE, 1 + max(map(len, heads))) for heads in columns]
+    for part in side_by_side(columns, widths, width - NAME):
+        table = plain_table("minus …")
+        for heads in part:
+            table.add_column("\n".join(heads), justify="right", no_wrap=True)
+        for name in dict.fromkeys(r["difference"] for r in rows):
+            baseline = representation_name(name.removeprefix("pretrained - "))
+            table.add_row(baseline, *(_difference(cells.get((name, heads))) for heads in part))
+        tables.append(table)
+    heading = f"{metric_name(rows[0]['metric'])}, pretrained minus each baseline: points, 95 % interval over the seeds"
+    some_without = any(r["ci95"] is None for r in rows)
+    return heading + (f"\n{NO_INTERVAL}" if some_without else ""), tables
 
 
-def _of(result: Mapping[str, Any], key: str, probe: str | None) -> list[Mapping[str, Any]]:
-    probe = probe or result["headline"]
-    return [r for r in result.get(key, []) if r["probe"] == probe and r["metric"] in ("oa", "accuracy")]
+def _difference(row: Row | None) -> str:
+    if row is None:
+        return ""
+    below = f"n = {len(row['per_seed'])}" if row["ci95"] is None else interval_points(row["ci95"])
+    return f"{points(row['mean'])}\n{below}"
 
 
-def _difference(row: Mapping[str, Any]) -> str:
-    where = f" at {row['shots']} shots" if row["shots"] else f" at {100 * row['labels']:g} %" if row["labels"] else ""
-    low_high = row["ci95"]
-    sure = "" if low_high is None else f" (95 % interval {100 * low_high[0]:+.1f} to {100 * low_high[1]:+.1f})"
-    return f"{NAMES[row['metric']]}{where}: {100 * row['mean']:+.1f} points{sure}"
+def gap_lines(result: Mapping[str, Any]) -> list[str]:
+    """By how much random splits flatter the pretrained encoder, in one line."""
+    rows = [r for r in _headline(result, "gaps") if r["representation"] == "pretrained"]
+    if not rows:
+        return []
+    values = (
+        f"{amount_name(r)} {points(r['mean'])}" + ("" if r["ci95"] is None else f" ({interval_points(r['ci95'])})")
+        for r in rows
+    )
+    return [f"pretrained, random minus block split, {metric_name(rows[0]['metric'])}, points: {'; '.join(values)}"]
 
 
-def print_result(result: Mapping[str, Any], console: Console | None = None) -> None:
-    """Prints the tables of the headline probe, the paired differences and whatever was left out."""
-    console = console or Console()
-    for heading, table in result_tables(result):
+def _headline(result: Mapping[str, Any], key: str) -> list[Row]:
+    return [r for r in result.get(key, []) if r["probe"] == result["headline"] and r["metric"] in ("oa", "accuracy")]
+
+
+def side_by_side(columns: Sequence[T], widths: Sequence[int], room: int) -> list[Sequence[T]]:
+    """Columns in groups as even as they can be, as few as leave every group ``room`` or less, or one column each."""
+    n = len(columns)
+    size = next((s for s in range(n, 1, -1) if all(sum(widths[i : i + s]) <= room for i in range(0, n, s))), 1)
+    return [columns[i : i + size] for i in range(0, n, size)]
+
+
+def plain_table(*left: str) -> Table:
+    """A table without frames; ``left`` are the heads of the words on the left, one without a head by default."""
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
+    for head in left or ("",):
+        table.add_column(head, no_wrap=True)
+    return table
+
+
+def terminal(row: Row | None) -> str:
+    """Percent with the deviation, as narrow as it can be read."""
+    return mean_sd_text(row).replace("± ", "±")
+
+
+def _print(heading: str, tables: Sequence[Table], console: Console) -> None:
+    if tables:
         console.print(Text(heading))
+    for table in tables:
         console.print(table)
-    for line in paired_lines(result):
-        console.print(Text(line))
-    for skip in result["skipped"]:
-        console.print(Text(f"{skip['probe']} was left out: {skip['why']}"))
-    damaged = result.get("damaged", [])
-    if damaged:
-        console.print(Text(f"{len(damaged)} damaged images were left out: {', '.join(damaged[:5])}"))
-    for entry in result.get("features", []):
-        if entry["note"]:
-            console.print(Text(f"features/{entry['file']}: {entry['note']}"))
-
-
-def _cell(row: Mapping[str, Any]) -> str:
-    return f"{100 * row['mean']:.1f}" + ("" if row["sd"] is None else f" ±{100 * row['sd']:.1f}")
+        console.print()

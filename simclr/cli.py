@@ -234,7 +234,10 @@ def report(
 def compare(
     results: Annotated[list[Path], typer.Argument(metavar="RESULT RESULT...", help="Result files, or their folders.")],
     output: Annotated[Path | None, typer.Option(help="JSON file for all that was compared.")] = None,
-    probe: Annotated[str | None, typer.Option(help="Which probe to print; by default the headline's.")] = None,
+    probe: Annotated[str | None, typer.Option(help="Probes to print, with commas; by default the headline's.")] = None,
+    split: Annotated[str | None, typer.Option(help="Kinds of split to print, e.g. block; by default all.")] = None,
+    shots: Annotated[str | None, typer.Option(help="Labels to print, e.g. 5,10% or all; by default each.")] = None,
+    metric: Annotated[str | None, typer.Option(help="Metrics to print, e.g. oa; by default all.")] = None,
 ) -> None:
     """Test results against the first of them on the splits that both have: paired differences, intervals, p values.
 
@@ -242,7 +245,7 @@ def compare(
     """
     from eval.compare_command import run_compare
 
-    run_compare(results, output=output, probe=probe)
+    run_compare(results, output=output, probe=probe, split=split, shots=shots, metric=metric)
 
 
 @app.command()

@@ -1,14 +1,16 @@
 import copy
 import json
 from math import comb
+from pathlib import Path
 
 import pytest
 import torch
 from rich.console import Console
 
 from eval.compare import compare
-from eval.compare_command import print_comparison, run_compare
+from eval.compare_command import choose, print_comparison, run_compare, telling_names
 from eval.outcomes import pack
+from eval.paired_tests import sign_flip_p
 from eval.result_file import read_result
 from eval.summary import write_result
 from simclr.errors import InputError
@@ -109,7 +111,10 @@ def test_a_kind_of_split_that_one_does_not_share_is_left_out_and_named():
 def test_more_than_two_stand_against_the_first():
     found = compare([result(name, FIRST) for name in "abc"], ["a", "b", "c"])
     assert [(row["first"], row["other"]) for row in found["rows"]] == [("a", "b"), ("a", "c")]
-    assert any("not corrected for the 2 comparisons" in note for note in found["notes"])
+    text = printed(found)
+    assert "B − A" in text
+    assert "C − A" in text
+    assert "2 p values, not corrected" in text
 
 
 def test_what_cannot_be_compared_is_refused():
@@ -135,20 +140,123 @@ def test_a_row_of_the_first_seeds_alone_is_paired_with_those():
     assert found["rows"][0]["per_seed"] == pytest.approx([0.05, 0.04, 0.02])
 
 
-def test_the_command_prints_points_and_writes_the_same(tmp_path, capsys):
-    for name, values in (("a", FIRST), ("b", OTHER)):
-        (tmp_path / name).mkdir()
-        write_result(result(name, values), tmp_path / name / "result.json")
-    run_compare([tmp_path / "a", tmp_path / "b" / "result.json"], output=tmp_path / "out" / "difference.json")
-    written = json.loads((tmp_path / "out" / "difference.json").read_text())
-    assert written == compare([result("a", FIRST), result("b", OTHER)], ["a", "b"])
-    console = Console(width=80, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    print_comparison(written, console)
+def printed(found, rows=None, width=80):
+    console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    print_comparison(found, choose(found) if rows is None else rows, console)
     text = console.export_text()
+    assert "…" not in text.replace("…)", "")  # nothing is cut but the encoder's hash
+    return text
+
+
+def written(tmp_path, *names, **more):
+    for name, values in zip(names, (FIRST, OTHER), strict=True):
+        (tmp_path / name).mkdir(parents=True)
+        write_result(result(name, values, **more), tmp_path / name / "result.json")
+    return [tmp_path / name for name in names]
+
+
+def test_the_command_prints_points_and_writes_the_same(tmp_path, capsys):
+    a, b = written(tmp_path, "a", "b")
+    run_compare([a, b / "result.json"], output=tmp_path / "out" / "difference.json")
+    content = json.loads((tmp_path / "out" / "difference.json").read_text())
+    assert content == compare([result("a", FIRST), result("b", OTHER)], ["a", "b"])
+    text = printed(content)
     assert "random, 5 shots, OA" in text
     assert "+3.8" in text
     assert "0.125" in text
     assert "+3.8" in capsys.readouterr().out
+
+
+def test_the_least_possible_p_is_said_where_it_is_large():
+    found = compare([result("a", FIRST), result("b", OTHER)])
+    assert found["rows"][0]["p_floor"] == 1 / 16 == sign_flip_p([0.1] * 5)
+    assert "with 5 splits p cannot be below 0.062: evaluate with more --seeds for less" in printed(found)
+    many = [0.1 * i for i in range(8)]
+    found = compare([result("a", many, seeds=range(8)), result("b", many[::-1], seeds=range(8))])
+    assert "cannot be below" not in printed(found)
+
+
+def test_two_splits_give_no_interval():
+    (row,) = compare([result("a", FIRST[:2], seeds=[0, 1]), result("b", OTHER[:2], seeds=[0, 1])])["rows"]
+    assert row["ci95"] is None
+    assert "too few for an interval" in row["test"]
+
+
+def two_probes():
+    found = [result(name, values, ["random", "block"]) for name, values in (("a", FIRST), ("b", OTHER))]
+    for content in found:
+        content["rows"] += [row | {"probe": "knn", "metric": "aa"} for row in content["rows"]]
+    return compare(found)
+
+
+def test_what_is_counted_is_what_is_shown():
+    found = two_probes()
+    text = printed(found)
+    lines = [line for line in text.splitlines() if ", 5 shots, " in line]
+    assert len(lines) == 2
+    assert "2 p values, not corrected" in text
+    assert "2 of 4 differences are shown" in text
+    rows = choose(found, probe="ridge,kNN")
+    text = printed(found, rows)
+    assert sum(", 5 shots, " in line for line in text.splitlines()) == 4
+    assert "4 p values, not corrected" in text
+    assert "are shown" not in text
+
+
+def test_what_is_shown_is_what_is_asked_for():
+    found = two_probes()
+    (row,) = choose(found, probe="knn", split="block", shots="5", metric="AA")
+    assert (row["probe"], row["split"], row["metric"]) == ("knn", "block", "aa")
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"probe": "svm"}, "--probe names 'svm', but the results share ridge, knn"),
+        ({"split": "blocks"}, "--split names 'blocks', but the results share random, block"),
+        ({"shots": "7"}, "--shots names '7', but the results share 5"),
+        ({"metric": "kappa"}, "--metric names 'kappa', but the results share oa, aa"),
+        ({"probe": "knn", "metric": "oa"}, "--metric names 'oa', but among these the results share aa"),
+    ],
+)
+def test_what_no_row_has_is_an_error_that_names_what_there_is(asked, message):
+    with pytest.raises(InputError) as error:
+        choose(two_probes(), **asked)
+    assert str(error.value) == message
+
+
+def test_an_unknown_probe_leaves_no_file_behind(tmp_path):
+    with pytest.raises(InputError, match="svm"):
+        run_compare(written(tmp_path, "a", "b"), output=tmp_path / "difference.json", probe="svm")
+    assert not (tmp_path / "difference.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["runs/a", "runs/b"], ["a", "b"]),
+        (["runs/a/result.json", "runs/b"], ["a", "b"]),
+        (["runs/long-name-1/judged/2026", "runs/long-name-2/judged/2026"], ["long-name-1", "long-name-2"]),
+        (["runs/a/one", "runs/b/two"], ["a/one", "b/two"]),
+        (["runs/a", "runs/a/elsewhere"], ["a", "a/elsewhere"]),
+        (["runs/a/result.json", "runs/a/few-shot.json"], ["result.json", "few-shot.json"]),
+        (["runs/a", "runs/a"], ["runs/a (1)", "runs/a (2)"]),
+    ],
+)
+def test_names_are_the_parts_of_the_paths_that_differ(paths, names, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for path in paths:
+        if not path.endswith(".json"):
+            Path(path).mkdir(parents=True, exist_ok=True)
+    assert telling_names([Path(path) for path in paths]) == names
+
+
+def test_long_names_are_not_cut(tmp_path, capsys):
+    names = [f"{'very-' * 8}long-{i}" for i in (1, 2)]
+    run_compare(written(tmp_path, *names))
+    text = capsys.readouterr().out
+    assert f"A  {names[0]}" in text
+    assert f"B  {names[1]}" in text
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from eval.paired_tests import bootstrap_interval, mcnemar_p, sign_flip_p
+from eval.paired_tests import bootstrap_interval, mcnemar_p, sign_flip_floor, sign_flip_p
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 9])
@@ -14,6 +14,11 @@ def test_sign_flips_are_counted_one_by_one(n):
     seen = abs(sum(values))
     far = [abs(sum(s * v for s, v in zip(signs, values))) >= seen - 1e-9 for signs in product((1, -1), repeat=n)]
     assert sign_flip_p(values) == sum(far) / 2**n
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 16, 40])
+def test_the_floor_is_what_differences_of_one_sign_give(n):
+    assert sign_flip_floor(n) == pytest.approx(sign_flip_p([1.0] * n))
 
 
 def test_sign_flips_agree_with_scipy():

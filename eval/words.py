@@ -1,0 +1,77 @@
+"""How people read what results hold: the same names and numbers in every table, figure and report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Row = Mapping[str, Any]
+METRICS = {
+    "oa": "OA",
+    "aa": "AA",
+    "kappa": "κ × 100",
+    "auroc": "AUROC",
+    "oscr": "OSCR",
+    "closed_oa": "closed OA",
+    "open_oa": "open OA",
+    "known_accuracy": "known OA",
+    "unknown_recall": "unknown recall",
+    "macro_f1": "macro F1",
+    "micro_f1": "micro F1",
+    "mapping_error": "mapping error",
+    "mdl4ow_f1": "F1 (MDL4OW)",
+    "evml_open_oa": "open OA (EVML)",
+    "fpr95 (known positive)": "FPR95 (known pos.)",
+    "fpr95 (unknown positive)": "FPR95 (unknown pos.)",
+}
+REPRESENTATIONS = {"random": "random weights", "raw": "raw input", "pca": "PCA", "supervised": "from scratch"}
+PROBES = {"knn": "kNN", "supervised": "end to end"}
+
+
+def metric_name(metric: str) -> str:
+    """The field's way to write a metric."""
+    return METRICS.get(metric, metric)
+
+
+def representation_name(representation: str) -> str:
+    """What a representation is; results hold the short names of ``eval.linear_eval``."""
+    return REPRESENTATIONS.get(representation, representation)
+
+
+def probe_name(probe: str) -> str:
+    """What learned from the labels."""
+    return PROBES.get(probe, probe)
+
+
+def amount_name(row: Row) -> str:
+    """How many labels a row's probe learned from."""
+    if row.get("shots"):
+        return f"{row['shots']} shot{'s' * (row['shots'] > 1)}"
+    return f"{100 * row['labels']:g} % of the labels" if row.get("labels") else "all labels"
+
+
+def mean_sd_text(row: Row | None) -> str:
+    """Percent, with the standard deviation where there is one; a dash where there is no value."""
+    if row is None or row["mean"] is None:
+        return "–"
+    return f"{100 * row['mean']:.1f}" + ("" if row["sd"] is None else f" ± {100 * row['sd']:.1f}")
+
+
+def points(difference: float) -> str:
+    """A difference of fractions in percentage points, with its sign; never −0.0."""
+    return f"{round(100 * difference, 1) + 0.0:+.1f}".replace("-", "−")
+
+
+def interval_points(low_high: Sequence[float]) -> str:
+    """Both ends of an interval in percentage points."""
+    return " to ".join(points(end) for end in low_high)
+
+
+def listed(words: Sequence[str]) -> str:
+    """a, b and c."""
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+
+
+def several(n: int, word: str) -> str:
+    """1 seed, 2 seeds."""
+    return f"{n:,} {word}{'s' * (n != 1)}"

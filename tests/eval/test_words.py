@@ -1,0 +1,25 @@
+import pytest
+
+from eval.words import amount_name, interval_points, listed, mean_sd_text, points, representation_name, several
+
+
+def test_words_that_people_read():
+    assert representation_name("random") == "random weights"
+    assert representation_name("window mean") == "window mean"
+    assert amount_name({"shots": 1}) == "1 shot"
+    assert amount_name({"shots": None, "labels": 0.01}) == "1 % of the labels"
+    assert amount_name({"shots": None, "labels": None}) == "all labels"
+    assert [several(n, "seed") for n in (0, 1, 2_000)] == ["0 seeds", "1 seed", "2,000 seeds"]
+    assert [listed(words) for words in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.1234, "+12.3"), (-0.05, "−5.0"), (-0.0001, "+0.0"), (0.0, "+0.0")])
+def test_points_have_a_sign_and_no_negative_zero(value, text):
+    assert points(value) == text
+
+
+def test_numbers_in_percent():
+    assert interval_points([-0.05, 0.3]) == "−5.0 to +30.0"
+    assert mean_sd_text({"mean": 0.5, "sd": 0.0123}) == "50.0 ± 1.2"
+    assert mean_sd_text({"mean": 0.5, "sd": None}) == "50.0"
+    assert mean_sd_text({"mean": None, "sd": None}) == mean_sd_text(None) == "–"
