@@ -32,7 +32,10 @@ class RandomBandDropout(AffineOperation):
 
     def check_bands(self, bands: int) -> None:
         if self.flags["window"] >= bands:
-            raise ValueError(f"window is {self.flags['window']}, but the samples have {bands} bands: use fewer.")
+            raise ValueError(
+                f"window is {self.flags['window']}, but the samples have {checks.counted(bands, 'band')}: "
+                f"use {bands - 1} or less."
+            )
 
     def draws(self, shape: Sequence[int]) -> int:
         return shape[1] + 1

@@ -67,7 +67,7 @@ class AddressedOperation(_AugmentationBase):
 
     def describe(self) -> str:
         """The arguments in a line."""
-        return ", ".join(f"{k}={v}" for k, v in {**self.flags, "p": self.p}.items())
+        return ", ".join(f"{k}={_argument(v)}" for k, v in {**self.flags, "p": self.p}.items())
 
     def forward_parameters(self, batch_shape: Sequence[int], uniforms: Tensor | None = None) -> dict[str, Tensor]:
         """Draw the parameters of a batch.
@@ -191,6 +191,13 @@ def affine_matrix(rows: Sequence[Sequence[Tensor | float]], like: Tensor, batch:
     rows = [*rows, (0.0, 0.0, 1.0)]
     entries = [torch.as_tensor(e, dtype=like.dtype, device=like.device).expand(batch) for row in rows for e in row]
     return torch.stack(entries, dim=-1).view(batch, 3, 3)
+
+
+def _argument(value: Any) -> str:
+    """An argument as a reader wants it: ranges as from..to."""
+    if isinstance(value, tuple):
+        return "..".join(_argument(part) for part in value)
+    return str(float(f"{value:.4g}") if isinstance(value, float) else value)
 
 
 def _plain(number: float) -> float:

@@ -48,6 +48,11 @@ def image_size(name: str, value: int | Sequence[int]) -> tuple[int, int]:
     return integer(name, pair[0], 1), integer(name, pair[1], 1)
 
 
+def counted(n: int, noun: str) -> str:
+    """A number with its noun: 1 band, 200 bands."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 

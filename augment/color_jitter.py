@@ -216,7 +216,8 @@ class RandomColorJitter(IntensityOperation):
         allowed = (3,) if {SATURATION, HUE} & set(self._steps) else (1, 3)
         if bands not in allowed:
             raise ValueError(
-                f"it takes images of {' or '.join(map(str, allowed))} bands, but the samples have {bands}: "
+                f"it takes images of {' or '.join(map(str, allowed))} bands, but the samples have "
+                f"{checks.counted(bands, 'band')}: "
                 + ("set saturation=0 and hue=0." if bands == 1 else "leave it out.")
             )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from augment import checks
 from augment.base import IntensityOperation
 from augment.luma import luma
 
@@ -27,7 +28,9 @@ class RandomGrayscale(IntensityOperation):
 
     def check_bands(self, bands: int) -> None:
         if bands != 3:
-            raise ValueError(f"it takes RGB images, but the samples have {bands} bands: leave it out.")
+            raise ValueError(
+                f"it takes RGB images, but the samples have {checks.counted(bands, 'band')}: leave it out."
+            )
 
     def draws(self, shape: Sequence[int]) -> int:
         self.check_bands(shape[1])

@@ -82,7 +82,10 @@ class RandomNoise(IntensityOperation):
 
     def check_bands(self, bands: int) -> None:
         if len(self.flags["sd"]) not in (1, bands):
-            raise ValueError(f"sd has {len(self.flags['sd'])} values, but there are {bands} bands: give 1 or {bands}.")
+            raise ValueError(
+                f"sd has {checks.counted(len(self.flags['sd']), 'value')}, but the samples have "
+                f"{checks.counted(bands, 'band')}: give 1" + (f", or {bands}." if bands > 1 else ".")
+            )
 
     def draws(self, shape: Sequence[int]) -> int:
         return noise_draws(shape)

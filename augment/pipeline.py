@@ -211,7 +211,7 @@ def _view_numbers(views: int | Sequence[int]) -> tuple[int, ...]:
 def build_views(
     operations: Mapping[str, Mapping[str, Any] | None],
     *,
-    size: int | None,
+    size: int | tuple[int, int],
     in_chans: int,
     views: int | Sequence[int],
     seed: int,
@@ -223,7 +223,7 @@ def build_views(
     Args:
         operations: name -> keyword arguments of the operation, or None to leave it out. They are applied in the
             order of ``OPERATIONS``, whatever the order here.
-        size: height and width of the incoming samples in pixels; None if they vary.
+        size: side of the incoming samples in pixels, or (height, width).
         in_chans: bands of the incoming samples.
         views: how many views of each sample, or which, as in ``Views``.
         seed: of the run.
@@ -238,7 +238,7 @@ def build_views(
     if unknown:
         raise ValueError(f"augment.{unknown[0]} is not an operation: use one of {', '.join(OPERATIONS)}.")
     built: dict[str, AddressedOperation] = {}
-    shape: tuple[int, ...] | None = None if size is None else (1, in_chans, size, size)
+    shape: tuple[int, ...] = (1, in_chans, *checks.image_size("size", size))
     for name, kind in OPERATIONS.items():
         arguments = operations.get(name)
         if arguments is None:
@@ -254,9 +254,8 @@ def build_views(
         try:
             operation = kind(**arguments)
             operation.check_bands(in_chans)
-            if shape is not None:
-                operation.check_size(shape[-2], shape[-1])
-                shape = operation.output_shape(shape)
+            operation.check_size(shape[-2], shape[-1])
+            shape = operation.output_shape(shape)
         except ValueError as error:
             raise ValueError(f"augment.{name}: {error}") from None
         built[name] = operation

@@ -59,6 +59,13 @@ class RandomRotation90(GeometricOperation):
     def __init__(self, p: float = 1.0, keepdim: bool = False) -> None:
         super().__init__(p, keepdim)
 
+    def check_size(self, height: int, width: int) -> None:
+        if height != width:
+            raise ValueError(
+                f"quarter turns take square images, but these are {height}x{width}: crop them to a square first, or "
+                f"leave it out."
+            )
+
     def draws(self, shape: Sequence[int]) -> int:
         return 1
 

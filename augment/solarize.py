@@ -34,7 +34,7 @@ class RandomSolarize(IntensityOperation):
 
     def check_bands(self, bands: int) -> None:
         if bands not in (1, 3):
-            raise ValueError(f"it takes photographs of 1 or 3 bands, but the samples have {bands}: leave it out.")
+            raise ValueError(f"it takes photographs of 1 or 3 bands, but the samples have {bands} bands: leave it out.")
 
     def draws(self, shape: Sequence[int]) -> int:
         self.check_bands(shape[1])

@@ -9,6 +9,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from augment import checks
+
 GAP = 2.5
 """A step from one band to the next of more than so many median steps is a gap, such as the absorption by water."""
 
@@ -22,10 +24,13 @@ def check_wavelengths(wavelengths: Sequence[float]) -> tuple[float, ...]:
         ValueError: otherwise.
     """
     values = tuple(float(value) for value in wavelengths)
-    if not values or not all(math.isfinite(value) and value >= 0.0 for value in values):
-        raise ValueError("wavelengths must be finite positive numbers, in nm: one for each band.")
+    wrong = [value for value in values if not math.isfinite(value) or value < 0.0]
+    if wrong or not values:
+        shown = f"hold {wrong[0]:g}" if wrong else "are an empty list"
+        raise ValueError(f"wavelengths {shown}, but must be finite positive numbers, in nm: one for each band.")
     if len(values) > 1 and float(torch.tensor(values, dtype=torch.float64).diff().median()) <= 0.0:
-        raise ValueError(f"wavelengths go from {values[0]:g} to {values[-1]:g}, but must ascend: reverse the bands.")
+        reverse = ": reverse the bands" if values[0] > values[-1] else ""
+        raise ValueError(f"wavelengths go from {values[0]:g} to {values[-1]:g}, but must ascend{reverse}.")
     return values
 
 
@@ -51,16 +56,41 @@ class SpectralAxis:
     """Positions and runs of the bands that a spectral operation works on.
 
     Args:
-        wavelengths: of each band in nm, or None to count the bands.
+        wavelengths: of each band, or None to count the bands.
+        unit: of ``wavelengths``: "nm", or "bands" where they are the numbers of bands of which some are left out.
+
+    Raises:
+        ValueError: if ``wavelengths`` do not ascend, or ``unit`` is neither.
     """
 
-    def __init__(self, wavelengths: Sequence[float] | None) -> None:
+    def __init__(self, wavelengths: Sequence[float] | None, unit: str = "nm") -> None:
+        if unit not in ("nm", "bands"):
+            raise ValueError(f'unit is {unit!r}, but must be "nm" or "bands".')
         self.wavelengths = None if wavelengths is None else check_wavelengths(wavelengths)
+        self.unit = "bands" if wavelengths is None else unit
 
     def check_bands(self, bands: int) -> None:
         """Raise a ValueError if there is not one wavelength a band."""
         if self.wavelengths is not None and len(self.wavelengths) != bands:
-            raise ValueError(f"there are {len(self.wavelengths)} wavelengths, but {bands} bands: give one for each.")
+            raise ValueError(
+                f"there are {checks.counted(len(self.wavelengths), 'wavelength')}, "
+                f"but {checks.counted(bands, 'band')}: give one for each."
+            )
+
+    def check_reach(self, name: str, value: float, bands: int) -> None:
+        """Raise a ValueError if there is no spectrum, or if it is shorter than ``value``, a length on its axis."""
+        self.check_bands(bands)
+        if bands < 4:
+            raise ValueError(
+                f"it works along a spectrum, but the samples have {checks.counted(bands, 'band')}: leave it out."
+            )
+        places = self.wavelengths or tuple(range(bands))
+        reach = max(places) - min(places)
+        if value >= reach:
+            raise ValueError(
+                f"{name} is {value:g} {self.unit}, but the {bands} bands reach from {min(places):g} to {max(places):g} "
+                f"{self.unit}: use less than {reach:g}."
+            )
 
     def on(self, bands: int, device: torch.device) -> tuple[Tensor, Tensor]:
         """Positions (C,) float64 and runs (C,) int64 of so many bands."""
@@ -68,9 +98,9 @@ class SpectralAxis:
         return _on_device(self.wavelengths or tuple(float(band) for band in range(bands)), device)
 
     def __str__(self) -> str:
-        if self.wavelengths is None:
-            return "in bands"
-        return f"in nm ({len(self.wavelengths)} bands, {self.wavelengths[0]:g} to {self.wavelengths[-1]:g} nm)"
+        if self.wavelengths is None or self.unit == "bands":
+            return "bands"
+        return f"nm ({len(self.wavelengths)} bands, {self.wavelengths[0]:.4g} to {self.wavelengths[-1]:.4g} nm)"
 
 
 @lru_cache(maxsize=64)

@@ -42,34 +42,40 @@ def spectral_shift(x: Tensor, shift: Tensor, positions: Tensor, runs: Tensor) ->
 class RandomSpectralShift(IntensityOperation):
     """The spectrum moved along its axis by the same amount in all pixels, with probability ``p``.
 
-    Instruments differ and drift by a part of a band's width.
+    Instruments differ and drift by a part of a band's width. By a shift of +5 nm, the band at 600 nm gets what was at
+    605 nm: positive shifts move features to shorter wavelengths, negative ones to longer.
 
     Args:
         shift: greatest shift in either direction, uniform: in nm with ``wavelengths``, else in bands.
         wavelengths: of each band, in nm; nothing is moved across a gap in them.
+        unit: of ``wavelengths``; "bands" where they are numbers of bands of which some are left out.
         p: probability per sample.
         keepdim: kornia's: give a (C, H, W) input back as (C, H, W).
 
     Raises:
         ValueError: if ``shift`` is negative, ``wavelengths`` do not ascend or ``p`` is no probability; at the call, if
-            there is not one wavelength a band.
+            there is not one wavelength a band; from ``check_bands`` also if the spectrum is shorter than ``shift``.
     """
 
     def __init__(
         self,
         shift: float = 1.0,
         wavelengths: Sequence[float] | None = None,
+        unit: str = "nm",
         p: float = 0.5,
         keepdim: bool = False,
     ) -> None:
-        self.axis = SpectralAxis(wavelengths)
+        self.axis = SpectralAxis(wavelengths, unit)
         super().__init__(p, keepdim, shift=checks.number("shift", shift, low=0.0))
 
     def describe(self) -> str:
         return f"shift=±{self.flags['shift']:g} {self.axis}, p={self.p}"
 
     def check_bands(self, bands: int) -> None:
-        self.axis.check_bands(bands)
+        self.axis.check_reach("shift", self.flags["shift"], bands)
+
+    def note(self, parameters: dict[str, Tensor], row: int) -> dict[str, Any]:
+        return {f"shift_{self.axis.unit}": float(f"{parameters['shift'][row]:.4g}")}
 
     def draws(self, shape: Sequence[int]) -> int:
         return 1

@@ -52,22 +52,25 @@ class RandomSpectralSmoothing(IntensityOperation):
     Args:
         sigma: range of the standard deviation, uniform: in nm with ``wavelengths``, else in bands.
         wavelengths: of each band, in nm; nothing is smoothed across a gap in them.
+        unit: of ``wavelengths``; "bands" where they are numbers of bands of which some are left out.
         p: probability per sample.
         keepdim: kornia's: give a (C, H, W) input back as (C, H, W).
 
     Raises:
         ValueError: if ``sigma`` is not increasing and positive, ``wavelengths`` do not ascend or ``p`` is no
-            probability; at the call, if there is not one wavelength a band.
+            probability; at the call, if there is not one wavelength a band; from ``check_bands`` also if the spectrum
+            is shorter than ``sigma``.
     """
 
     def __init__(
         self,
         sigma: Sequence[float] = (0.5, 2.0),
         wavelengths: Sequence[float] | None = None,
+        unit: str = "nm",
         p: float = 0.5,
         keepdim: bool = False,
     ) -> None:
-        self.axis = SpectralAxis(wavelengths)
+        self.axis = SpectralAxis(wavelengths, unit)
         super().__init__(p, keepdim, sigma=checks.interval("sigma", sigma, 0.0, float("inf"), open_low=True))
 
     def describe(self) -> str:
@@ -75,7 +78,10 @@ class RandomSpectralSmoothing(IntensityOperation):
         return f"sigma={low:g}..{high:g} {self.axis}, p={self.p}"
 
     def check_bands(self, bands: int) -> None:
-        self.axis.check_bands(bands)
+        self.axis.check_reach("sigma", self.flags["sigma"][1], bands)
+
+    def note(self, parameters: dict[str, Tensor], row: int) -> dict[str, Any]:
+        return {f"sigma_{self.axis.unit}": float(f"{parameters['sigma'][row]:.4g}")}
 
     def draws(self, shape: Sequence[int]) -> int:
         return 1

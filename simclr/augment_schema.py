@@ -1,16 +1,34 @@
-"""What a recipe may say about views: the operations, asymmetric views and small ones."""
+"""What a recipe may say about views: the operations, asymmetric views and small ones.
+
+An operation is a section. ``blur: {}`` switches it on with the defaults below, ``blur: {p: 0.2}`` with another value;
+``blur: null``, or no such key, leaves it out.
+"""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from simclr.section import NotNegative, Positive, Probability, Range, Section
+from simclr.section import (
+    NotNegative,
+    Odd,
+    Positive,
+    PositiveRange,
+    PositiveShareRange,
+    Probability,
+    Range,
+    Section,
+    ShareRange,
+)
+
+# augment.addressed.MAX_VIEWS: a view's number has a byte in the address of its random numbers. Not imported, since
+# recipes are read without torch.
+MAX_VIEWS = 256
 
 
 class ResizedCrop(Section):
     size: Annotated[int, Field(ge=1)] | None = Field(None, description="side of the view; by default that of the data")
-    scale: Range = (0.08, 1.0)
-    ratio: Range = (0.75, 4 / 3)
+    scale: PositiveShareRange = Field((0.08, 1.0), description="share of the image's area")
+    ratio: PositiveRange = Field((0.75, 4 / 3), description="width/height")
     keep_center: bool = Field(False, description="scenes: only boxes that hold the centre pixel")
 
 
@@ -19,13 +37,7 @@ class CenterShift(Section):
 
     shift: Annotated[int, Field(ge=1)] = Field(description="greatest offset in pixels in each direction")
     candidates: Annotated[int, Field(ge=1, le=64)] = Field(1, description="the most similar of so many is taken")
-    window: Annotated[int, Field(ge=1)] = Field(5, description="side of the square averaged for the comparison, odd")
-
-    @model_validator(mode="after")
-    def _check(self) -> "CenterShift":
-        if self.window % 2 == 0:
-            raise ValueError(f"augment.center_shift.window is {self.window}, but has a centre pixel: use an odd number")
-        return self
+    window: Odd = Field(5, description="side of the square averaged for the comparison, odd")
 
 
 class Flip(Section):
@@ -40,17 +52,21 @@ class NeighbourMixture(Section):
     """Scenes: a patch mixed with that of a pixel near it."""
 
     shift: Annotated[int, Field(ge=1)] = Field(3, description="greatest offset in pixels in each direction")
-    alpha: Range = Field((0.7, 1.0), description="the sample's own share")
+    alpha: ShareRange = Field((0.7, 1.0), description="the sample's own share")
     p: Probability = 0.5
 
 
 class SpectralShift(Section):
-    shift: Annotated[float, Field(ge=0)] = Field(1.0, description="in nm where wavelengths are known, else in bands")
+    """Spectra moved along their axis; by a positive shift, features move to shorter wavelengths."""
+
+    shift: NotNegative = Field(
+        1.0, description="greatest, in both directions: in nm where wavelengths are known, else in bands"
+    )
     p: Probability = 0.5
 
 
 class SpectralSmoothing(Section):
-    sigma: Range = Field((0.5, 2.0), description="in nm where wavelengths are known, else in bands")
+    sigma: PositiveRange = Field((0.5, 2.0), description="in nm where wavelengths are known, else in bands")
     p: Probability = 0.5
 
 
@@ -63,12 +79,12 @@ class Radiation(Section):
 class SpectralJitter(Section):
     gain: Annotated[float, Field(ge=0)] = 0.1
     offset: Annotated[float, Field(ge=0)] = 0.1
-    order: Annotated[int, Field(ge=0)] = 3
+    order: Annotated[int, Field(ge=0, le=100)] = Field(3, description="highest cosine of the curves")
     p: Probability = 0.8
 
 
 class BandDropout(Section):
-    fraction: Probability = 0.1
+    fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
     window: Annotated[int, Field(ge=0)] = 0
     p: Probability = 0.5
 
@@ -88,7 +104,7 @@ class Noise(Section):
 
 
 class Cutout(Section):
-    scale: Range = (0.02, 0.3)
+    scale: PositiveShareRange = Field((0.02, 0.3), description="share of the image's area")
     p: Probability = 0.5
 
 
@@ -106,18 +122,18 @@ class Grayscale(Section):
 
 
 class Blur(Section):
-    kernel_size: Annotated[int, Field(ge=1)] = 23
-    sigma: Range = (0.1, 2.0)
+    kernel_size: Odd = Field(23, description="taps, odd; SimCLR takes a tenth of the side")
+    sigma: PositiveRange = Field((0.1, 2.0), description="in pixels")
     p: Probability = 0.5
 
 
 class Solarize(Section):
-    threshold: float = 0.5
+    threshold: Probability = Field(0.5, description="pixels from 0 to 1 are turned from here on")
     p: Probability = 0.2
 
 
 class Operations(Section):
-    """The operations of a view, in the order in which they are applied; null leaves one out."""
+    """The operations of a view, in the order in which they are applied; {} takes the defaults, null leaves one out."""
 
     neighbour_mixture: NeighbourMixture | None = None
     resized_crop: ResizedCrop | None = None
@@ -138,7 +154,11 @@ class Operations(Section):
 
 
 class Changes(Operations):
-    """What some views do otherwise: the keys that are set; all others are as for every view."""
+    """What some views do otherwise: the keys that are set; all others are as for every view.
+
+    ``blur: {p: 0.1}`` changes one value of an operation, ``blur: null`` leaves it out of these views, and ``blur: {}``
+    changes nothing where every view is blurred, but blurs these with the defaults where none is.
+    """
 
     @model_serializer(mode="wrap")
     def _only_what_is_set(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -178,7 +198,15 @@ class Augment(Operations):
                     )
         if self.small_views and self.small_views.resized_crop.size is None:
             raise ValueError("augment.small_views.resized_crop.size is missing: set the side of the small views")
+        if self.total_views > MAX_VIEWS:
+            small = " with its small ones" if self.small_views else ""
+            raise ValueError(f"augment.views is {self.total_views}{small}, but must be at most {MAX_VIEWS}")
         return self
+
+    @property
+    def total_views(self) -> int:
+        """Number of views of a sample, small ones included."""
+        return self.views + (self.small_views.count if self.small_views else 0)
 
     def of_view(self, view: int) -> dict[str, dict[str, Any]]:
         """The operations of a view, small ones numbered after the others: name → arguments."""

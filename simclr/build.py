@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from augment.addressed import MAX_VIEWS
 from augment.pipeline import build_views
 from augment.view_groups import ViewGroups
 from simclr.data import Neighbours, SceneSource, Source, fit_preprocess, open_source
@@ -67,9 +66,6 @@ def build_inputs(recipe: Recipe, device: torch.device, in_bands: bool = False) -
     raw = build_source(recipe.data, device=device)
     assert raw is not None
     data, scene = recipe.data, isinstance(raw, SceneSource)
-    for operation in ("center_shift", "neighbour_mixture"):
-        if getattr(recipe.augment, operation) and not scene:
-            raise InputError(f"augment.{operation} takes pixels near by in a scene, but data.source is {data.source}")
     preprocess = fit_preprocess(
         raw,
         data.normalize,
@@ -106,7 +102,14 @@ def build_training_views(recipe: Recipe, raw: Source, preprocess: Preprocess) ->
     Raises:
         InputError: an operation that does not fit the source.
     """
-    single = {"views": 1, "center_shift": None, "neighbour_mixture": None, "small_views": None}
+    overrides = [override.model_copy(update={"neighbour_mixture": None}) for override in recipe.augment.overrides]
+    single = {
+        "views": 1,
+        "center_shift": None,
+        "neighbour_mixture": None,
+        "small_views": None,
+        "overrides": overrides,
+    }
     return _connect(recipe.augment.model_copy(update=single), raw, preprocess, recipe.seed)
 
 
@@ -129,13 +132,18 @@ def _connect(augment: Augment, raw: Source, preprocess: Preprocess, seed: int, i
         source = source.pooled(preprocess.pool)
         for views in every:
             views.after = lambda x: preprocess.finish(put_back(x, good, bands) if len(good) < bands else x)
-    shift, mixture = augment.center_shift, augment.neighbour_mixture
+    shift, side = augment.center_shift, min(raw.height, raw.width)
+    if shift:
+        _check_reach(raw, "center_shift.shift", shift.shift, side - 1)
+        _check_reach(raw, "center_shift.window", shift.window, 2 * side - 1)
     neighbours = Neighbours(plain, source, **shift.model_dump()) if shift else None
     for views in every:
         views.neighbours = neighbours
+        mixture = augment.of_view(views.views[0]).get("neighbour_mixture")
         if mixture:
+            _check_reach(raw, "neighbour_mixture.shift", mixture["shift"], side - 1)
             views.mixed_in = Neighbours(
-                plain, source, mixture.shift, operation="neighbour_mixture.shift", around=neighbours
+                plain, source, mixture["shift"], operation="neighbour_mixture.shift", around=neighbours
             )
     return Inputs(source, large, small, preprocess, plain=plain, embed=nn.Identity())
 
@@ -149,7 +157,6 @@ def build_augment(
         InputError: an operation that does not fit the source.
     """
     height, width = (side // preprocess.pool for side in _sample_size(source))
-    square = height if height == width else None
     bands = len(source.good_bands) if isinstance(source, SceneSource) else source.in_chans
 
     def group(views: Sequence[int], key: str) -> ViewGroups:
@@ -160,7 +167,7 @@ def build_augment(
         for text, numbers in alike.items():
             operations = _for_source(json.loads(text), source, preprocess, min(height, width))
             try:
-                built.append(build_views(operations, size=square, in_chans=bands, views=numbers, seed=seed))
+                built.append(build_views(operations, size=(height, width), in_chans=bands, views=numbers, seed=seed))
             except ValueError as error:
                 raise InputError(str(error).replace("augment.", f"{key}.", 1)) from None
         sizes = {views.output_size((height, width)): views.views[0] for views in built}
@@ -170,11 +177,8 @@ def build_augment(
         return ViewGroups(built)
 
     small = augment.small_views
-    total = augment.views + (small.count if small else 0)
-    if total > MAX_VIEWS:
-        raise InputError(f"augment has {total} views, but at most {MAX_VIEWS} can be drawn")
     large = group(range(augment.views), "augment")
-    return large, group(range(augment.views, total), "augment.small_views") if small else None
+    return large, group(range(augment.views, augment.total_views), "augment.small_views") if small else None
 
 
 def _for_source(
@@ -186,10 +190,17 @@ def _for_source(
     if "resized_crop" in operations and operations["resized_crop"]["size"] is None:
         operations["resized_crop"]["size"] = side
     scene = source if isinstance(source, SceneSource) else None
+    for name in ("color_jitter", "solarize"):
+        if name in operations and source.in_chans in (1, 3) and not _in_unit_range(source, preprocess):
+            raise InputError(
+                f"augment.{name} works on values from 0 to 1, but with data.normalize={preprocess.normalize} they are "
+                f"not: set data.normalize=unit or minmax, or leave it out"
+            )
     for name in ("spectral_shift", "spectral_smoothing"):
         if name in operations and scene:
-            axis = scene.wavelengths or range(scene.in_chans) if scene.wavelengths or scene.bad_bands else None
-            operations[name]["wavelengths"] = None if axis is None else [axis[band] for band in scene.good_bands]
+            axis = scene.wavelengths or range(scene.in_chans)
+            operations[name]["wavelengths"] = [axis[band] for band in scene.good_bands]
+            operations[name]["unit"] = "nm" if scene.wavelengths else "bands"
     if "noise" in operations:
         snr = operations["noise"].pop("snr")
         sd = operations["noise"]["sd"]
@@ -200,6 +211,19 @@ def _for_source(
         elif scene and isinstance(sd, list) and len(sd) == scene.in_chans:
             operations["noise"]["sd"] = [sd[band] for band in scene.good_bands]
     return operations
+
+
+def _check_reach(scene: SceneSource, key: str, value: int, most: int) -> None:
+    """Raise an InputError if more pixels are meant than the scene has in a direction."""
+    if value > most:
+        raise InputError(
+            f"augment.{key} is {value}, but {scene.name} has {scene.height}x{scene.width} pixels: use {most} or less"
+        )
+
+
+def _in_unit_range(source: Source, preprocess: Preprocess) -> bool:
+    """Whether the units that operations work in lie in 0..1; of floats that are taken as they are, the user knows."""
+    return preprocess.normalize in ("unit", "minmax") or (preprocess.normalize == "none" and source.value_max is None)
 
 
 def build_model(encoder: Encoder, head: Head, in_chans: int, seed: int) -> SimCLR:

@@ -6,15 +6,15 @@ the overrides and returns a frozen `Recipe`. Whatever is wrong is one `InputErro
 
 import difflib
 import json
-import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
+from simclr.complaint import complain
 from simclr.errors import InputError
 from simclr.files import write_text
 from simclr.schema import Recipe
@@ -65,7 +65,7 @@ def check_recipe(tree: Any) -> Recipe:
         # Through JSON, because pydantic's strict mode then still takes a list for a tuple and an integer for a float.
         return Recipe.model_validate_json(json.dumps(tree, default=str))
     except ValidationError as error:
-        raise InputError(_one_line(error)) from None
+        raise InputError(complain(error, Recipe)) from None
 
 
 def apply_overrides(tree: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
@@ -124,46 +124,3 @@ def _load(path: Path) -> Any:
         where = f" at line {mark.line + 1}" if mark else ""
         why = str(getattr(error, "problem", None) or error).splitlines()[0]
         raise InputError(f"{path} is not readable as YAML{where}: {why}") from None
-
-
-def _dotted_keys(model: type[BaseModel] = Recipe, prefix: str = "") -> Iterator[str]:
-    for name, field in model.model_fields.items():
-        yield prefix + name
-        for candidate in (field.annotation, *getattr(field.annotation, "__args__", ())):
-            if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-                yield from _dotted_keys(candidate, f"{prefix}{name}.")
-
-
-def _one_line(error: ValidationError) -> str:
-    problems = error.errors()
-    # An unknown key explains most other complaints (a missing one, say), so it comes first.
-    problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
-    # Where several types are allowed, pydantic puts the type that it tried into the path.
-    names = {part for known in _dotted_keys() for part in known.split(".")}
-    *parents, leaf = (str(part) for part in problem["loc"])
-    if problem["type"] != "extra_forbidden" and leaf not in names and not leaf.isdigit():
-        parents, leaf = parents[:-1], parents[-1]
-    key = ".".join([*(part for part in parents if part in names or part.isdigit()), leaf])
-    given = problem["input"]
-    if problem["type"] == "extra_forbidden":
-        return f"unknown key {key}: did you mean {_nearest(key)}?"
-    if problem["type"] == "missing":
-        return f"{key} is missing: the recipe must set it"
-    if problem["type"] == "value_error":
-        return str(problem["ctx"]["error"])
-    message = problem["msg"].replace("Input should be", "must be", 1)
-    shown = "nan" if isinstance(given, float) and math.isnan(given) else json.dumps(given)
-    return f"{key} is {shown}, but {message[0].lower()}{message[1:]}"
-
-
-def _nearest(key: str) -> str:
-    known = list(_dotted_keys())
-    leaf = key.rpartition(".")[2]
-    by_leaf = {name.rpartition(".")[2]: name for name in reversed(known)}
-    if leaf in by_leaf:
-        return by_leaf[leaf]
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
-    if near:
-        return near[0]
-    near = difflib.get_close_matches(leaf, by_leaf, n=1, cutoff=0.0)
-    return by_leaf[near[0]] if near else known[0]

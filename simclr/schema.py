@@ -5,10 +5,11 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, model_validator
 
 from simclr.augment_schema import Augment
-from simclr.section import Probability, Section
+from simclr.section import Odd, Probability, Section
 
 SourceName = Literal["indian-pines", "scene", "image-folder", "torchvision", "arrays", "digits"]
 SOURCES: tuple[str, ...] = get_args(SourceName)
+SCENES = ("scene", "indian-pines")
 
 
 class Data(Section):
@@ -34,7 +35,7 @@ class Data(Section):
     ground_truth: str | None = Field(None, description="scene: file with the ground truth; 0 = unlabelled")
     ground_truth_key: str | None = Field(None, description="scene: name of the ground truth in a .mat")
     class_names: list[str] = Field([], description="scene: names of the classes, by ascending number")
-    patch_size: Annotated[int, Field(ge=1)] = Field(9, description="scene: side of a patch in pixels, odd")
+    patch_size: Odd = Field(9, description="scene: side of a patch in pixels, odd")
     pool: Annotated[int, Field(ge=1)] = Field(1, description="scene: side of the cells that a patch is averaged over")
     wavelengths: list[float] | None = Field(
         None, description="scene: of the bands in nm, or [first, last]; by default those that the file holds, if any"
@@ -66,8 +67,6 @@ class Data(Section):
                     f"data.{key} belongs to data.source={' or '.join(sources)}, but data.source is {self.source}: "
                     f"leave it out"
                 )
-        if self.patch_size % 2 == 0:
-            raise ValueError(f"data.patch_size is {self.patch_size}, but a patch has a centre pixel: use an odd number")
         if self.patch_size % self.pool:
             raise ValueError(f"data.pool is {self.pool}, but must divide data.patch_size={self.patch_size}")
         return self
@@ -88,7 +87,7 @@ _SOURCES_OF = {
     "eval_size": ("image-folder", "torchvision", "arrays", "digits"),
     "key layout labels test_labels labels_key": ("arrays",),
     "cube_key ground_truth ground_truth_key class_names": ("scene",),
-    "patch_size pool wavelengths bad_bands": ("scene", "indian-pines"),
+    "patch_size pool wavelengths bad_bands": SCENES,
 }
 
 
@@ -173,3 +172,18 @@ class Recipe(Section):
     train: Train = Train()
     monitor: Monitor = Monitor()
     log: Log = Log()
+
+    @model_validator(mode="after")
+    def _check(self) -> "Recipe":
+        if self.data.source not in SCENES:
+            views = (self.augment.of_view(view) for view in range(self.augment.total_views))
+            for name, used in (
+                ("center_shift", self.augment.center_shift is not None),
+                ("neighbour_mixture", any("neighbour_mixture" in view for view in views)),
+            ):
+                if used:
+                    raise ValueError(
+                        f"augment.{name} takes pixels near by in a scene, but data.source is {self.data.source}: "
+                        f"leave it out"
+                    )
+        return self

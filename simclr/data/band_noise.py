@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from augment.checks import counted
 from simclr.data.moments import moments_of
 from simclr.data.preprocess import Preprocess
 from simclr.data.scene import SceneSource
@@ -59,8 +60,8 @@ def noise_in_units(
         ratio = torch.as_tensor(snr, dtype=torch.float64).flatten()
         if len(ratio) not in (1, scene.in_chans):
             raise InputError(
-                f"augment.noise.snr has {len(ratio)} values, but the scene has {scene.in_chans} bands: give 1, or one "
-                f"for each"
+                f"augment.noise.snr has {counted(len(ratio), 'value')}, but the scene has "
+                f"{counted(scene.in_chans, 'band')}: give 1" + (", or one for each" if scene.in_chans > 1 else "")
             )
         sd = moments.mean.abs() / ratio
     edges = torch.stack([torch.zeros(scene.in_chans), torch.ones(scene.in_chans)]).to(scene.cube)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from augment.checks import counted
 from augment.spectral_axis import check_wavelengths
 from simclr.errors import InputError
 
@@ -19,16 +20,18 @@ def wavelengths_of(given: Sequence[float], bands: int) -> tuple[float, ...]:
     """
     if len(given) not in (2, bands):
         raise InputError(
-            f"data.wavelengths has {len(given)} values, but the scene has {bands} bands: give {bands}, or [first, last]"
+            f"data.wavelengths has {counted(len(given), 'value')}, but the scene has {counted(bands, 'band')}: give "
+            f"{bands}, or [first, last]"
         )
-    if max(given) < 100:
-        raise InputError(f"data.wavelengths ends at {max(given):g}, which looks like micrometres: give nanometres")
-    if len(given) != bands:
-        given = torch.linspace(given[0], given[1], bands, dtype=torch.float64).tolist()
     try:
-        return check_wavelengths(given)
+        check_wavelengths(given)
     except ValueError as error:
         raise InputError(f"data.{error}") from None
+    if max(given) < 100:
+        raise InputError(f"data.wavelengths ends at {max(given):g}, which looks like micrometres: give nanometres")
+    if len(given) == bands:
+        return tuple(float(value) for value in given)
+    return tuple(torch.linspace(given[0], given[1], bands, dtype=torch.float64).tolist())
 
 
 def band_numbers(given: Sequence[int | Sequence[int]], bands: int) -> tuple[int, ...]:
@@ -40,6 +43,8 @@ def band_numbers(given: Sequence[int | Sequence[int]], bands: int) -> tuple[int,
     numbers: set[int] = set()
     for entry in given:
         first, last = entry if isinstance(entry, Sequence) else (entry, entry)
+        if first > last:
+            raise InputError(f"data.bad_bands has [{first}, {last}], which runs backwards: write [{last}, {first}]")
         if not 0 <= first <= last < bands:
             shown = first if first == last else f"[{first}, {last}]"
             raise InputError(f"data.bad_bands names {shown}, but the bands are 0 to {bands - 1}: give some of those")

@@ -137,6 +137,13 @@ def open_source(
             in_chans=in_chans,
             max_damaged=max_damaged,
         )
+    if isinstance(opened, SceneSource):
+        side = min(opened.height, opened.width)
+        if patch_size > side:
+            raise InputError(
+                f"data.patch_size is {patch_size}, but {opened.name} has {opened.height}x{opened.width} pixels: "
+                f"use {side - 1 + side % 2} or less, an odd number"
+            )
     if isinstance(opened, SceneSource) and (wavelengths is not None or bad_bands):
         known = opened.wavelengths if wavelengths is None else wavelengths_of(wavelengths, opened.in_chans)
         opened = opened.with_bands(known, band_numbers(bad_bands, opened.in_chans))

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from augment.addressed import permutation
+from augment.checks import counted
 from simclr.errors import InputError
 
 
@@ -32,8 +33,8 @@ class SampleOrder:
         if batch_size > n:
             largest_power = 1 << (n.bit_length() - 1) if n else 0
             raise InputError(
-                f"train.batch_size is {batch_size}, but the source has {n} samples: "
-                f"set train.batch_size={largest_power} or less."
+                f"train.batch_size is {batch_size}, but the source has {counted(n, 'sample')}: "
+                f"set train.batch_size={largest_power}, or at most {n}."
             )
         if batch_size % world_size:
             nearest = max(world_size, batch_size // world_size * world_size)

@@ -198,7 +198,11 @@ def fit_preprocess(
         normalize = "unit" if source.value_max == 255 else "standardize"
     channels = source.in_chans
     if whiten is not None and not 1 <= whiten <= channels:
-        raise InputError(f"data.whiten is {whiten}, but the source has {channels} bands: set 1..{channels}, or null.")
+        raise InputError(
+            f"data.whiten is {whiten}, but the source has {channels} bands: set 1..{channels}, or null."
+            if channels > 1
+            else f"data.whiten is {whiten}, but the source has 1 band: leave it out."
+        )
     given_mean, given_std = _per_channel(mean, channels, "mean"), _per_channel(std, channels, "std")
     if given_std is not None and bool((given_std <= 0).any()):
         raise InputError(f"data.std is {list(std or ())}: every value must be above 0.")
@@ -289,7 +293,8 @@ def _per_channel(values: Sequence[float] | None, channels: int, key: str) -> Ten
         return None
     tensor = torch.as_tensor(values, dtype=torch.float64).flatten()
     if len(tensor) not in (1, channels):
-        raise InputError(f"data.{key} has {len(tensor)} values: give 1, or {channels}, one for each channel.")
+        more = f", or {channels}, one for each channel" if channels > 1 else ""
+        raise InputError(f"data.{key} has {len(tensor)} values: give 1{more}.")
     return tensor.expand(channels).clone()
 
 

@@ -93,7 +93,7 @@ def test_noise_has_the_standard_deviation_of_each_band():
     out = RandomNoise(sd, p=1.0)(torch.full((200, 4, 9, 9), 5.0)) - 5.0
     measured = out.std((0, 2, 3))
     torch.testing.assert_close(measured, torch.tensor(sd), rtol=0.02, atol=1e-7)
-    with pytest.raises(ValueError, match="sd has 4 values, but there are 3 bands"):
+    with pytest.raises(ValueError, match="sd has 4 values, but the samples have 3 bands"):
         RandomNoise(sd)(torch.rand(1, 3, 2, 2))
 
 

@@ -90,22 +90,78 @@ def test_small_views_come_beside_the_large_ones_and_change_none_of_them(tmp_path
         ({"small_views": {"count": 2}}, "augment.small_views.resized_crop is missing"),
         ({"small_views": {"count": 2, "resized_crop": {}}}, "augment.small_views.resized_crop.size is missing"),
         ({"small_views": {"count": 2, "resized_crop": {"size": 17}}}, "small_views.resized_crop: size is 17x17, but"),
-        ({"small_views": {"count": 255, "resized_crop": {"size": 8}}}, "augment has 257 views"),
+        (
+            {"small_views": {"count": 255, "resized_crop": {"size": 8}}},
+            "views is 257 with its small ones",
+        ),
         ({"resized_crop": {"size": 17}}, "augment.resized_crop: size is 17x17, but the samples are 16x16"),
-        ({"resized_crop": {"scale": [0.5, 1.5]}}, "augment.resized_crop: scale"),
+        (
+            {"resized_crop": {"scale": [0.5, 1.5]}},
+            r"scale is \[0.5, 1.5\], but both ends must be above 0 and at most 1",
+        ),
         ({"overrides": [{"views": [1], "resized_crop": {"size": 8}}]}, "view 0 is 16x16, view 1 is 8x8"),
         ({"neighbour_mixture": {}}, "augment.neighbour_mixture takes pixels near by in a scene"),
         ({"center_shift": {"shift": 2}}, "augment.center_shift takes pixels near by in a scene"),
         ({"noise": {"snr": 30}}, "augment.noise.snr takes a scene"),
-        ({"noise": {"sd": -1}}, "augment.noise.sd is -1, but must be greater than or equal to 0"),
+        ({"noise": {"sd": -1}}, "augment.noise.sd is -1, but must be at least 0"),
         ({"noise": {"sd": 0.1, "snr": 30}}, "both sd and snr"),
-        ({"horizontal_flip": {"p": 1.2}}, "augment.horizontal_flip.p is 1.2"),
+        ({"horizontal_flip": {"p": 1.2}}, "augment.horizontal_flip.p is 1.2, but must be at least 0 and at most 1"),
+        ({"overrides": [{"views": [1], "blurr": {}}]}, "overrides.0.blurr: did you mean augment.overrides.0.blur?"),
+        ({"overrides": [{"views": [1], "neighbour_mixture": {}}]}, "augment.neighbour_mixture takes pixels near by"),
+        ({"overrides": [{"views": [1], "noise": {"snr": 3}}]}, "augment.noise.snr takes a scene"),
+        ({"overrides": None}, "augment.overrides is null, but must be a list"),
+        ({"views": 257}, "augment.views is 257, but must be at most 256"),
+        ({"views": []}, r"augment.views is \[\], but must be an integer"),
+        ({"blur": True}, "augment.blur is true, but must be a section: {} takes its defaults, null leaves it out"),
+        ({"blur": {"kernel_size": 4}}, "augment.blur.kernel_size is 4, but has to have a centre: use 3 or 5"),
+        ({"blur": {"kernel_size": 33}}, "augment.blur: kernel_size 33 is too long for 16x16 images: use at most 31"),
+        (
+            {"cutout": {"scale": [0.3, 0.1]}},
+            r"\[0.3, 0.1\], but runs backwards: use \[0.1, 0.3\]",
+        ),
+        ({"cutout": {"scale": [0.3]}}, r"augment.cutout.scale is \[0.3\], but must be a pair \[from, to\]"),
+        ({"solarize": {"threshold": -1}}, "augment.solarize.threshold is -1, but must be at least 0 and at most 1"),
+        ({"noise": {"sd": [0.1, 0.2]}}, "augment.noise: sd has 2 values, but the samples have 3 bands: give 1, or 3"),
+        ({"noise": {"sd": "x"}}, 'augment.noise.sd is "x", but must be a number or a list'),
+        ({"noise": {"sd": [0.1, -2]}}, "augment.noise.sd.1 is -2, but must be at least 0"),
+        ({"spectral_shift": {}}, "augment.spectral_shift: it works along a spectrum, but the samples have 3 bands"),
+        ({"spectral_smoothing": {}}, "augment.spectral_smoothing: it works along a spectrum"),
+        ({"band_dropout": {"window": 3}}, "augment.band_dropout: window is 3, but the samples have 3 bands: use 2 or"),
+        (
+            {"small_views": {"count": 2, "resized_crop": {"size": 0}}},
+            "small_views.resized_crop.size is 0, but must be",
+        ),
     ],
 )
 def test_views_that_cannot_be_are_refused_in_one_line(tmp_path, augment, message):
     with pytest.raises(InputError, match=message) as error:
         build_inputs(photos(tmp_path, augment), CPU)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["color_jitter", "solarize"])
+def test_operations_on_values_from_0_to_1_refuse_others(tmp_path, name):
+    """They clamp to 0..1 or turn values about 0.5, which spoils z-scores without a word."""
+    for normalize in ("standardize", "none"):
+        message = f"augment.{name} works on values from 0 to 1, but with data.normalize={normalize}"
+        with pytest.raises(InputError, match=message):
+            build_inputs(photos(tmp_path, {name: {}}, normalize=normalize), CPU)
+    for normalize in ("unit", "minmax"):
+        build_inputs(photos(tmp_path, {name: {}}, normalize=normalize), CPU)
+
+
+def test_images_that_are_not_square_are_checked_too(tmp_path):
+    path = tmp_path / "wide.npy"
+    np.save(path, np.zeros((4, 12, 20, 3), dtype=np.uint8))
+    data = {"source": "arrays", "path": str(path), "layout": "NHWC"}
+    for augment, message in (
+        ({"rotation90": {}}, "augment.rotation90: quarter turns take square images, but these are 12x20: crop them"),
+        ({"blur": {"kernel_size": 25}}, "augment.blur: kernel_size 25 is too long for 12x20 images: use at most 23"),
+        ({"resized_crop": {"size": 16}}, "augment.resized_crop: size is 16x16, but the samples are 12x20: use 12 or"),
+    ):
+        with pytest.raises(InputError, match=message):
+            build_inputs(check_recipe({"data": data, "augment": augment}), CPU)
+    build_inputs(check_recipe({"data": data, "augment": {"resized_crop": {}, "rotation90": {}}}), CPU)
 
 
 def test_an_encoder_of_one_size_refuses_small_views(tmp_path):
@@ -134,13 +190,20 @@ def test_bands_and_wavelengths_of_a_recipe():
     assert band_numbers([5, [1, 3], (2, 4)], 8) == (1, 2, 3, 4, 5)
     assert wavelengths_of([400.0, 700.0], 4) == (400.0, 500.0, 600.0, 700.0)
     assert wavelengths_of([400.0, 410, 415], 3) == (400.0, 410.0, 415.0)
-    for given, message in (([8], "names 8, but the bands are 0 to 7"), ([[3, 1]], r"\[3, 1\]"), ([[0, 7]], "all 8")):
+    for given, message in (
+        ([8], "names 8, but the bands are 0 to 7"),
+        ([[3, 1]], r"has \[3, 1\], which runs backwards: write \[1, 3\]"),
+        ([[0, 7]], "all 8 bands"),
+    ):
         with pytest.raises(InputError, match=message):
             band_numbers(given, 8)
     for given, message in (
         ([400.0] * 3, "3 values, but the scene has 5 bands: give 5, or"),
         ([0.4, 2.5], "micrometres"),
-        ([900.0, 400.0], "must ascend"),
+        ([900.0, 400.0], "go from 900 to 400, but must ascend: reverse the bands"),
+        ([0.0, 0.0], r"go from 0 to 0, but must ascend\."),
+        ([-5.0, 900.0], "hold -5, but must be finite positive"),
+        ([], "0 values, but the scene has 5 bands"),
     ):
         with pytest.raises(InputError, match=message):
             wavelengths_of(given, 5)
@@ -226,6 +289,66 @@ def test_operations_get_the_wavelengths_of_the_good_bands(tmp_path):
         inputs = build_inputs(scene(tmp_path, cube, augment, wavelengths=wavelengths), CPU)
         operation = inputs.augment.members()[0].named()["spectral_shift"]
         assert operation.axis.wavelengths == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("augment", "data", "message"),
+    [
+        ({"center_shift": {"shift": 12}}, {}, "center_shift.shift is 12, but .* has 12x13 pixels: use 11 or less"),
+        ({"center_shift": {"shift": 1, "window": 25}}, {}, "center_shift.window is 25, but .*: use 23 or less"),
+        ({"neighbour_mixture": {"shift": 200}}, {}, "neighbour_mixture.shift is 200, but .*: use 11 or less"),
+        (
+            {"overrides": [{"views": [1], "neighbour_mixture": {"shift": 200}}]},
+            {},
+            "neighbour_mixture.shift is 200, but .*: use 11 or less",
+        ),
+        (
+            {"spectral_shift": {"shift": 5000}},
+            {},
+            "shift is 5000 nm, but the 14 bands reach from 410 to 580 nm: .*170",
+        ),
+        ({"spectral_smoothing": {"sigma": [1, 900]}}, {}, "sigma is 900 nm, but the 14 bands reach from 410 to 580 nm"),
+        ({"spectral_shift": {"shift": 17}}, {"wavelengths": None}, "shift is 17 bands, but .* 1 to 18 bands: .* 17"),
+        ({}, {"patch_size": 13}, "data.patch_size is 13, but .* has 12x13 pixels: use 11 or less, an odd number"),
+        ({}, {"patch_size": 301}, "data.patch_size is 301, but .* has 12x13 pixels: use 11 or less, an odd number"),
+        ({}, {"patch_size": 6}, "data.patch_size is 6, but has to have a centre: use 5 or 7"),
+        ({}, {"bad_bands": ["4-9"]}, r'data.bad_bands.0 is "4-9", but must be an integer or a pair \[from, to\]'),
+        ({"color_jitter": {}}, {}, "augment.color_jitter: it takes images of 3 bands, but the samples have 14 bands"),
+        ({"grayscale": {}}, {}, "augment.grayscale: it takes RGB images, but the samples have 14 bands: leave it out"),
+        ({"solarize": {}}, {}, "augment.solarize: it takes photographs of 1 or 3 bands, but the samples have 14 bands"),
+    ],
+)
+def test_what_reaches_beyond_the_scene_or_its_spectrum_is_refused(tmp_path, augment, data, message):
+    cube = np.random.default_rng(0).random((12, 13, 20))
+    with pytest.raises(InputError, match=message) as error:
+        build_inputs(scene(tmp_path, cube, augment, **{"wavelengths": [400.0, 590.0], **data}), CPU)
+    assert "\n" not in str(error.value)
+
+
+def test_what_just_fits_a_scene_is_taken(tmp_path):
+    cube = np.random.default_rng(0).random((12, 13, 20))
+    augment = {
+        "center_shift": {"shift": 11, "window": 23},
+        "neighbour_mixture": {"shift": 11},
+        "spectral_shift": {"shift": 169},
+        "spectral_smoothing": {"sigma": [1, 169]},
+    }
+    inputs = build_inputs(scene(tmp_path, cube, augment, wavelengths=[400.0, 590.0], patch_size=11), CPU)
+    ids = torch.arange(12 * 13)
+    assert inputs.augment(inputs.source[ids], ids, 0).isfinite().all()
+
+
+def test_a_mixture_of_one_view_comes_from_its_own_neighbourhood(tmp_path):
+    """Also where only an override mixes: from pixels near by, not from other samples of the batch."""
+    cube = np.arange(400.0).reshape(20, 20, 1)
+    mixture = {"shift": 1, "alpha": [0.0, 0.0], "p": 1.0}
+    given = {"patch_size": 1, "bad_bands": [], "normalize": "none"}
+    recipe = scene(tmp_path, cube, {"overrides": [{"views": [1], "neighbour_mixture": mixture}]}, **given)
+    inputs = build_inputs(recipe, CPU)
+    ids = torch.arange(400)
+    first, second = inputs.augment(inputs.source[ids], ids, 0).flatten(1).round().long()
+    assert torch.equal(first, ids)
+    assert ((second // 20 - ids // 20).abs().max(), (second % 20 - ids % 20).abs().max()) == (1, 1)
 
 
 @pytest.mark.parametrize("pool", [1, 7])

@@ -55,7 +55,7 @@ def test_epochs_and_seeds_differ():
             1797,
             4096,
             1,
-            "train.batch_size is 4096, but the source has 1797 samples: set train.batch_size=1024 or less.",
+            "train.batch_size is 4096, but the source has 1797 samples: set train.batch_size=1024, or at most 1797.",
         ),
         (100, 10, 4, "train.batch_size is 10, which 4 processes cannot share evenly: set a multiple of 4"),
         (100, 0, 1, "train.batch_size is 0: set it to 1 or more"),

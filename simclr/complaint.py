@@ -1,0 +1,159 @@
+"""What is wrong with a recipe, in one line: the key, what was given, what is allowed."""
+
+import difflib
+import json
+import math
+from collections.abc import Iterator
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+# pydantic's kinds of error, in the words of whoever writes YAML.
+_WORDS = {
+    "int_type": "an integer",
+    "int_from_float": "an integer",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "list_type": "a list",
+    "tuple_type": "a pair [from, to]",
+    "missing": "a pair [from, to]",
+    "too_long": "a pair [from, to]",
+    "too_short": "a list that is not empty",
+}
+_BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+_BOUND_ERRORS = ("greater_than_equal", "greater_than", "less_than_equal", "less_than")
+
+
+def complain(error: ValidationError, model: type[BaseModel]) -> str:
+    """The first thing that is wrong, in one line.
+
+    Args:
+        error: what pydantic found.
+        model: of the whole recipe.
+    """
+    problems = [(*_place(problem, model), problem) for problem in error.errors()]
+    # An unknown key explains most other complaints (a missing one, say), so it comes first.
+    key, field, problem = next((p for p in problems if p[2]["type"] == "extra_forbidden"), problems[0])
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {key}: did you mean {_nearest(key, model)}?"
+    # Where several types are allowed, each has its complaint: the deepest is of the type that was meant.
+    key, field, problem = next((p for p in problems if p[0].startswith(f"{key}.")), (key, field, problem))
+    if problem["type"] == "value_error":
+        return str(problem["ctx"]["error"])
+    if problem["type"] == "missing" and not isinstance(problem["loc"][-1], int):
+        return f"{key} is missing: the recipe must set it"
+    alike = [p for other, _, p in problems if other == key]
+    meant = [p for p in alike if not p["type"].endswith(("_type", "literal_error"))] or alike
+    words = list(dict.fromkeys(_words(p, field) for p in meant))
+    if len(words) > 1:
+        words = [f"must be {' or '.join(word.removeprefix('must be ') for word in words)}"]
+    return f"{key} is {_shown(problem['input'])}, but {words[0]}"
+
+
+def _place(problem: ErrorDetails, model: type[BaseModel]) -> tuple[str, FieldInfo | None]:
+    """The dotted key that a problem belongs to, and its field."""
+    parts: list[str] = []
+    field, section = None, model
+    loc = problem["loc"]
+    if problem["type"] == "missing" and isinstance(loc[-1], int):  # half of a pair: said of the pair
+        loc = loc[:-1]
+    for part in loc:
+        if isinstance(part, int):
+            parts.append(str(part))
+        elif part in section.model_fields:
+            field = section.model_fields[part]
+            section = _section_of(field) or section
+            parts.append(part)
+        elif problem["type"] == "extra_forbidden":
+            parts.append(part)
+        # Else it is pydantic's name of one of several types.
+    return ".".join(parts), field
+
+
+def _words(problem: ErrorDetails, field: FieldInfo | None) -> str:
+    kind = problem["type"]
+    if kind in _BOUND_ERRORS:
+        bounds = {**_bounds(field), **problem["ctx"]}
+        return "must be " + " and ".join(f"{word} {bounds[name]:g}" for name, word in _BOUNDS.items() if name in bounds)
+    if kind == "model_type":
+        return _section_words(field)
+    if kind == "literal_error":
+        return f"must be {problem['ctx']['expected']}"
+    return f"must be {_WORDS[kind]}" if kind in _WORDS else problem["msg"]
+
+
+def _section_words(field: FieldInfo | None) -> str:
+    section = field and _section_of(field)
+    if field is None or section is None:
+        return "must be a section of keys"
+    required = [name for name, part in section.model_fields.items() if part.is_required()]
+    optional = type(None) in get_args(field.annotation)
+    if required:
+        return f"must be a section that sets {' and '.join(required)}" + (
+            ", or null to leave it out" if optional else ""
+        )
+    if optional:
+        return "must be a section: {} takes its defaults, null leaves it out"
+    return f"must be a section of keys such as {next(iter(section.model_fields))}"
+
+
+def _section_of(field: FieldInfo) -> type[BaseModel] | None:
+    """The section that a key, or each item of its list, holds."""
+    kinds = (field.annotation, *get_args(field.annotation))
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+
+
+def _bounds(node: Any) -> dict[str, float]:
+    """Bounds of a number, wherever its annotation holds them: ge, gt, le, lt → value."""
+    found: dict[str, float] = {}
+    if isinstance(node, FieldInfo):
+        for part in (node.annotation, *node.metadata):
+            found |= _bounds(part)
+    for part in (*get_args(node), *getattr(node, "__metadata__", ())):
+        found |= _bounds(part)
+    return found | {name: getattr(node, name) for name in _BOUNDS if isinstance(getattr(node, name, None), int | float)}
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _dotted_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        yield prefix + name
+        section = _section_of(field)
+        if section:
+            yield from _dotted_keys(section, f"{prefix}{name}.")
+
+
+def _nearest(key: str, model: type[BaseModel]) -> str:
+    """The known key that is most like an unknown one, with the numbers of items of lists as they were given."""
+    given = key.split(".")
+    plain = ".".join(part for part in given if not part.isdigit())
+    nearest: list[str] = []
+    for part in _nearest_plain(plain, list(_dotted_keys(model))).split("."):
+        alike = bool(given) and given.pop(0) == part
+        nearest.append(part)
+        while alike and given and given[0].isdigit():
+            nearest.append(given.pop(0))
+        given = given if alike else []
+    return ".".join(nearest)
+
+
+def _nearest_plain(key: str, known: list[str]) -> str:
+    leaf = key.rpartition(".")[2]
+    by_leaf = {name.rpartition(".")[2]: name for name in reversed(known)}
+    if leaf in by_leaf:
+        return by_leaf[leaf]
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+    if near:
+        return near[0]
+    near = difflib.get_close_matches(leaf, by_leaf, n=1, cutoff=0.0)
+    return by_leaf[near[0]] if near else known[0]
