@@ -8,13 +8,15 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
+from rich.text import Text
 
+from eval.amounts import fewer_shots_lines
 from eval.baselines import calibrated_twin
 from eval.draw import default_kinds, draw_splits, excluded_ids
 from eval.feature_cache import FeatureCache
 from eval.labelled import LabelledData
 from eval.linear_eval import linear_eval
-from eval.linear_probe import PROBES
+from eval.quality_table import print_quality
 from eval.scene_map import draw_scene_map, predict_scene
 from eval.split_file import write_split
 from eval.splits import Split
@@ -38,6 +40,8 @@ def run_linear_eval(
     probes: str | None = None,
     split: str | None = None,
     labels: str | None = None,
+    standardise: bool = True,
+    validation: str | None = None,
     supervised: bool | None = None,
     keep_splits: bool = False,
     cache: bool = True,
@@ -53,6 +57,8 @@ def run_linear_eval(
         probes: comma-separated names; by default all.
         split: comma-separated ``random``, ``block`` or files; see ``eval.draw``.
         labels: comma-separated shares of each class's labels, such as ``1%,10%``.
+        standardise: divide features by their standard deviation over the training samples, for linear probes.
+        validation: share of each class's training samples to choose on, such as ``20%``.
         supervised: whether to train from scratch, too; by default where that is quick.
         keep_splits: write every split into the folder ``splits``.
         cache: keep features in the folder ``features`` of the output, and use those that are there.
@@ -75,11 +81,10 @@ def run_linear_eval(
             f"{source.name} is not what the encoder was pretrained on: give --output FOLDER for the result"
         )
     folder = output or (path if path.is_dir() else path.parent)
-    folder.mkdir(parents=True, exist_ok=True)
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
     assert device is not None
     console = Console()
-    few, shares = shots_of(shots), shares_of(labels)
+    few, shares, (held_out,) = shots_of(shots), shares_of(labels), shares_of(validation, "--validation") or (0.0,)
     kinds = default_kinds(source, test_source) if split is None else [part.strip() for part in split.split(",")]
     features = FeatureCache(folder / "features" if cache else None)
     with Console(stderr=True).status("reading …") as status:
@@ -91,7 +96,9 @@ def run_linear_eval(
             shots=few,
             shares=shares,
             seeds=range(seeds),
-            probes=_names(probes),
+            probes=None if probes is None else [name.strip() for name in probes.split(",")],
+            standardise=standardise,
+            validation=held_out,
             supervised=supervised,
             cache=features,
             device=device,
@@ -103,10 +110,13 @@ def run_linear_eval(
         )
         result["encoder"] |= {"file": str(path), "created": encoder.metadata["created"], "git": encoder.metadata["git"]}
         result["source"]["data"] = data.model_dump(mode="json")
+        folder.mkdir(parents=True, exist_ok=True)
         write_result(result, folder / "result.json")
         labelled = LabelledData(source, test_source)
         exclude = excluded_ids(encoder, labelled, None if own_data else ())
-        splits = draw_splits(labelled, kinds, shots=few, shares=shares, seeds=range(seeds), exclude=exclude)
+        splits = draw_splits(
+            labelled, kinds, shots=few, shares=shares, seeds=range(seeds), exclude=exclude, validation=held_out
+        )
         if keep_splits:
             _write_splits(splits, labelled, folder / "splits")
         if isinstance(source, SceneSource):
@@ -114,6 +124,9 @@ def run_linear_eval(
             first = [s for s in splits if s.name == splits[0].name and s.seed == splits[0].seed]
             _draw_map(encoder, source, max(first, key=lambda s: len(s.train)), result, folder / "map.png", features)
     print_result(result, console)
+    print_quality(result, console)
+    for line in fewer_shots_lines(result["fewer_shots"]):
+        console.print(Text(line))
     drawn = " and map.png" if isinstance(source, SceneSource) else ""
     console.print(f"written: {folder / 'result.json'}{drawn}", soft_wrap=True, highlight=False)
 
@@ -142,7 +155,9 @@ def _draw_map(
     device = next(encoder.encoder.parameters()).device
     twin = calibrated_twin(encoder, result["seeds"][0], source, device)
     predictions = {
-        name: predict_scene(module, source, split, result["headline"], device=device, cache=cache)
+        name: predict_scene(
+            module, source, split, result["headline"], device=device, cache=cache, standardise=result["standardise"]
+        )
         for name, module in (("pretrained", encoder), ("random weights", twin))
     }
     draw_scene_map(path, source, split, predictions)
@@ -178,7 +193,7 @@ def shots_of(text: str | None) -> tuple[int, ...] | None:
     return numbers
 
 
-def shares_of(text: str | None) -> tuple[float, ...]:
+def shares_of(text: str | None, option: str = "--labels") -> tuple[float, ...]:
     found = []
     for part in () if text is None else text.split(","):
         number, percent = part.strip().removesuffix("%"), part.strip().endswith("%")
@@ -187,15 +202,5 @@ def shares_of(text: str | None) -> tuple[float, ...]:
         except ValueError:
             found.append(0.0)
     if not all(0 < share < 1 for share in found):
-        raise InputError(f"--labels is {text!r}: give shares of each class's labels, such as 1%,10%")
+        raise InputError(f"{option} is {text!r}: give shares of each class's labels, such as 1%,10%")
     return tuple(found)
-
-
-def _names(text: str | None) -> tuple[str, ...] | None:
-    if text is None:
-        return None
-    names = tuple(part.strip() for part in text.split(","))
-    for name in names:
-        if name not in PROBES:
-            raise InputError(f"--probes names {name!r}, but there are {', '.join(PROBES)}")
-    return names

@@ -14,7 +14,7 @@ from eval.block_split import block_split
 from eval.label_map import map_split, read_map
 from eval.labelled import LabelledData
 from eval.split_file import read_split
-from eval.splits import SPLIT_STREAM, Split, as_ids, given, k_shot, stratified
+from eval.splits import SPLIT_STREAM, Split, as_ids, given, hold_out, k_shot, stratified
 from simclr.data.scene import SceneSource
 from simclr.data.source import Source
 from simclr.errors import InputError
@@ -30,12 +30,13 @@ def default_kinds(source: Source, test_source: Source | None) -> tuple[str, ...]
 
 def draw_splits(
     data: LabelledData,
-    kinds: Sequence[str] = ("random",),
+    kinds: Sequence[str | Split] = ("random",),
     *,
     shots: Sequence[int] | None = None,
     shares: Sequence[float] = (),
     seeds: Sequence[int],
     exclude: Tensor,
+    validation: float = 0.0,
 ) -> list[Split]:
     """All splits of an evaluation, in the order kind, shots or share, seed.
 
@@ -47,24 +48,29 @@ def draw_splits(
     ``block``: the same of a scene, with training samples from a few blocks (``eval.block_split``).
 
     A file: a split file of ``eval.split_file`` (.json), a label map of the training pixels, or two maps TRAIN+TEST
-    (.mat, .npy, .npz). Its training part is used whole, or with ``shots`` or ``shares`` as far as it goes.
+    (.mat, .npy, .npz). Its training part is used whole, or with ``shots`` or ``shares`` as far as it goes. A ``Split``
+    is used in the same way.
 
     Args:
         data: what the splits are of.
-        kinds: words as above.
+        kinds: words as above, or splits.
         shots: samples of each class.
         shares: shares of each class, between 0 and 1.
         seeds: of whatever is drawn.
         exclude: ids that no split may use, (m,) int64.
+        validation: share of each class's training samples that is held out to choose on (``eval.splits.hold_out``),
+            in splits that have no validation part of their own; 0 leaves the choice to the probes.
 
     Raises:
-        InputError: if a word is none of these, or does not fit the data.
+        InputError: if a word is none of these or does not fit the data, or a class has test samples alone.
     """
     if not kinds:
         raise InputError("no split is given: write random, block or a file.")
-    found = []
-    for kind in dict.fromkeys(kinds):
-        if kind == "random" and data.test_source is not None:
+    found: list[Split] = []
+    for kind in kinds:
+        if isinstance(kind, Split):
+            found += _within(_without(kind, exclude), data.labels, shots or (), shares, seeds)
+        elif kind == "random" and data.test_source is not None:
             found += _of_training_part(data, shots or (), shares, seeds, exclude)
         elif kind in ("random", "block"):
             scene = isinstance(data.source, SceneSource) and not shares
@@ -74,6 +80,10 @@ def draw_splits(
         else:
             whole = _without(_from_file(data, kind), exclude)
             found += _within(whole, data.labels, shots or (), shares, seeds)
+    for split in found:
+        _check_classes(split, data)
+    if validation:
+        found = [s if len(s.validation) else hold_out(s, data.labels, validation) for s in found]
     return found
 
 
@@ -138,7 +148,13 @@ def _of_training_part(
     drawn = [k_shot(labels[:n], k, seed, exclude) for k in shots for seed in seeds]
     drawn += [stratified(labels[:n], s, seed, exclude) for s in shares for seed in seeds]
     return [
-        replace(s, name="given", test=test, rule=f"{s.rule} of the training part; test part as given") for s in drawn
+        replace(
+            s,
+            name="given",
+            test=test[~torch.isin(labels[test], torch.tensor(s.left_out, dtype=torch.int64))],
+            rule=f"{s.rule} of the training part; test part as given",
+        )
+        for s in drawn
     ]
 
 
@@ -177,6 +193,11 @@ def _within(
         return [split]
     found = []
     counts = labels[split.train].bincount()
+    if shots and max(shots) > int(counts.max()):
+        raise InputError(
+            f"shots is {max(shots)}, but no class of the training part of the {split.name} split has more than "
+            f"{int(counts.max())} samples: give {int(counts.max())} or fewer."
+        )
     takes = [(k, None, [min(k, n) for n in counts.tolist()]) for k in shots]
     takes += [(None, s, [min(max(round(s * n), 1), n) for n in counts.tolist()]) for s in shares]  # type: ignore[misc]
     for k, s, take in takes:
@@ -188,3 +209,14 @@ def _within(
             rule = f"{split.rule}; of each class of its training part {what} at random, by the seed"
             found.append(replace(split, train=train, seed=seed, shots=k, share=s, rule=rule))
     return found
+
+
+def _check_classes(split: Split, data: LabelledData) -> None:
+    """Raises InputError where a class has test samples that no classifier could have learned to recognise."""
+    tested, learned = (data.labels[ids].unique() for ids in (split.test, split.learned()))
+    missing = [data.class_names[c] for c in tested[~torch.isin(tested, learned)].tolist()]
+    if missing:
+        raise InputError(
+            f"the {split.name} split has test samples but no training sample of {', '.join(missing[:5])}"
+            f"{', …' if len(missing) > 5 else ''}: give some, or take the class out of the test part."
+        )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from simclr.data.source import Source
+from simclr.data.tensor_source import TensorSource
 from simclr.errors import InputError
 
 
@@ -77,3 +78,24 @@ class LabelledData:
 
     def _parts(self) -> list[Source]:
         return [part for part in (self.source, self.test_source) if part is not None]
+
+
+def as_source(model: nn.Module | Tensor, samples: Source | Tensor) -> Source:
+    """The samples to judge on: labels that come with features are those of images of one pixel.
+
+    Args:
+        model: an encoder, or features (N, dim).
+        samples: a source, or with features the labels (N,) int64.
+
+    Raises:
+        InputError: features and labels that do not fit, or an encoder without a source.
+    """
+    if isinstance(model, Tensor) and isinstance(samples, Tensor):
+        if model.ndim != 2 or samples.shape != model.shape[:1]:
+            raise InputError(
+                f"features are {tuple(model.shape)} and labels {tuple(samples.shape)}: give (N, dim) and (N,)."
+            )
+        return TensorSource(model[:, :, None, None], samples, name="features")
+    if isinstance(model, Tensor) or isinstance(samples, Tensor):
+        raise InputError("give an encoder with a source, or a matrix of features with its labels.")
+    return samples

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
 from typing import Any
@@ -10,18 +10,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from eval.baselines import calibrated_twin, fit_pca, patches, raw_features, unlabelled_ids, window_mean
+from eval.amounts import check_amounts, fewer_shots
+from eval.baselines import unlabelled_ids
 from eval.describe_split import describe_split
 from eval.draw import default_kinds, draw_splits, excluded_ids
 from eval.feature_cache import FeatureCache
-from eval.features import BATCH_SIZE, fingerprint
-from eval.labelled import LabelledData
-from eval.linear_probe import ALPHAS, DEFAULT_PROBES, HEADLINE, PROBES
+from eval.features import check_finite, fingerprint
+from eval.labelled import LabelledData, as_source
+from eval.linear_probe import ALPHAS, DEFAULT_PROBES, HEADLINE, check_probes
 from eval.logistic_probe import FEW_SHOT_C, PENALTIES, SWEEP_FROM
 from eval.metrics import METRICS
 from eval.outcomes import outcomes
+from eval.representations import Progress, representations
 from eval.score import Score, score
 from eval.splits import Split
+from eval.structure import METRICS as STRUCTURE
+from eval.structure import POLICY, Structure, structure
 from eval.summary import gaps, paired, rows
 from eval.supervised import SUPERVISED, SUPERVISED_MOST, supervised_scores
 from simclr.data.scene import SceneSource
@@ -30,203 +34,195 @@ from simclr.encoder_file import FrozenEncoder
 from simclr.errors import InputError
 from simclr.metadata import versions
 
-PROTOCOL = "simclr-linear-eval/2"
+PROTOCOL = "simclr-linear-eval/3"
 SEEDS = (0, 1, 2, 3, 4)
-PCA_COMPONENTS = 64
-Progress = Callable[[str, int, int], None]
+CALIBRATION = ("ece", "ece_scaled")
 Found = dict[str, list[tuple[int | None, Score]]]
 
 
 def linear_eval(
-    encoder: nn.Module,
-    source: Source,
+    model: nn.Module | Tensor,
+    samples: Source | Tensor,
     test_source: Source | None = None,
     *,
-    splits: Sequence[str] | None = None,
+    splits: Sequence[str | Split] | None = None,
     shots: Sequence[int] | None = None,
     shares: Sequence[float] = (),
     seeds: Sequence[int] = SEEDS,
     probes: Sequence[str] | None = None,
+    standardise: bool = True,
+    validation: float = 0.0,
     supervised: bool | None = None,
     cache: FeatureCache | None = None,
     device: torch.device | str = "cpu",
     exclude: Iterable[int] | Tensor | None = None,
-    batch_size: int = BATCH_SIZE,
     transductive: bool | None = None,
     command: str | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """How good a frozen encoder is, beside what it must beat: all on the same splits, seed by seed.
+    """How good a frozen encoder, or a matrix of features, is: the function under ``simclr linear-eval``.
 
-    Baselines: ``random``, the same architecture with fresh weights for each seed and BatchNorm statistics of the
-    inputs; ``raw`` input; its ``pca``; for scenes the ``window mean``; and ``supervised``, the architecture trained
-    from scratch on each split's training labels. Nothing is ever chosen on a test sample.
+    An encoder stands beside what it must beat, all on the same splits, seed by seed: ``random``, the same architecture
+    with fresh weights for each seed and BatchNorm statistics of the inputs; ``raw`` input; its ``pca``; for scenes the
+    ``window mean``; and ``supervised``, the architecture trained from scratch on each split's training labels. Nothing
+    is ever chosen on a test sample.
 
     Args:
-        encoder: as of ``simclr.load_encoder``: with ``preprocess``, ``feature_dim``, ``metadata``, ``random_twin``.
-        source: labelled samples to draw training (and, without ``test_source``, test) samples from.
+        model: an encoder as of ``simclr.load_encoder`` (with ``preprocess``, ``feature_dim``, ``metadata``,
+            ``random_twin``), or features (N, dim) of any float type.
+        samples: labelled samples to draw training (and, without ``test_source``, test) samples from, or with features
+            the classes (N,) int64, -1 = unlabelled.
         test_source: the test part, with the same classes.
-        splits: words of ``eval.draw.draw_splits``: ``random``, ``block``, files; None is random, and for a scene block
-            as well.
+        splits: words of ``eval.draw.draw_splits``: ``random``, ``block``, files, or splits; None is random, and for a
+            scene block as well.
         shots: k a class; None is ``SCENE_SHOTS`` for a scene and no few-shot split otherwise.
         shares: shares of each class's labels, such as 0.01 and 0.1.
         seeds: of splits and random initialisations.
         probes: names of ``eval.linear_probe.PROBES``; None is ``DEFAULT_PROBES``.
+        standardise: whether linear probes divide features by their standard deviation over the training samples.
+        validation: share of each class's training samples that probes choose on, in splits without a validation part;
+            0 leaves the choice to leave-one-out and to the probes' own held-out samples.
         supervised: whether to train from scratch; None does where no split has more than
             ``SUPERVISED_MOST`` training samples.
         cache: where features are kept; None extracts them each time.
         device: where encoders run.
-        exclude: ids of ``source`` that no split may use; None is the ``monitor_ids`` of the encoder's metadata, unless
+        exclude: ids of ``samples`` that no split may use; None is the ``monitor_ids`` of the encoder's metadata, unless
             there is a test part or the ids do not exist. Pass ``()`` for an encoder that was pretrained on other data.
-        batch_size: samples at once through the encoder.
         transductive: whether pretraining saw the test samples (without their labels); None = not known.
         command: to be kept in the result.
         progress: called with (what, done, all of it).
 
     Returns:
         What ``result.json`` holds: ``rows``, ``paired`` differences, ``gaps`` between random and block splits,
-        ``per_class`` recall, ``outcomes`` for the headline probe on the pretrained encoder, ``splits``, and how it was
-        done.
+        ``per_class`` recall, ``outcomes`` for the headline probe on what is judged, ``splits``, and how it was done.
+        A row is one measurement: ``representation``, ``probe``, ``shots``, ``labels``, ``split``, ``metric``, ``mean``,
+        ``sd``, ``per_seed`` and ``selected``. Metrics are ``oa``, ``aa`` and ``kappa`` (or ``accuracy``); of probes
+        with logits also ``ece`` and ``ece_scaled``; of ``retrieval`` ``r_at_1`` and ``map_at_r``; of ``k-means``
+        ``nmi`` (``eval.structure``).
 
     Raises:
-        InputError: without labels, with unfit classes, splits, shots, seeds or probes, or NaN features.
+        InputError: without labels, with unfit classes, splits, shots, shares, seeds or probes, before any feature is
+            extracted; or NaN features.
         RuntimeError: if the encoder changed while features were extracted.
+
+    Example:
+        >>> from sklearn.datasets import load_digits
+        >>> pixels, classes = (torch.tensor(part) for part in load_digits(return_X_y=True))
+        >>> result = linear_eval(pixels.float(), classes, shots=[10], seeds=[0, 1], probes=["ridge"])
+        >>> [round(row["mean"], 2) for row in result["rows"] if row["metric"] == "oa"]
+        [0.85]
     """
     seeds = tuple(dict.fromkeys(seeds))
     if not seeds:
         raise InputError("seeds is empty: give at least one, such as 0.")
-    data, cache = LabelledData(source, test_source), cache or FeatureCache(None)
-    excluded = excluded_ids(encoder, data, exclude)
-    splits = default_kinds(source, test_source) if splits is None else splits
+    # Whatever is wrong is found before the long extraction.
+    names = check_probes(DEFAULT_PROBES if probes is None else probes)
+    data, cache = LabelledData(as_source(model, samples), test_source), cache or FeatureCache(None)
+    source = data.source
+    encoder = None if isinstance(model, Tensor) else model
+    if supervised and encoder is None:
+        raise InputError("features cannot be trained from scratch: give an encoder, or leave supervised out.")
+    excluded = excluded_ids(model, data, () if encoder is None and exclude is None else exclude)  # type: ignore[arg-type]
+    kinds = default_kinds(source, test_source) if splits is None else splits
+    check_amounts(data, kinds, shots or (), shares, excluded)
 
     def draw() -> list[Split]:
-        return draw_splits(data, splits, shots=shots, shares=shares, seeds=seeds, exclude=excluded)
-
-    # Bad splits or probes are found before the long extraction.
-    names = _choose_probes(probes)
-    draw()
-    ids = data.known()
-    ids = ids[~torch.isin(ids, excluded)]
-
-    def report(what: str) -> Callable[[int, int], None] | None:
-        return None if progress is None else lambda done, total: progress(what, done, total)
-
-    def extract(module: nn.Module, what: str) -> Tensor:
-        return data.gather(
-            ids, lambda part, these: cache.features(module, part, these, batch_size, device, report(what))
+        return draw_splits(
+            data, kinds, shots=shots, shares=shares, seeds=seeds, exclude=excluded, validation=validation
         )
 
-    def measure(features: Tensor, chosen: Sequence[Split], what: str) -> list[tuple[int | None, Score]]:
-        return [(s.split.seed, s) for s in score(features, labels[ids], chosen, names, report(f"probes: {what}"))]
-
-    before = fingerprint(encoder)
-    found: Found = {}
-    pretrained = extract(encoder, "features: pretrained")
-    # A streamed source finds its unreadable images now, and takes their labels away.
-    labels = data.labels
-    readable = labels[ids] >= 0
-    pretrained, ids = pretrained[readable], ids[readable]
     drawn = draw()
-    skipped: list[dict[str, Any]] = []
-    place = torch.full((len(labels),), -1)
+    ids = data.known()
+    ids = ids[~torch.isin(ids, excluded)]
+    report = progress or (lambda what, done, total: None)
+    before = None if encoder is None else fingerprint(encoder)
+    place = torch.full((len(data),), -1)
     place[ids] = torch.arange(len(ids))
-    local = [replace(s, train=place[s.train], test=place[s.test], validation=place[s.validation]) for s in drawn]
-    fitted_on = unlabelled_ids(source)
-    found["pretrained"] = measure(pretrained, local, "pretrained")
-    found["random"] = []
-    for seed in seeds:
-        what = f"random weights, seed {seed}"
-        twin = calibrated_twin(encoder, seed, source, device)  # type: ignore[arg-type]
-        mine = [s for s in local if s.seed in (seed, None)]
-        found["random"] += [(seed, s) for _, s in measure(extract(twin, f"features: {what}"), mine, what)]
-    preprocess = encoder.preprocess
-    raw = data.gather(ids, lambda part, these: raw_features(preprocess, part, these, batch_size))  # type: ignore[arg-type]
-    repeated = _repeated(raw, local[0]) if test_source is not None else None
-    found["raw"] = measure(raw, local, "raw")
-    if isinstance(source, SceneSource) and test_source is None:
-        found["window mean"] = measure(window_mean(preprocess, source, ids, batch_size), local, "window mean")  # type: ignore[arg-type]
-        inputs, fit = patches(preprocess, source, ids), patches(preprocess, source, fitted_on)  # type: ignore[arg-type]
-    else:
-        inputs, fit = raw, raw[torch.isin(ids, fitted_on)]
-    mean, directions = fit_pca(fit, PCA_COMPONENTS)
-    found["pca"] = measure((inputs - mean) @ directions, local, "pca")
-    most = max(len(s.train) for s in drawn)
+    found: Found = {}
+    geometry: dict[str, list[tuple[int | None, Structure]]] = {}
+    repeated, feature_dim = None, 0
+    for name, seed, features in representations(model, data, ids, seeds, cache, device, report):  # type: ignore[arg-type]
+        check_finite(features, ids, f"the features ({name})")
+        if not found:
+            feature_dim = features.shape[1]
+            # A streamed source has found its unreadable images now, and taken their labels away.
+            drawn = draw() if data.damaged else drawn
+        y = data.labels[ids]
+        mine = [_local(s, place) for s in drawn if seed is None or s.seed in (seed, None)]
+        scores = score(features, y, mine, names, _part(report, f"probes: {name}"), standardise=standardise)
+        found.setdefault(name, []).extend((seed if seed is not None else s.split.seed, s) for s in scores)
+        measured = structure(features, y, mine)
+        geometry.setdefault(name, []).extend((seed if seed is not None else s.split.seed, s) for s in measured)
+        if name == "raw" and test_source is not None:
+            repeated = _repeated(features, mine[0])
+    skipped: list[dict[str, Any]] = []
+    most = max(len(s.learned()) for s in drawn)
     if supervised is None:
         supervised = most <= SUPERVISED_MOST and isinstance(encoder, FrozenEncoder)
-        if most > SUPERVISED_MOST:
+        if encoder is not None and most > SUPERVISED_MOST:
             why = f"{most} training samples are more than {SUPERVISED_MOST}: ask for it to train from scratch"
-            skipped.append({"probe": "supervised", "why": why})
+            skipped.append({"probe": SUPERVISED, "why": why})
     if supervised:
-        found["supervised"] = supervised_scores(encoder, data, drawn, seeds, device, report("supervised"))  # type: ignore[arg-type]
-    after = fingerprint(encoder)
+        found[SUPERVISED] = supervised_scores(encoder, data, drawn, seeds, device, _part(report, SUPERVISED))  # type: ignore[arg-type]
+    after = None if encoder is None else fingerprint(encoder)
     if after != before:
         raise RuntimeError("the encoder changed during the evaluation: it is not frozen.")
 
-    metrics = METRICS if any(s.shots for s in drawn) or isinstance(source, SceneSource) else ("accuracy",)
-    table = rows(found, metrics)
+    accuracies = METRICS if any(s.shots for s in drawn) or isinstance(source, SceneSource) else ("accuracy",)
+    table = rows(found, (*accuracies, *CALIBRATION)) + rows(geometry, STRUCTURE)
     headline = HEADLINE if HEADLINE in names else names[0]
+    judged = "features" if encoder is None else "pretrained"
     return {
-        "protocol": _protocol(drawn, seeds, names),
+        "protocol": _protocol(drawn, seeds, names, standardise),
         "rows": table,
         "paired": paired(table, headline),
         "gaps": gaps(table),
         "per_class": _per_class(found, source.class_names, headline),
-        "outcomes": outcomes(
-            "pretrained", [s for _, s in found["pretrained"] if s.probe == headline], len(source.class_names)
-        ),
+        "outcomes": outcomes(judged, [s for _, s in found[judged] if s.probe == headline], len(source.class_names)),
         "headline": headline,
         "representation": "frozen h; also with shares of the labels, this is a linear probe and not fine-tuning",
-        "selected_on": "training part only (ridge: leave-one-out; logistic, sgd: held-out share; others: fixed)",
+        "selected_on": _selected_on(found[judged]),
+        "standardise": standardise,
         "transductive": transductive,
         "seeds": list(seeds),
         "interval": "95 % Student t over seeds, each a split with its own random weights; one pretrained encoder",
         "skipped": skipped,
         "excluded": {"samples": len(excluded), "why": "given by id, or their labels were seen by the online kNN"},
+        "fewer_shots": fewer_shots(drawn, data),
         "repeated_in_training_part": repeated,
         "damaged": data.damaged,
         "splits": [describe_split(s, data) for s in drawn],
         "baselines": {
-            "random": f"BatchNorm statistics from {len(fitted_on)} training inputs without their labels",
-            "pca": f"{directions.shape[1]} components of the input, fitted on {len(fit)} training inputs",
+            "random": f"BatchNorm statistics from {len(unlabelled_ids(source))} training inputs without their labels",
+            "pca": "components of the input, fitted on the same training inputs",
         },
         "features": cache.log,
-        "probes": {
-            "ridge": {"alphas": ALPHAS.tolist(), "features": "standardised on the training samples"},
-            "logistic": {
-                "penalties": PENALTIES.tolist(),
-                "few_shot_C": FEW_SHOT_C,
-                "sweep_from": f"{SWEEP_FROM} training samples a class on average",
-                "features": "standardised on the training samples",
-            },
-            "knn": {"features": "centred on the training samples, cosine"},
-        },
+        "probes": _settings(standardise),
         "source": {
             "name": source.name,
             "samples": len(source),
             "test_part": None if test_source is None else len(test_source),
-            "labelled": int((labels >= 0).sum()),
-            "classes": {name: int((labels == c).sum()) for c, name in enumerate(source.class_names)},
+            "labelled": int((data.labels >= 0).sum()),
+            "classes": {name: int((data.labels == c).sum()) for c, name in enumerate(source.class_names)},
         },
         "encoder": {
-            "feature_dim": pretrained.shape[1],
+            "feature_dim": feature_dim,
             "sha256_before": before,
             "sha256_after": after,
-            "frozen": True,
+            "frozen": before is not None,
         },
         "versions": versions(),
         "command": command,
     }
 
 
-def _choose_probes(probes: Sequence[str] | None) -> tuple[str, ...]:
-    if probes is None:
-        return DEFAULT_PROBES
-    for probe in probes:
-        if probe not in PROBES:
-            raise InputError(f"there is no probe {probe!r}: choose from {', '.join(PROBES)}.")
-    if not probes:
-        raise InputError(f"no probe is given: choose from {', '.join(PROBES)}.")
-    return tuple(dict.fromkeys(probes))
+def _local(split: Split, place: Tensor) -> Split:
+    """The split by rows of the features."""
+    return replace(split, train=place[split.train], test=place[split.test], validation=place[split.validation])
+
+
+def _part(report: Progress, what: str) -> Callable[[int, int], None]:
+    return lambda done, total: report(what, done, total)
 
 
 def _repeated(raw: Tensor, split: Split) -> int:
@@ -244,15 +240,42 @@ def _repeated(raw: Tensor, split: Split) -> int:
     return repeated
 
 
-def _protocol(splits: Sequence[Split], seeds: Sequence[int], probes: Sequence[str]) -> str:
+def _protocol(splits: Sequence[Split], seeds: Sequence[int], probes: Sequence[str], standardise: bool) -> str:
     """A short text that is the same for two results exactly where they were made in the same way."""
     kinds = ",".join(dict.fromkeys(s.name for s in splits))
     shots = ",".join(dict.fromkeys(str(s.shots) for s in splits if s.shots)) or "-"
     shares = ",".join(dict.fromkeys(f"{100 * s.share:g}%" for s in splits if s.share)) or "-"
+    validation = "split" if any(len(s.validation) for s in splits) else "probe"
     return (
-        f"{PROTOCOL} split={kinds} shots={shots} labels={shares} seeds={','.join(map(str, seeds))} "
-        f"probes={','.join(probes)}"
+        f"{PROTOCOL} split={kinds} shots={shots} labels={shares} validation={validation} "
+        f"standardise={'yes' if standardise else 'no'} seeds={','.join(map(str, seeds))} probes={','.join(probes)}"
     )
+
+
+def _selected_on(scores: Sequence[tuple[int | None, Score]]) -> str:
+    """What each probe chose on, in words."""
+    ways: dict[str, dict[str, None]] = {}
+    for _, s in scores:
+        ways.setdefault(s.probe, {})[s.selected["selected_on"]] = None
+    each = "; ".join(f"{probe}: {' or '.join(found)}" for probe, found in ways.items())
+    return f"training part only ({each})"
+
+
+def _settings(standardise: bool) -> dict[str, Mapping[str, Any]]:
+    """What is the same for every fit."""
+    features = f"centred{' and divided by the standard deviation' * standardise}, of the samples that are fitted to"
+    return {
+        "ridge": {"alphas": ALPHAS.tolist(), "features": features},
+        "logistic": {
+            "penalties": PENALTIES.tolist(),
+            "few_shot_C": FEW_SHOT_C,
+            "sweep_from": f"{SWEEP_FROM} training samples a class on average, or a validation part of the split",
+            "features": features,
+        },
+        "sgd": {"features": features},
+        "knn": {"features": "centred on the training samples, cosine"},
+        **POLICY,
+    }
 
 
 def _per_class(found: Found, names: Sequence[str], probe: str) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from eval.features import check_finite
 from simclr.errors import InputError
 
 METRICS = ("oa", "aa", "kappa")
+ACCURACIES = (*METRICS, "accuracy")
 
 
 def confusion(labels: Tensor, predictions: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from eval.metrics import ACCURACIES
 from eval.words import METRICS as NAMES
 
 Row = Mapping[str, Any]
@@ -70,7 +71,8 @@ def difference_text(row: Row | None) -> str:
 
 def split_grid(result: Row, split: str) -> Grid:
     """Representations down; amounts of labels and metrics of the headline probe across."""
-    rows = [r for r in result["rows"] if r["split"] == split and r["probe"] in (result["headline"], "supervised")]
+    rows = [r for r in result["rows"] if r["split"] == split and r["metric"] in ACCURACIES]
+    rows = [r for r in rows if r["probe"] in (result["headline"], "supervised")]
     caption = f"{result['headline']} probe, percent, mean ± sd over the seeds."
     mine = [s for s in result["splits"] if s["split"] == split]
     leaks = [s["leakage"] for s in mine if s.get("leakage")]

@@ -8,13 +8,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from eval.baselines import calibrated_twin, raw_features, window_mean
+from eval.baselines import calibrated_twin, fit_pca, patches, raw_features, unlabelled_ids, window_mean
 from eval.feature_cache import FeatureCache
 from eval.labelled import LabelledData
 from simclr.data.scene import SceneSource
 from simclr.encoder_file import FrozenEncoder
 
 Progress = Callable[[str, int, int], None]
+PCA_COMPONENTS = 64
 
 
 class Representation(NamedTuple):
@@ -34,7 +35,9 @@ def representations(
     device: torch.device | str,
     report: Progress,
 ) -> Iterator[Representation]:
-    """What is judged, one after the other: an encoder, its random twins and the raw input; or a matrix of features.
+    """What is judged, one after the other: an encoder and its baselines, or a matrix of features.
+
+    Baselines: ``random`` twins, the ``raw`` input, its ``pca`` and, of a scene, the ``window mean``.
 
     Args:
         model: an encoder, or features (N, dim).
@@ -60,6 +63,12 @@ def representations(
         twin = calibrated_twin(model, seed, data.source, device)
         yield Representation("random", seed, extract(twin, f"random weights, seed {seed}"))
     preprocess = model.preprocess
-    yield Representation("raw", None, data.gather(ids, lambda part, some: raw_features(preprocess, part, some)))
-    if isinstance(data.source, SceneSource) and data.test_source is None:
-        yield Representation("window mean", None, window_mean(preprocess, data.source, ids))
+    raw = data.gather(ids, lambda part, some: raw_features(preprocess, part, some))
+    yield Representation("raw", None, raw)
+    scene, fitted_on = data.source, unlabelled_ids(data.source)
+    inputs, fit = raw, raw[torch.isin(ids, fitted_on)]
+    if isinstance(scene, SceneSource) and data.test_source is None:
+        yield Representation("window mean", None, window_mean(preprocess, scene, ids))
+        inputs, fit = patches(preprocess, scene, ids), patches(preprocess, scene, fitted_on)
+    mean, directions = fit_pca(fit, PCA_COMPONENTS)
+    yield Representation("pca", None, (inputs - mean) @ directions)

@@ -6,17 +6,32 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
+from typing import Any, Protocol
 
 from scipy.stats import t as student_t
 
-from eval.score import Score
+from eval.splits import Split
 from simclr.files import write_text
 
 FEWEST_FOR_INTERVAL = 3
 """Two values alone would give an interval of 13 standard errors to each side, which says nothing."""
 BASELINES = ("random", "raw", "pca", "window mean", "supervised")
-Found = Mapping[str, Sequence[tuple[int | None, Score]]]
+
+
+class Measured(Protocol):
+    """What rows are made of: :class:`eval.score.Score`, or a measurement without a probe."""
+
+    @property
+    def probe(self) -> str: ...
+    @property
+    def split(self) -> Split: ...
+    @property
+    def metrics(self) -> Mapping[str, float]: ...
+    @property
+    def selected(self) -> Mapping[str, Any]: ...
+
+
+Found = Mapping[str, Sequence[tuple[int | None, Measured]]]
 
 
 def rows(found: Found, metrics: Sequence[str]) -> list[dict[str, Any]]:
@@ -24,7 +39,8 @@ def rows(found: Found, metrics: Sequence[str]) -> list[dict[str, Any]]:
 
     Args:
         found: representation -> (seed, score) of every fit; the seed is None where nothing was drawn.
-        metrics: which ones; ``accuracy`` is another name of ``oa``.
+        metrics: which ones; ``accuracy`` is another name of ``oa``. One that a probe does not have for every seed gives
+            no row.
 
     Returns:
         Rows with ``mean``, ``sd`` (n - 1; None for a single value), ``per_seed``, and what was ``selected`` for each
@@ -36,7 +52,10 @@ def rows(found: Found, metrics: Sequence[str]) -> list[dict[str, Any]]:
             probe, shots, share, split = key
             mine = [s for _, s in scored if _key(s) == key]
             for metric in metrics:
-                values = [s.metrics["oa" if metric == "accuracy" else metric] for s in mine]
+                name = "oa" if metric == "accuracy" else metric
+                if any(name not in s.metrics for s in mine):
+                    continue
+                values = [s.metrics[name] for s in mine]
                 table.append(
                     {
                         "representation": representation,
@@ -105,7 +124,7 @@ def _differences(row: Mapping[str, Any], other: Mapping[str, Any]) -> list[float
     return [a - b for a, b in zip(ours, theirs)]
 
 
-def _key(score: Score) -> tuple[str, int | None, float | None, str]:
+def _key(score: Measured) -> tuple[str, int | None, float | None, str]:
     return score.probe, score.split.shots, score.split.share, score.split.name
 
 

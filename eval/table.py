@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from eval.metrics import ACCURACIES
 from eval.summary import FEWEST_FOR_INTERVAL
 from eval.words import (
     amount_name,
@@ -58,7 +59,7 @@ def result_tables(result: Mapping[str, Any], width: int = 80) -> list[tuple[str,
     """
     found = []
     for split in dict.fromkeys(r["split"] for r in result["rows"]):
-        everything = [r for r in result["rows"] if r["split"] == split]
+        everything = [r for r in result["rows"] if r["split"] == split and r["metric"] in ACCURACIES]
         rows = [r for r in everything if r["probe"] == result["headline"]]
         every_probe = len({_amount_and_metric(r) for r in rows}) == 1
         if every_probe:

@@ -18,7 +18,7 @@ LEAST = 4
 
 LEAVE_ONE_OUT = "leave-one-out on the training samples"
 SPLITS_OWN = "the split's validation part"
-FIXED = "nothing: it is fixed"
+FIXED = "nothing, it is fixed"
 
 
 class Parts(NamedTuple):

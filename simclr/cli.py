@@ -110,7 +110,22 @@ def linear_eval(
     shots: Annotated[str | None, typer.Option(help="Labels per class, e.g. 5,20; for scenes by default 5,20.")] = None,
     labels: Annotated[str | None, typer.Option(help="Shares of each class's labels, e.g. 1%,10%.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Number of random splits and of random-weights encoders.")] = 5,
-    probes: Annotated[str | None, typer.Option(help="Of ridge, logistic and knn; by default all.")] = None,
+    probes: Annotated[
+        str | None, typer.Option(help="Of ridge, logistic, sgd and knn; by default all but sgd, the slow one.")
+    ] = None,
+    standardise: Annotated[
+        bool,
+        typer.Option(
+            "--standardise/--no-standardise",
+            help="Divide features by their standard deviation over the training samples, for linear probes.",
+        ),
+    ] = True,
+    validation: Annotated[
+        str | None,
+        typer.Option(
+            help="Share of each class's training samples that probes choose on, e.g. 20%; their own way without."
+        ),
+    ] = None,
     supervised: Annotated[
         bool | None,
         typer.Option(
@@ -137,6 +152,8 @@ def linear_eval(
         labels=labels,
         seeds=seeds,
         probes=probes,
+        standardise=standardise,
+        validation=validation,
         supervised=supervised,
         keep_splits=keep_splits,
         cache=cache,

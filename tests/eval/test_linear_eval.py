@@ -1,16 +1,25 @@
 import functools
+import json
 import math
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from sklearn.cluster import KMeans
+from sklearn.datasets import load_digits as load_scikit_digits
+from sklearn.linear_model import LogisticRegression, RidgeClassifierCV
+from sklearn.metrics import normalized_mutual_info_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from eval import linear_eval as module
+from eval.amounts import fewer_shots_lines
+from eval.calibration import expected_calibration_error
 from eval.linear_eval import linear_eval
 from eval.score import score
-from eval.splits import k_shot
+from eval.splits import Split, given, hold_out, k_shot, stratified
 from simclr.data import ImageFolder
 from simclr.data.digits import load_digits
 from simclr.data.preprocess import Preprocess, fit_preprocess
@@ -65,7 +74,10 @@ def row(result, **wanted):
 def test_a_scene_has_a_row_for_everything():
     _, _, _, result = scene_result()
     keys = [(r["representation"], r["probe"], r["split"], r["shots"], r["metric"]) for r in result["rows"]]
-    assert len(keys) == len(set(keys)) == 5 * 3 * 2 * 2 * 3
+    accuracies = 3 * 2 * 2 * 3  # probes, splits, shots, metrics
+    # Of 3 samples a class none can be held out to scale by.
+    calibration = 2 * 2 + 2
+    assert len(keys) == len(set(keys)) == 5 * (accuracies + calibration + len(("r_at_1", "map_at_r", "nmi")))
     assert all(len(r["per_seed"]) == len(r["selected"]) == 3 for r in result["rows"])
     assert {r["split"] for r in result["rows"]} == {"random", "block"}
     assert result["encoder"]["sha256_before"] == result["encoder"]["sha256_after"]
@@ -90,6 +102,139 @@ def test_a_number_of_the_result_drawn_again_by_hand():
     assert found["per_seed"][1] == pytest.approx(expected.metrics["oa"], abs=1e-9)
 
 
+def test_neighbours_clusters_and_calibration_by_hand():
+    source, encoder, _, result = scene_result()
+    with torch.no_grad():
+        h = encoder(encoder.preprocess(source[torch.arange(len(source))]))
+    split = k_shot(source.labels, 3, 2, encoder.metadata["monitor_ids"])
+    y = source.labels[split.test].numpy()
+    x = torch.nn.functional.normalize(h[split.test], dim=1).double().numpy()
+    cosine = x @ x.T
+    np.fill_diagonal(cosine, -np.inf)
+    expected = (y[cosine.argmax(1)] == y).mean()
+    ours = {m: row(result, representation="pretrained", metric=m) for m in ("r_at_1", "nmi")}
+    assert ours["r_at_1"]["per_seed"][2] == pytest.approx(expected)
+    assert ours["r_at_1"]["selected"][2] == {"samples": len(y), "of": len(y)}
+    clusters = KMeans(4, n_init=10, random_state=2).fit_predict(h[split.test].numpy())
+    assert ours["nmi"]["per_seed"][2] == pytest.approx(normalized_mutual_info_score(y, clusters))
+    assert (ours["nmi"]["shots"], ours["nmi"]["split"]) == (None, "random")
+
+    split = k_shot(source.labels, 8, 2, encoder.metadata["monitor_ids"])
+    scaler = StandardScaler().fit(h[split.train])
+    model = LogisticRegression(tol=1e-8, max_iter=10_000).fit(
+        scaler.transform(h[split.train]), source.labels[split.train]
+    )
+    logits = torch.tensor(model.decision_function(scaler.transform(h[split.test])))
+    found = row(result, representation="pretrained", split="random", shots=8, metric="ece_scaled")
+    p = (logits / found["selected"][2]["temperature"]).softmax(1)
+    ece = expected_calibration_error(p.amax(1), p.argmax(1) == source.labels[split.test])
+    assert found["per_seed"][2] == pytest.approx(ece, abs=2e-3)
+
+
+def test_a_matrix_of_features_is_judged_without_an_encoder():
+    pixels, classes = (torch.tensor(part) for part in load_scikit_digits(return_X_y=True))
+    split = given(range(0, 1797, 2), range(1, 1797, 2))
+    result = linear_eval(pixels, classes, splits=[split], seeds=[0], probes=["ridge", "knn"])
+    model = make_pipeline(StandardScaler(), RidgeClassifierCV(alphas=module.ALPHAS)).fit(pixels[::2], classes[::2])
+    found = row(result, probe="ridge", metric="accuracy")
+    assert found["mean"] == pytest.approx(model.score(pixels[1::2], classes[1::2]))
+    assert {r["representation"] for r in result["rows"]} == {"features"}
+    assert (result["paired"], result["encoder"]["frozen"], result["encoder"]["feature_dim"]) == ([], False, 64)
+    assert result["selected_on"].startswith("training part only (ridge: leave-one-out on the training samples; knn")
+    json.dumps(result)
+    with pytest.raises(InputError, match="features cannot be trained"):
+        linear_eval(pixels, classes, supervised=True)
+    with pytest.raises(InputError, match=r"give \(N, dim\) and \(N,\)"):
+        linear_eval(pixels, classes[1:])
+    with pytest.raises(InputError, match="an encoder with a source, or a matrix of features with its labels"):
+        linear_eval(pixels, load_digits())
+    broken = pixels.clone()
+    broken[7, 3] = torch.nan
+    with pytest.raises(
+        InputError, match=r"features \(features\) hold NaN or infinity for 1 of 1797 samples, first id 7"
+    ):
+        linear_eval(broken, classes)
+
+
+def test_standardising_and_the_validation_part_are_in_the_protocol():
+    pixels, classes = (torch.tensor(part) for part in load_scikit_digits(return_X_y=True))
+    pixels, classes = pixels[::4] * torch.logspace(-2, 2, 64), classes[::4]
+    options = {"seeds": [0], "probes": ["ridge", "logistic"]}
+    results = [linear_eval(pixels, classes, **options, **change) for change in ({}, {"standardise": False})]
+    results.append(linear_eval(pixels, classes, validation=0.25, **options))
+    assert len({r["protocol"] for r in results}) == 3
+    assert [r["standardise"] for r in results] == [True, False, True]
+    means = [row(r, probe="ridge", metric="accuracy")["mean"] for r in results]
+    assert means[0] != means[1]
+    split = hold_out(stratified(classes, 0.5, 0), classes, 0.25)
+    assert results[2]["splits"][0]["sha256_validation"] == split.digest()["validation"]
+    for probe in ("ridge", "logistic"):
+        (selected,) = row(results[2], probe=probe, metric="accuracy")["selected"]
+        assert selected["selected_on"] == "the split's validation part"
+        assert selected["validation_samples"] == len(split.validation)
+    assert "the split's validation part" in results[2]["selected_on"]
+
+
+class Counts(Projection):
+    """Not frozen: a buffer changes with every batch, also in eval mode."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.register_buffer("seen", torch.zeros(()), persistent=False)
+
+    def forward(self, x):
+        self.seen += len(x)
+        return super().forward(x)
+
+
+class Normed(Projection):
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.norm = nn.BatchNorm1d(self.inputs)
+
+    def forward(self, x):
+        return super().forward(self.norm(x.flatten(1)))
+
+    def random_twin(self, seed):
+        return Normed(self.preprocess, self.inputs, seed)
+
+
+def test_an_encoder_that_changes_while_it_is_judged_is_caught():
+    train, test = parts()
+    with pytest.raises(RuntimeError, match="not frozen"):
+        linear_eval(Counts(fit_preprocess(train), 16), train, test, seeds=(0,))
+
+
+def test_batch_norm_left_in_train_mode_neither_leaks_nor_learns():
+    train, test = parts()
+    encoder = Normed(fit_preprocess(train), 16)
+    encoder.norm.running_mean += 0.3
+    results = [linear_eval(e, train, test, seeds=(0,), probes=["ridge"]) for e in (encoder.train(), encoder.eval())]
+    assert results[0]["rows"] == results[1]["rows"]
+    assert encoder.norm.num_batches_tracked == 0
+
+
+def test_features_that_are_no_numbers_are_named():
+    train, test = parts()
+    encoder = Projection(fit_preprocess(train), 16)
+    encoder.linear.weight.data[3] = torch.nan
+    with pytest.raises(
+        InputError, match="the encoder's features hold NaN or infinity for 60 of 60 samples, first id 0"
+    ):
+        linear_eval(encoder, train, test, seeds=(0,))
+
+
+def test_a_small_class_gives_half_and_is_named():
+    train, _ = parts()
+    labels = train.labels.clone()
+    labels[labels == 2] = -1
+    labels[:18:3] = 2
+    source = TensorSource(train.images, labels, class_names=["a", "b", "small"])
+    result = linear_eval(Projection(fit_preprocess(train), 16), source, shots=(3, 5), seeds=(0, 1), probes=["knn"])
+    assert result["fewer_shots"] == [{"split": "random", "shots": 5, "classes": {"small": [3, 3]}}]
+    assert fewer_shots_lines(result["fewer_shots"]) == ["random split, 5 shots: fewer training samples of small 3"]
+
+
 def test_the_same_call_gives_the_same_result():
     source, encoder, _, result = scene_result()
     assert linear_eval(encoder, source, shots=(3, 8), seeds=range(3))["rows"] == result["rows"]
@@ -100,11 +245,13 @@ def test_digits_are_halved_and_measured_by_accuracy():
     ids = torch.arange(0, 1797, 4)
     source = TensorSource(source.images[ids], source.labels[ids], name="digits")
     result = linear_eval(Projection(fit_preprocess(source), 64), source, seeds=(0, 1), probes=["ridge"])
-    assert {(r["split"], r["shots"], r["metric"]) for r in result["rows"]} == {("stratified", None, "accuracy")}
+    assert {(r["split"], r["shots"], r["metric"]) for r in result["rows"] if r["probe"] == "ridge"} == {
+        ("stratified", None, "accuracy")
+    }
     for split in result["splits"]:
         counts = source.labels.bincount()
         assert split["train_per_class"] == [min(max(round(n / 2), 1), n - 1) for n in counts.tolist()]
-    assert row(result, representation="raw")["mean"] > 0.85
+    assert row(result, representation="raw", metric="accuracy")["mean"] > 0.85
 
 
 def parts(n_train=60, n_test=30):
@@ -120,18 +267,14 @@ def test_a_test_part_of_its_own_is_used_whole_and_only_for_testing():
     encoder = Projection(fit_preprocess(train), 16, metadata={"monitor_ids": [0, 1, 2]})
     result = linear_eval(encoder, train, test, seeds=(0, 1, 2))
     assert [(s["split"], s["train"], s["test"]) for s in result["splits"]] == [("given", 60, 30)]
-    assert len(row(result, representation="pretrained", probe="ridge")["per_seed"]) == 1
-    assert row(result, representation="pretrained", probe="ridge")["sd"] is None
-    assert len(row(result, representation="random", probe="ridge")["per_seed"]) == 3
+    assert len(row(result, representation="pretrained", probe="ridge", metric="accuracy")["per_seed"]) == 1
+    assert row(result, representation="pretrained", probe="ridge", metric="accuracy")["sd"] is None
+    assert len(row(result, representation="random", probe="ridge", metric="accuracy")["per_seed"]) == 3
     with torch.no_grad():
         features = [encoder(encoder.preprocess(part.images)).double().numpy() for part in (train, test)]
-    from sklearn.linear_model import RidgeClassifierCV
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
     model = make_pipeline(StandardScaler(), RidgeClassifierCV(alphas=module.ALPHAS)).fit(features[0], train.labels)
     expected = model.score(features[1], test.labels)
-    assert row(result, representation="pretrained", probe="ridge")["mean"] == pytest.approx(expected)
+    assert row(result, representation="pretrained", probe="ridge", metric="accuracy")["mean"] == pytest.approx(expected)
 
 
 def test_shots_of_a_training_part_are_scored_on_the_whole_test_part():
@@ -160,23 +303,40 @@ def test_a_class_of_one_sample_is_left_out_and_named():
     assert result["splits"][0]["train_per_class"] == [5, 5, 0]
 
 
-def test_bad_input_is_one_line():
+class NeverRun(Projection):
+    def forward(self, x):
+        raise AssertionError("features were extracted first")
+
+
+def test_bad_input_is_one_line_before_any_feature_is_extracted():
     train, test = parts()
-    encoder = Projection(fit_preprocess(train), 16)
+    encoder = NeverRun(fit_preprocess(train), 16)
+    only_in_test = Split("mine", torch.tensor([0, 1, 3, 4]), torch.tensor([5, 6]))
     cases = [
-        ({"source": TensorSource(train.images)}, "no labelled sample"),
-        ({"source": TensorSource(train.images, torch.zeros(60, dtype=torch.int64))}, "one class only"),
+        ({"samples": TensorSource(train.images)}, "no labelled sample"),
+        ({"samples": TensorSource(train.images, torch.zeros(60, dtype=torch.int64))}, "one class only"),
         ({"test_source": TensorSource(test.images)}, "test part of tensor has no labelled"),
         ({"test_source": TensorSource(test.images, test.labels, class_names=["x", "y", "z"])}, "same classes"),
         ({"exclude": [60]}, "belong to other data"),
         ({"seeds": ()}, "seeds is empty"),
         ({"shots": (0,)}, "shots is 0"),
+        ({"shots": (5, 3, 5)}, "shots names 5 more than once"),
+        ({"shots": (5, 100_000)}, "shots is 100000, but .* the largest, 0, has 20: give 10 or fewer"),
+        ({"shares": (0.1, 0.1)}, "labels names 0.1 more than once"),
+        ({"shares": (0.0,)}, "0 is no share"),
+        ({"shares": (2.0,)}, "2 is no share"),
+        ({"validation": 1.0}, "validation share is 1"),
+        ({"shots": (3,), "validation": 0.2}, "no class of the random split has the 4 training samples"),
+        ({"splits": ("rnadom",)}, "write random, block, a split file"),
+        ({"splits": ("block",)}, "a block split is one of a scene's pixels"),
+        ({"splits": (only_in_test,)}, "mine split has test samples but no training sample of 2"),
+        ({"splits": (only_in_test,), "shots": (3,)}, "no class of the training part of the mine split has more than 2"),
         ({"probes": ["svm"]}, "no probe 'svm'"),
         ({"probes": []}, "no probe is given"),
     ]
     for change, message in cases:
         with pytest.raises(InputError, match=message) as error:
-            linear_eval(encoder, **{"source": train, "seeds": (0,), **change})
+            linear_eval(encoder, **{"samples": train, "seeds": (0,), **change})
         assert "\n" not in str(error.value)
     encoder.metadata = {"monitor_ids": [3, 77]}
     with pytest.raises(InputError, match="exclude nothing"):

@@ -33,7 +33,7 @@ def test_few_samples_have_scikit_learns_default_strength(classes):
     found = logistic(x, y, test)
     probabilities, predicted = scikit(x, y, test, 1.0)
     assert found.selected["C"] == 1.0
-    assert found.selected["selected_on"] == "nothing: it is fixed"
+    assert found.selected["selected_on"] == "nothing, it is fixed"
     assert "validation_accuracy" not in found.selected
     np.testing.assert_allclose(found.scores.softmax(1), probabilities, atol=1e-4)
     assert found.classes.tolist() == predicted.tolist()
