@@ -47,8 +47,8 @@ def quality_table(result: Mapping[str, Any]) -> tuple[str, Table] | None:
         table.add_row(representation_name(name), *(cells.get((name, heads), "") for heads in columns), style=style)
     table.padding = PADDING
     heading = (
-        f"{split} split, %, mean over the seeds: neighbours and clusters of up to {MOST:,} test samples, calibration of "
-        f"the {probe_name(headline)} probe"
+        f"{split} split, %, mean over the seeds: neighbours and clusters of up to {MOST:,} test samples, calibration "
+        f"of the {probe_name(headline)} probe"
     )
     return heading, table
 

@@ -83,7 +83,7 @@ def test_an_encoder_beside_its_baselines(tmp_path, capsys, monkeypatch):
     )
     assert set(result["encoder"].values()) >= {True}
     assert result["encoder"]["sha256_before"] == result["encoder"]["sha256_after"]
-    names = ["pretrained", "random", "raw", "window mean", "supervised"]
+    names = ["pretrained", "random", "raw", "window mean", "pca", "supervised"]
     assert list(dict.fromkeys(r["representation"] for r in result["rows"])) == names
     assert len(row(result, representation="pretrained", probe="fine-tune", shots=5, metric="oa")["per_seed"]) == 2
     difference = next(p for p in result["paired"] if p["difference"] == "pretrained - supervised" and p["shots"] == 5)
