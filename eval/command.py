@@ -22,6 +22,7 @@ from eval.split_file import write_split
 from eval.splits import Split
 from eval.summary import write_result
 from eval.table import print_result
+from eval.words import probe_name
 from simclr.build import build_source
 from simclr.data import SceneSource, Source
 from simclr.encoder_file import FrozenEncoder, load_encoder
@@ -160,7 +161,7 @@ def _draw_map(
         )
         for name, module in (("pretrained", encoder), ("random weights", twin))
     }
-    draw_scene_map(path, source, split, predictions)
+    draw_scene_map(path, source, split, predictions, probe=f"{probe_name(result['headline'])} probe")
 
 
 def _write_splits(splits: Sequence[Split], data: LabelledData, folder: Path) -> None:

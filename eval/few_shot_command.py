@@ -21,7 +21,7 @@ from eval.labelled import LabelledData
 from eval.scene_map import draw_scene_map
 from eval.summary import write_result
 from eval.unknown import class_ids, unknown_split
-from eval.unknown_map import predict_with_unknown
+from eval.unknown_map import SCORE, THRESHOLD, predict_with_unknown
 from simclr.build import build_source
 from simclr.data import SceneSource, Source
 from simclr.encoder_file import FrozenEncoder, load_encoder, load_head
@@ -137,7 +137,7 @@ def _draw_unknown_map(
     unknown = [list(source.class_names).index(name) for name in described["unknown"]]
     split = unknown_split(source.labels, described["shots"], described["seed"], unknown, exclude)
     predicted = predict_with_unknown(encoder, source, split, device=device, cache=cache)
-    draw_scene_map(path, source, split, {"pretrained": predicted}, unknown)
+    draw_scene_map(path, source, split, {"pretrained": predicted}, unknown, f"{SCORE} score, {THRESHOLD} threshold")
 
 
 def same_samples(encoder: FrozenEncoder, source: Source) -> bool:

@@ -15,11 +15,14 @@ from matplotlib.patheffects import withStroke
 
 from eval.scene_map import PALETTE
 from eval.summary import interval
+from eval.words import probe_name, representation_name
 
 # Okabe & Ito, "Color universal design", 2008; the pale yellow is left out, it vanishes on paper.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "p", "h")
 LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
+# One look for each representation on the whole page; anything else takes the last.
+LOOKS = ("pretrained", "random", "raw", "window mean", "pca", "supervised")
 PERCENTAGES_UP_TO = 20
 BINS = 400
 HEALTH = {
@@ -47,6 +50,8 @@ _STYLE: dict[Any, Any] = {
 def confusion_figure(counts: Sequence[Sequence[int]], class_names: Sequence[str], salt: str = "confusion") -> str:
     """Rows are true classes, in percent of each; classes without a test sample are left out.
 
+    Up to ``PERCENTAGES_UP_TO`` classes the percentages are written down, beyond there is a scale.
+
     Args:
         counts: (K, K), row = true class, column = predicted class.
         class_names: K of them.
@@ -61,26 +66,33 @@ def confusion_figure(counts: Sequence[Sequence[int]], class_names: Sequence[str]
         n = len(numbers)
         figure = Figure(figsize=(7.2, 1 + 5.2 * min(1.0, 0.35 + n / 25)), layout="constrained")
         axes = figure.subplots()
-        # White where there is next to nothing: a page of background colour says nothing and prints badly.
+        # One hue from white to dark: small errors stay pale, and grey print keeps the order.
         shown = np.ma.masked_less(share, 0.5)
-        image = axes.imshow(shown, cmap="cividis_r", vmin=0, vmax=100, aspect="auto")
+        image = axes.imshow(shown, cmap="Blues", vmin=0, vmax=100, aspect="auto")
         axes.set_xlabel("predicted class")
-        few = n <= 2 * PERCENTAGES_UP_TO
-        ticks = np.arange(n) if few else np.arange(0, n, -(-n // 20))
+        axes.set_ylabel("true class")
+        ticks = np.arange(n) if n <= 2 * PERCENTAGES_UP_TO else np.arange(0, n, -(-n // 20))
         axes.set_xticks(ticks, [str(numbers[i]) for i in ticks])
-        axes.set_yticks(ticks, [f"{class_names[numbers[i] - 1]}  {numbers[i]}" for i in ticks])
-        for i, j in np.ndindex(share.shape) if n <= PERCENTAGES_UP_TO else ():
+        axes.set_yticks(ticks, [f"{numbers[i]} {class_names[numbers[i] - 1]}" for i in ticks])
+        if n > PERCENTAGES_UP_TO:
+            figure.colorbar(image, ax=axes, label="% of the true class", fraction=0.04, pad=0.02)
+            return _svg(figure)
+        axes.set_xticks(np.arange(n - 1) + 0.5, minor=True)
+        axes.set_yticks(np.arange(n - 1) + 0.5, minor=True)
+        axes.grid(which="minor", color="#e4e4e4", linewidth=0.5)
+        axes.tick_params(which="minor", length=0)
+        for i, j in np.ndindex(share.shape):
             if share[i, j] >= 0.5:
                 shade = "white" if share[i, j] > 50 else "black"
                 axes.text(j, i, f"{share[i, j]:.0f}", ha="center", va="center", color=shade, fontsize=8)
-        figure.colorbar(image, ax=axes, label="% of the true class", fraction=0.04, pad=0.02)
         return _svg(figure)
 
 
 def efficiency_figure(rows: Sequence[Mapping[str, Any]], metric_name: str, salt: str = "efficiency") -> str:
     """Score against the number of labels, one line for each representation, one panel for each kind of split.
 
-    Bars are 95 % Student t intervals over the seeds. Lines are shifted a little sideways so that bars do not meet.
+    Bars are 95 % Student t intervals over the seeds, where there are enough for one. Lines are shifted a little
+    sideways so that bars do not meet.
 
     Args:
         rows: of one metric and one probe, with ``shots`` or ``labels``.
@@ -95,6 +107,8 @@ def efficiency_figure(rows: Sequence[Mapping[str, Any]], metric_name: str, salt:
         grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
         for axes, (split, key) in zip(grid, panels):
             for place, name in enumerate(names):
+                look = LOOKS.index(name[0]) if name[0] in LOOKS else len(LOOKS)
+                look = len(LOOKS) if name[1] == "fine-tune" else look
                 mine = [r for r in rows if r["split"] == split and r[key] and (r["representation"], r["probe"]) == name]
                 mine.sort(key=lambda r: r[key])
                 if not mine:
@@ -103,18 +117,19 @@ def efficiency_figure(rows: Sequence[Mapping[str, Any]], metric_name: str, salt:
                 scale = 1 if key == "shots" else 100
                 values = [interval(r["per_seed"]) or [r["mean"], r["mean"]] for r in mine]
                 mean = np.array([r["mean"] for r in mine])
+                ends = np.clip(np.array(values).T, 0, 1)  # no share lies outside
                 axes.errorbar(
                     [r[key] * scale * shift for r in mine],
                     100 * mean,
-                    100 * np.abs(np.array(values).T - mean),
-                    color=COLOURS[place % len(COLOURS)],
-                    marker=MARKERS[place % len(MARKERS)],
-                    linestyle=LINES[place % len(LINES)],
+                    100 * np.abs(ends - mean),
+                    color=COLOURS[look],
+                    marker=MARKERS[look],
+                    linestyle=LINES[look],
                     linewidth=2.2 if name[0] == "pretrained" else 1.3,
                     markersize=5.5,
                     capsize=2,
                     elinewidth=1,
-                    label=" · ".join(name) if several else name[0],
+                    label=f"{representation_name(name[0])}{', ' + probe_name(name[1]) if several else ''}",
                 )
             amounts = sorted({r[key] for r in rows if r["split"] == split and r[key]})
             axes.set_xscale("log")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from rich.console import Console
 from eval.embedding import choose_for_map, tsne
 from eval.feature_cache import FeatureCache
 from eval.features import fingerprint
-from eval.report import Material, report_html
+from eval.report import Embedding, Material, report_html
 from eval.result_file import FEW_SHOT, RESULT, read_result
 from simclr.build import build_source
 from simclr.encoder_file import FrozenEncoder, load_encoder
@@ -21,16 +22,18 @@ from simclr.files import write_text
 from simclr.recipe import check_recipe
 
 PICTURES = {
-    "unknown-map.png": (
-        "Map with unknown classes: unknown and rejected pixels are black",
-        "map with unknown classes: simclr few-shot --unknown CLASS draws one of a scene",
-    ),
     "map.png": (
-        "Map: false colour, ground truth and predicted classes",
+        "Map: The scene in false colour, the ground truth with the training pixels, and the predicted classes, above "
+        "of every pixel, below where the ground truth has a class.",
         "map: simclr linear-eval draws one of a scene",
     ),
-    "views.png": ("Views: what the encoder was trained on", "views.png: simclr pretrain draws it"),
+    "unknown-map.png": (
+        "Map with unknown classes: As above, with some classes unknown. Unknown and rejected pixels are black: to "
+        "reject a pixel of an unknown class is right.",
+        "map with unknown classes: simclr few-shot --unknown CLASS draws one of a scene",
+    ),
 }
+VIEWS, COPY = "views.png", "encoder.json"
 
 
 def run_report(path: Path, *, output: Path | None = None) -> Path:
@@ -44,8 +47,11 @@ def run_report(path: Path, *, output: Path | None = None) -> Path:
         The file.
 
     Raises:
-        InputError: the folder holds nothing to report, something in it is damaged, or its parts are of two encoders.
+        InputError: there is no such folder, it holds nothing to report, something in it is damaged, or its parts are of
+            two encoders.
     """
+    if not path.exists():
+        raise InputError(f"there is no {path}: give a folder of simclr pretrain or linear-eval")
     folder = path if path.is_dir() else path.parent
     console = Console(stderr=True)
     with console.status("reading …") as status:
@@ -83,12 +89,16 @@ def gather(folder: Path, show: Callable[[str], None] = lambda text: None) -> Mat
     encoder = _encoder(folder, [r for r in (result, few_shot) if r is not None], missing)
     if result is None and few_shot is None and metrics is None and encoder is None:
         raise InputError(f"{folder} holds neither a run nor a result: give a folder of simclr pretrain or linear-eval")
-    pictures = {}
+    metadata = encoder.metadata if encoder else None
+    pictures: dict[str, bytes] = {}
     for name, (caption, how) in PICTURES.items():
         if (folder / name).is_file():
             pictures[caption] = (folder / name).read_bytes()
-        else:
+        elif metadata is None or metadata["source"].get("patch_size"):  # a scene, for all that is known
             missing.append(how)
+    views = (folder / VIEWS).read_bytes() if (folder / VIEWS).is_file() else None
+    if views is None:
+        missing.append("views.png: simclr pretrain draws it")
     if result is not None and not any(o["counts"] for o in result.get("outcomes", [])):
         missing.append("confusion matrix: result.json has no counts, or more classes than are counted")
     if metrics and not any("knn" in line for line in metrics):
@@ -98,8 +108,7 @@ def gather(folder: Path, show: Callable[[str], None] = lambda text: None) -> Mat
         missing.append("t-SNE: there is no encoder to extract features with")
     else:
         embedding = _embedding(encoder, result or few_shot, folder, show, missing)
-    metadata = encoder.metadata if encoder else None
-    return Material(result, few_shot, metrics, metadata, pictures, embedding, missing)
+    return Material(result, few_shot, metrics, metadata, pictures, views, embedding, missing)
 
 
 def _optional(file: Path, how: str, missing: list[str]) -> dict[str, Any] | None:
@@ -137,6 +146,7 @@ def _encoder(folder: Path, results: list[dict[str, Any]], missing: list[str]) ->
     if place is None:
         return None
     encoder = load_encoder(place)
+    _check_copy((place if place.is_dir() else place.parent) / COPY, encoder.metadata)
     mine = fingerprint(encoder)
     if hashes and mine not in hashes:
         if own:
@@ -149,13 +159,26 @@ def _encoder(folder: Path, results: list[dict[str, Any]], missing: list[str]) ->
     return encoder
 
 
+def _check_copy(file: Path, metadata: dict[str, Any]) -> None:
+    """The copy of the metadata that people read must be whole, and say what the encoder file says."""
+    if not file.is_file():
+        return
+    how = "delete it, encoder.safetensors holds the same"
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} is damaged, no JSON ({error}): {how}") from None
+    if content != metadata:
+        raise InputError(f"{file} is not of the encoder file beside it, or was changed: {how}")
+
+
 def _embedding(
     encoder: FrozenEncoder,
     result: dict[str, Any] | None,
     folder: Path,
     show: Callable[[str], None],
     missing: list[str],
-) -> tuple[Any, Any, Any] | None:
+) -> Callable[[], Embedding] | None:
     """t-SNE of labelled samples: of the result's data where it names them, of its test part where it has one."""
     section = (result or {}).get("source", {}).get("data", encoder.metadata["data"])
     try:
@@ -175,5 +198,9 @@ def _embedding(
         encoder, source, ids, progress=lambda done, total: show(f"features {done:,}/{total:,}")
     )
     readable = source.labels[ids] >= 0
-    show("t-SNE")
-    return tsne(features[readable]), source.labels[ids][readable].numpy(), source.class_names
+    labels, names = source.labels[ids][readable].numpy(), source.class_names
+    # It takes seconds, mostly outside of Python: the other figures are drawn meanwhile.
+    pool = ThreadPoolExecutor(1)
+    points = pool.submit(tsne, features[readable])
+    pool.shutdown(wait=False)
+    return lambda: (points.result(), labels, names)

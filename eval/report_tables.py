@@ -6,26 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from eval.few_shot_table import episode_text
 from eval.metrics import ACCURACIES
-from eval.words import METRICS as NAMES
+from eval.words import amount_name, listed, mean_sd_text, metric_name, points, probe_name, representation_name
 
 Row = Mapping[str, Any]
 MOST_COLUMNS = 8
-METRIC_NAMES = NAMES | {
-    "auroc": "AUROC",
-    "oscr": "OSCR",
-    "closed_oa": "closed OA",
-    "open_oa": "open OA",
-    "known_accuracy": "known OA",
-    "unknown_recall": "unknown recall",
-    "macro_f1": "macro F1",
-    "micro_f1": "micro F1",
-    "mapping_error": "mapping error",
-    "mdl4ow_f1": "F1 (MDL4OW)",
-    "evml_open_oa": "open OA (EVML)",
-    "fpr95 (known positive)": "FPR95 (known pos.)",
-    "fpr95 (unknown positive)": "FPR95 (unknown pos.)",
-}
+# Rank metrics and decisions that other codes report in a way of their own: in few-shot.json, and too many for a page.
+LEGACY = ("mdl4ow_f1", "evml_open_oa")
 
 
 @dataclass(frozen=True)
@@ -41,54 +29,15 @@ class Grid:
     names: int = 1
 
 
-def metric_name(metric: str) -> str:
-    """The field's way to write a metric."""
-    return METRIC_NAMES.get(metric, metric)
-
-
-def amount_name(row: Row) -> str:
-    """How many labels a row's probe learned from."""
-    if row["shots"]:
-        return f"{row['shots']} shot{'s' * (row['shots'] > 1)}"
-    return f"{100 * row['labels']:g} % of the labels" if row.get("labels") else "all labels"
-
-
-def mean_sd_text(row: Row | None) -> str:
-    """Percent, with the standard deviation where there is one."""
-    if row is None or row["mean"] is None:
-        return "–"
-    return f"{100 * row['mean']:.1f}" + ("" if row["sd"] is None else f" ± {100 * row['sd']:.1f}")
-
-
-def difference_text(row: Row | None) -> str:
-    """Percentage points, with the interval where there is one."""
-    if row is None:
-        return "–"
-    low_high = row["ci95"]
-    text = f"{100 * row['mean']:+.1f}"
-    return _minus(text if low_high is None else f"{text} [{100 * low_high[0]:+.1f}, {100 * low_high[1]:+.1f}]")
-
-
 def split_grid(result: Row, split: str) -> Grid:
     """Representations down; amounts of labels and metrics of the headline probe across."""
     rows = [r for r in result["rows"] if r["split"] == split and r["metric"] in ACCURACIES]
     rows = [r for r in rows if r["probe"] in (result["headline"], "supervised")]
-    caption = f"{result['headline']} probe, percent, mean ± sd over the seeds."
-    mine = [s for s in result["splits"] if s["split"] == split]
-    leaks = [s["leakage"] for s in mine if s.get("leakage")]
-    if leaks:
-        inside, touching = (100 * sum(leak[k] for leak in leaks) / len(leaks) for k in ("inside", "touching"))
-        caption += f" Of the test pixels {inside:.0f} % lie inside and {touching:.0f} % touch a training patch."
-    left_out = list(dict.fromkeys(name for s in mine for name in s.get("left_out", [])))
+    caption = f"{probe_name(result['headline'])} probe, percent, mean ± sd over the seeds."
+    left_out = dict.fromkeys(name for s in result["splits"] if s["split"] == split for name in s.get("left_out", []))
     if left_out:
-        caption += f" Left out, too few samples: {', '.join(left_out)}."
-    return _grid(
-        caption,
-        rows,
-        lambda r: (r["representation"],),
-        lambda r: f"{metric_name(r['metric'])}, {amount_name(r)}",
-        mean_sd_text,
-    )
+        caption += f" Classes left out, as they cannot be shared (with at least one seed): {listed(list(left_out))}."
+    return _grid(caption, rows, _named, lambda r: f"{metric_name(r['metric'])}, {amount_name(r)}", mean_sd_text)
 
 
 def probe_grid(result: Row, split: str | None, metric: str | None = None) -> Grid | None:
@@ -106,14 +55,17 @@ def probe_grid(result: Row, split: str | None, metric: str | None = None) -> Gri
         return None
     caption = f"{metric_name(rows[0]['metric'])} of every probe, percent, mean ± sd over the seeds."
     if len({(r["probe"], amount_name(r)) for r in probed}) <= MOST_COLUMNS:
-        return _grid(
-            caption,
-            probed,
-            lambda r: (r["representation"],),
-            lambda r: f"{r['probe']}, {amount_name(r)}",
-            mean_sd_text,
-        )
-    return _grid(caption, rows, lambda r: (r["representation"], r["probe"]), amount_name, mean_sd_text)
+        return _grid(caption, probed, _named, lambda r: f"{probe_name(r['probe'])}, {amount_name(r)}", mean_sd_text)
+    fewer = {probe_name(r["probe"]): len(r["per_seed"]) for r in rows if len(r["per_seed"]) < len(result["seeds"])}
+    caption += "".join(f" {probe}: {n} of them." for probe, n in fewer.items())
+    return _grid(
+        caption,
+        rows,
+        lambda r: (representation_name(r["representation"]), probe_name(r["probe"])),
+        amount_name,
+        mean_sd_text,
+        ("", "probe"),
+    )
 
 
 def difference_grid(result: Row) -> Grid | None:
@@ -122,13 +74,15 @@ def difference_grid(result: Row) -> Grid | None:
     rows = [r for r in rows if r["metric"] in ("oa", "accuracy")]
     if not rows:
         return None
+    probe = probe_name(result["headline"])
     return _grid(
-        f"{metric_name(rows[0]['metric'])} of the pretrained encoder minus each baseline on the same splits, "
-        "percentage points, 95 % Student t interval of the mean over the seeds.",
+        f"{metric_name(rows[0]['metric'])} of the pretrained encoder minus each baseline, {probe} probe, on the same "
+        f"splits: percentage points{_about_intervals(rows)}",
         rows,
-        lambda r: (r["difference"].replace(" - ", " − "),),
+        lambda r: (f"− {representation_name(r['difference'].removeprefix('pretrained - '))}",),
         lambda r: f"{r['split']}, {amount_name(r)}",
         difference_text,
+        ("pretrained",),
     )
 
 
@@ -139,13 +93,30 @@ def gap_grid(result: Row) -> Grid | None:
     if not rows:
         return None
     return _grid(
-        f"{metric_name(rows[0]['metric'])} on random minus block splits, percentage points, 95 % interval: what "
-        "neighbouring training and test pixels give away.",
+        f"{metric_name(rows[0]['metric'])} on random minus block splits, what neighbouring training and test pixels "
+        f"give away: percentage points{_about_intervals(rows)}",
         rows,
-        lambda r: (r["representation"],),
+        _named,
         amount_name,
         difference_text,
     )
+
+
+def difference_text(row: Row | None) -> str:
+    """Percentage points with their interval, or with the number of seeds where these are too few for one."""
+    if row is None:
+        return "–"
+    if row["ci95"] is None:
+        return f"{points(row['mean'])} (n = {len(row['per_seed'])})"
+    return f"{points(row['mean'])} [{', '.join(map(points, row['ci95']))}]"
+
+
+def _about_intervals(rows: Sequence[Row]) -> str:
+    some, all_of_them = any(r["ci95"] is None for r in rows), all(r["ci95"] is None for r in rows)
+    if all_of_them:
+        return "; no interval, as there are fewer than 3 seeds."
+    text = " and 95 % Student t interval of the mean over the seeds"
+    return text + ("; none where there are fewer than 3 seeds (n)." if some else ".")
 
 
 def recall_grid(result: Row, outcome: Row) -> Grid | None:
@@ -157,8 +128,8 @@ def recall_grid(result: Row, outcome: Row) -> Grid | None:
     names = [n for n in result["source"]["classes"] if any(n in p["recall"] for p in mine)]
     numbers = {name: i for i, name in enumerate(result["source"]["classes"], start=1)}
     return Grid(
-        "Recall of each class, percent, mean over the seeds; samples of the class in the data.",
-        ["class", "samples", *(p["representation"] for p in mine)],
+        "Recall of each class, percent, mean over the seeds; samples: of the class in the data.",
+        ["class", "samples", *(representation_name(p["representation"]) for p in mine)],
         [
             [f"{numbers[n]} {n}", f"{result['source']['classes'][n]:,}"]
             + [f"{100 * p['recall'][n]:.1f}" if n in p["recall"] else "–" for p in mine]
@@ -182,37 +153,80 @@ def episode_grid(found: Row) -> Grid | None:
         f"{first['ways']}-way episodes, {first['queries']} queries a class, nearest prototype: percent, mean of "
         f"{first['episodes']:,} episodes ± half of its 95 % interval.",
         rows,
-        lambda r: (r["representation"], r["distance"]),
+        lambda r: (representation_name(r["representation"]), r["distance"]),
         amount_name,
-        lambda r: "–" if r is None else f"{100 * r['mean']:.1f}" + _half(r.get("ci95")),
+        lambda r: episode_text(r).replace("±", "± "),
         ("", "distance"),
     )
 
 
 def open_grid(found: Row) -> list[Grid]:
     """Rank metrics without a threshold, then the pretrained encoder's decisions with one; for each number of shots."""
-    unknown = list(dict.fromkeys(c for s in found["splits"] for c in s.get("unknown", [])))
     grids = []
     for shots in dict.fromkeys(r["shots"] for r in found["open_set"]):
-        for decided in (False, True):
-            rows = [r for r in found["open_set"] if r["shots"] == shots and (r["threshold"] is not None) == decided]
-            if decided:
-                rows = [r for r in rows if r["representation"] == "pretrained"]
-            if not rows:
-                continue
-            what = "Decisions, thresholds from training samples" if decided else "Scores without a threshold"
-            caption = f"{what}; {amount_name(rows[0])}, percent, mean ± sd over the seeds. "
+        rows = [r for r in found["open_set"] if r["shots"] == shots]
+        ranks = [r for r in rows if r["threshold"] is None and r["metric"] != "openness"]
+        openness = [r for r in rows if r["metric"] == "openness"]
+        caption = f"Scores without a threshold, {amount_name(rows[0])}: percent, mean ± sd over the seeds."
+        caption += f" Openness {100 * openness[0]['mean']:.1f} %." if openness else ""
+        grids.append(
+            _grid(
+                caption,
+                ranks,
+                lambda r: (representation_name(r["representation"]), probe_name(r["probe"])),
+                lambda r: metric_name(r["metric"]),
+                mean_sd_text,
+                ("", "score"),
+            )
+        )
+        judged = rows[0]["representation"]  # decisions of the baselines are in the file
+        decisions = [r for r in rows if r["threshold"] is not None and r["representation"] == judged]
+        decisions = [r for r in decisions if r["metric"] not in LEGACY]
+        if decisions:
             grids.append(
                 _grid(
-                    f"{caption}Unknown: {', '.join(unknown)}.",
-                    rows,
-                    lambda r: (r["representation"], r["probe"], *([r["threshold"]] if r["threshold"] else [])),
+                    f"Decisions of the {representation_name(judged)} encoder, {amount_name(rows[0])}, thresholds from "
+                    "training samples: percent, mean ± sd over the seeds.",
+                    decisions,
+                    lambda r: (probe_name(r["probe"]), r["threshold"]),
                     lambda r: metric_name(r["metric"]),
                     mean_sd_text,
-                    ("", "score", *(["threshold"] if decided else [])),
+                    ("score", "threshold"),
                 )
             )
     return grids
+
+
+def split_hashes(result: Row) -> Grid:
+    """Which samples were drawn: one row for each kind of split, with the hashes of all its seeds."""
+    kinds: dict[str, list[Row]] = {}
+    for s in result["splits"]:
+        amount = f", {amount_name(s)}" if s.get("shots") or s.get("labels") else ""
+        kinds.setdefault(f"{s['split']}{amount}", []).append(s)
+
+    def sizes(mine: Sequence[Row], part: str) -> str:
+        least, most = (f(s[part] for s in mine) for f in (min, max))
+        return f"{least:,}" if least == most else f"{least:,} to {most:,}"
+
+    return Grid(
+        "Splits: the first 8 digits of the SHA-256 of the ids of their training / test samples, seed by seed; the "
+        "whole is in the file.",
+        ["split", "SHA-256 of training / test ids", "training", "test"],
+        [
+            [
+                name,
+                "  ".join(f"{s['sha256_train'][:8]}/{s['sha256_test'][:8]}" for s in mine),
+                sizes(mine, "train"),
+                sizes(mine, "test"),
+            ]
+            for name, mine in kinds.items()
+        ],
+        names=2,
+    )
+
+
+def _named(row: Row) -> tuple[str, ...]:
+    return (representation_name(row["representation"]),)
 
 
 def _grid(
@@ -221,19 +235,10 @@ def _grid(
     down: Callable[[Row], tuple[str, ...]],
     across: Callable[[Row], str],
     text: Callable[[Row | None], str],
-    names: tuple[str, ...] | None = None,
+    names: tuple[str, ...] = ("",),
 ) -> Grid:
     columns = list(dict.fromkeys(across(r) for r in rows))
     cells = {(down(r), across(r)): r for r in rows}
     keys = list(dict.fromkeys(down(r) for r in rows))
-    names = names or ("", *("probe" for _ in keys[0][1:]))
     table = [[*key, *(text(cells.get((key, c))) for c in columns)] for key in keys]
     return Grid(caption, [*names, *columns], table, len(names))
-
-
-def _half(low_high: Sequence[float] | None) -> str:
-    return "" if low_high is None else f" ± {50 * (low_high[1] - low_high[0]):.1f}"
-
-
-def _minus(text: str) -> str:
-    return text.replace("-", "−")

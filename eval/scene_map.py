@@ -21,6 +21,7 @@ from eval.features import BATCH_SIZE
 from eval.linear_probe import HEADLINE, fit_probe
 from eval.metrics import scores
 from eval.splits import Split
+from eval.words import amount_name
 from simclr.data.scene import SceneSource
 from simclr.files import write_atomically
 
@@ -69,8 +70,11 @@ def draw_scene_map(
     split: Split,
     predicted: Mapping[str, Tensor],
     unknown: Sequence[int] = (),
+    probe: str | None = None,
 ) -> None:
     """Draws a PNG: false colour, ground truth, and for each prediction its complete map and its map where labels exist.
+
+    Probe, kind of split, number of labels and seed stand above.
 
     The training pixels are marked in the ground truth; accuracies are those of the test pixels alone. Unknown classes
     and rejected pixels are black; a rejected pixel is right where the class is unknown.
@@ -81,6 +85,7 @@ def draw_scene_map(
         split: which pixels the probe was trained on.
         predicted: name -> (height, width) int64 classes, such as of :func:`predict_scene`; -1 = rejected.
         unknown: labels of the unknown classes.
+        probe: what predicted, in words for the title.
     """
     labels = source.labels
     assert labels is not None
@@ -95,8 +100,9 @@ def draw_scene_map(
     rows_of_legend = -(-len(entries) // across)
     legend_inches = 0.2 * rows_of_legend + 0.2
     figure = Figure(
-        figsize=(PANEL_INCHES * columns, 2 * (height + 0.22) + legend_inches), dpi=150, layout="constrained"
+        figsize=(PANEL_INCHES * columns, 2 * (height + 0.22) + legend_inches + 0.3), dpi=150, layout="constrained"
     )
+    figure.suptitle(map_title(split, probe), fontsize=11)
     FigureCanvasAgg(figure)
     grid = figure.subplots(2, columns, squeeze=False)
 
@@ -130,6 +136,13 @@ def draw_scene_map(
         handleheight=1.1,
     )
     write_atomically(Path(path), lambda temporary: figure.savefig(temporary, format="png"))
+
+
+def map_title(split: Split, probe: str | None) -> str:
+    """What a map was predicted with."""
+    amount = amount_name({"shots": split.shots, "labels": split.share})
+    seed = None if split.seed is None else f"seed {split.seed}"
+    return ", ".join(part for part in (probe, f"{split.name} split", amount, seed) if part)
 
 
 def false_colour(cube: Tensor) -> np.ndarray:

@@ -55,6 +55,15 @@ def amount_name(row: Row) -> str:
     return f"{100 * row['labels']:g} % of the labels" if row.get("labels") else "all labels"
 
 
+def amount_names(rows: Sequence[Row]) -> str:
+    """All numbers of labels in a few words, such as: 5 and 20 shots; empty where no row says one."""
+    shots = sorted({r["shots"] for r in rows if r.get("shots")})
+    shares = sorted({r["labels"] for r in rows if r.get("labels")})
+    parts = [f"{listed([str(k) for k in shots])} shot{'s' * (shots != [1])}"] if shots else []
+    parts += [f"{listed([f'{100 * share:g} %' for share in shares])} of the labels"] if shares else []
+    return listed(parts)
+
+
 def mean_sd_text(row: Row | None) -> str:
     """Percent, with the standard deviation where there is one; a dash where there is no value."""
     if row is None or row["mean"] is None:

@@ -14,6 +14,9 @@ from eval.features import fingerprint
 from eval.figures import confusion_figure, efficiency_figure, embedding_figure, health_figure
 from eval.report import Material, report_html
 from eval.report_command import gather, run_report
+from eval.report_html import table
+from eval.report_tables import Grid, difference_grid
+from eval.report_words import findings
 from eval.summary import write_result
 from simclr.data.digits import load_digits
 from simclr.data.preprocess import fit_preprocess
@@ -54,6 +57,7 @@ def result(sha="abc"):
         "rows": rows,
         "paired": [
             {"difference": "pretrained - random", **key, "split": s, "shots": k, "mean": 0.1234, "ci95": [-0.05, 0.3]}
+            | {"per_seed": [0.1, 0.1, 0.1702]}
             for s, k in kinds
         ],
         "gaps": [],
@@ -86,12 +90,13 @@ def result(sha="abc"):
         "splits": [
             {"split": s, "shots": k, "labels": None, "seed": i, "train": 15, "test": 70, "left_out": []}
             | {"sha256_train": f"{i}{k}{s}" * 9, "sha256_test": f"{k}{i}{s}" * 9}
-            | {"leakage": {"inside": 0.25, "touching": 0.5}}
+            | {"leakage": {"inside": 0.25 * (s == "random"), "touching": 0.5 * (s == "random"), "patch_size": 9}}
             for s, k in kinds
             for i in range(3)
         ],
         "source": {"name": "fields", "samples": 100, "test_part": None, "classes": dict.fromkeys(CLASSES, 10)},
-        "encoder": {"feature_dim": 16, "sha256_before": sha, "file": "gone/encoder.safetensors"},
+        "excluded": {"samples": 7, "why": "their labels were seen"},
+        "encoder": {"feature_dim": 16, "sha256_before": sha, "sha256_after": sha, "file": "gone/encoder.safetensors"},
         "versions": {"torch": "2.11"},
         "command": "simclr linear-eval runs/fields",
     }
@@ -160,8 +165,9 @@ class Page(HTMLParser):
 def whole():
     g = np.random.default_rng(0)
     points = (g.normal(size=(30, 2)), g.integers(0, 3, 30), CLASSES)
+    pictures = {"Map: of it": png()}
     return Material(
-        result(), few_shot(), METRICS, {"recipe": {"seed": 7}}, {"Map: of it": png()}, points, ["knn: gone"]
+        result(), few_shot(), METRICS, {"recipe": {"seed": 7}}, pictures, png(), lambda: points, ["knn: gone"]
     )
 
 
@@ -183,6 +189,20 @@ def test_the_page_is_well_formed_and_loads_nothing(html):
     assert len(html) < 3_000_000
 
 
+def test_no_address_of_the_network_is_in_the_page_but_the_names_of_namespaces(html):
+    namespaces = {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+    assert set(re.findall(r"https?://[^\s\"'<>]+", html)) <= namespaces
+    assert set(re.findall(r"\b(?!xmlns)[\w:-]+=\"(https?://[^\"]+)", re.sub(r"xmlns(:\w+)?=", "xmlns=", html))) == set()
+
+
+def test_every_figure_says_what_it_shows(html):
+    pictures, figures = re.findall(r"<img [^>]*>", html), re.findall(r"<figure[^>]*>", html)
+    assert len(pictures) == 2
+    assert len(figures) == 2 + 2 + 2 + 1 + 1  # pictures, curves, confusions, t-SNE, health
+    assert all(re.search(r'alt="[^"]{5,}"', tag) for tag in pictures)
+    assert sum("aria-label=" in tag for tag in figures) == len(figures) - len(pictures)
+
+
 def test_the_same_material_gives_the_same_page(html):
     assert report_html(whole(), "fields & <more>") == html
 
@@ -199,7 +219,9 @@ def test_the_numbers_are_those_of_the_json(html):
     for row in result()["rows"]:
         if row["probe"] == "logistic":
             text = f"{100 * row['mean']:.1f} ± {100 * row['sd']:.1f}"
-            assert any(c and c[0] == row["representation"] and text in c for c in cells), text
+            name = {"random": "random weights"}.get(row["representation"], row["representation"])
+            assert any(c and c[0] == name and text in c for c in cells), text
+    assert not any(c and c[0] == "random" for c in cells)
     split = next(c for c in cells if "OA, 5 shots" in c)
     ours = cells[cells.index(split) + 1]
     row = next(r for r in result()["rows"] if r["metric"] == "aa")
@@ -208,7 +230,7 @@ def test_the_numbers_are_those_of_the_json(html):
     assert ["1 oats", "10", "50.0"] in cells
     assert ["pretrained", "cosine", "71.2 ± 0.8"] in cells
     assert ["pretrained", "energy", "87.7 ± 1.0"] in cells
-    assert ["pretrained", "energy", "weibull", "43.2 ± 1.0"] in cells
+    assert ["energy", "weibull", "43.2 ± 1.0"] in cells
 
 
 def test_how_to_get_the_same_again_is_on_the_page(html):
@@ -219,12 +241,14 @@ def test_how_to_get_the_same_again_is_on_the_page(html):
         ["seeds", "0, 1, 2"],
         ["selected on", "training samples only"],
         ["transductive", "yes"],
-        ["encoder sha256", "abc"],
-        ["recipe: seed", "7"],
+        ["encoder sha256 before", "abc"],
+        ["encoder sha256 after", "abc"],
     ):
         assert fact in cells
+    assert "<b>seed</b> 7" in html
+    hashes = " ".join(c[1] for c in cells if len(c) == 4).split()
     for split in result()["splits"]:
-        assert any(split["sha256_test"][:16] in c and split["sha256_train"][:16] in c for c in cells)
+        assert f"{split['sha256_train'][:8]}/{split['sha256_test'][:8]}" in hashes
 
 
 @pytest.mark.parametrize("part", ["result", "few_shot", "metrics", "encoder", "embedding"])
@@ -232,6 +256,60 @@ def test_any_part_alone_makes_a_page(part):
     page = report_html(Material(**{part: getattr(whole(), part)}), "alone")
     assert Page(page).open == []
     assert report_html(Material(missing=["all of it"]), "none").count("all of it") == 1
+
+
+def test_how_the_numbers_came_about_is_said_in_words(html):
+    text = re.sub(r"<[^>]+>", "", html)
+    for sentence in (
+        "logistic probe, random and block splits, 5 and 20 shots, 3 seeds.",
+        "Made on: training samples only.",
+        "Pretraining saw the test samples, without their labels (transductive).",
+        "7 samples left out of every split: their labels were seen.",
+        "a training patch of 9 × 9 pixels",
+        "random split, 5 shots: 25 % and 50 %",
+        "block split, 20 shots: 0 % and 0 %",
+        "SHA-256 over all parameters and buffers, the same before and after the evaluation: abc",
+        "Unknown: oats.",
+    ):
+        assert sentence in text
+
+
+@pytest.mark.parametrize(
+    ("mean", "ci95", "words"),
+    [
+        (0.1, [0.05, 0.15], "better than the best baseline, PCA (+10.0 points, 95 % interval +5.0 to +15.0)"),
+        (0.1, [-0.05, 0.25], "not clearly different from the best baseline, PCA (+10.0 points"),
+        (-0.1, [-0.15, -0.05], "worse than the best baseline, PCA (−10.0 points"),
+        (0.1, None, "+10.0 points to the best baseline, PCA (n = 2: no interval)"),
+    ],
+)
+def test_what_the_numbers_come_to_is_measured_against_the_best_baseline(mean, ci95, words):
+    content = result()
+    key = {"probe": "logistic", "metric": "oa", "labels": None, "split": "random", "shots": 20, "per_seed": [0, 1]}
+    content["paired"] = [
+        {"difference": "pretrained - random", **key, "mean": 0.3, "ci95": [0.2, 0.4]},
+        {"difference": "pretrained - pca", **key, "mean": mean, "ci95": ci95},
+    ]
+    content["rows"] = [{**r, "mean": 0.5, "sd": 0.01} for r in content["rows"]]
+    random, block = findings(content)
+    assert random == f"Random split, 20 shots: 50.0 ± 1.0 % OA, {random.partition('OA, ')[2]}"
+    assert words in random
+    assert block == "Block split, 20 shots: 50.0 ± 1.0 % OA."
+
+
+def test_differences_of_two_seeds_have_no_interval():
+    content = result()
+    content["paired"] = [{**r, "ci95": None, "per_seed": [0.1, 0.1468]} for r in content["paired"]]
+    grid = difference_grid(content)
+    assert grid.rows == [["− random weights"] + ["+12.3 (n = 2)"] * 4]
+    assert "fewer than 3 seeds" in grid.caption
+
+
+def test_a_representation_is_named_once_above_its_probes():
+    grid = Grid("of it", ["", "probe", "OA"], [["a", "x", "1"], ["a", "y", "2"], ["b", "x", "3"]], names=2)
+    cells = [row for row in Page(table(grid)).cells if row]
+    assert cells == [["", "probe", "OA"], ["a", "x", "1"], ["y", "2"], ["b", "x", "3"]]
+    assert table(grid).count('rowspan="2"') == 1
 
 
 def test_confusion_percentages_are_of_the_true_class():
@@ -281,9 +359,10 @@ def test_a_run_without_results_is_shown_and_what_is_missing_is_said(run, monkeyp
     found = gather(run)
     assert (found.result, found.few_shot) == (None, None)
     assert len(found.metrics) == 1_000  # the line that was cut short is left out
-    assert found.embedding[0].shape == (60, 2)
-    for word in ("result.json", "few-shot.json", "map"):
+    assert found.embedding()[0].shape == (60, 2)
+    for word in ("result.json", "few-shot.json"):
         assert any(word in text for text in found.missing)
+    assert not any("map" in text for text in found.missing)  # digits are no scene
 
 
 def test_a_result_of_another_encoder_is_refused(run, tmp_path):
@@ -317,3 +396,31 @@ def test_nothing_to_report_and_damaged_files_are_refused_in_one_line(tmp_path):
     with pytest.raises(InputError, match="damaged") as error:
         run_report(tmp_path)
     assert "\n" not in str(error.value)
+    with pytest.raises(InputError, match="give a folder of simclr pretrain") as error:
+        run_report(tmp_path / "nothing")
+    assert f"there is no {tmp_path / 'nothing'}:" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_copy_of_the_metadata_that_is_damaged_or_of_another_encoder_is_refused(run):
+    copy = run / "encoder.json"
+    whole = copy.read_text()
+    for content, message in (
+        (whole[:-20], "damaged, no JSON"),
+        (whole.replace("resnet8", "resnet9"), "not of the encoder file"),
+    ):
+        copy.write_text(content)
+        with pytest.raises(InputError, match=message) as error:
+            gather(run)
+        assert str(copy) in str(error.value)
+        assert "\n" not in str(error.value)
+    copy.write_text(whole)
+
+
+def test_a_report_is_a_single_file(run, monkeypatch):
+    monkeypatch.setattr("eval.report_command.choose_for_map", lambda labels: choose_for_map(labels, 60))
+    before = {path for path in run.rglob("*") if "features" not in path.parts}
+    file = run_report(run)
+    assert {path for path in run.rglob("*") if "features" not in path.parts} - before == {file}
+    assert file.stat().st_size < 3_000_000
+    assert "t-SNE of h, 60 labelled samples" in file.read_text(encoding="utf-8")

@@ -5,9 +5,9 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 from torch import Tensor, nn
 
-from eval.scene_map import PALETTE, draw_scene_map, false_colour, predict_scene
+from eval.scene_map import PALETTE, draw_scene_map, false_colour, map_title, predict_scene
 from eval.score import score
-from eval.splits import k_shot
+from eval.splits import Split, k_shot
 from simclr.data.preprocess import Preprocess, fit_preprocess
 from simclr.data.scene import SceneSource
 
@@ -53,6 +53,13 @@ def test_the_picture_shows_each_class_in_its_colour(tmp_path):
     unlabelled = int((truth < 0).sum())
     assert shares[1] / shares[2] == pytest.approx(112 / 224, rel=0.1)
     assert shares[0] / shares[2] == pytest.approx((3 * 104 + unlabelled) / (3 * 224), rel=0.1)
+
+
+def test_the_title_says_what_predicted_and_from_which_labels():
+    labels = scene().labels
+    assert map_title(k_shot(labels, 5, 3), "kNN probe") == "kNN probe, random split, 5 shots, seed 3"
+    given = Split("given", torch.tensor([40]), torch.tensor([50]))
+    assert map_title(given, "kNN probe") == "kNN probe, given split, all labels"
 
 
 def test_false_colour_is_stretched_between_percentiles():

@@ -1,6 +1,15 @@
 import pytest
 
-from eval.words import amount_name, interval_points, listed, mean_sd_text, points, representation_name, several
+from eval.words import (
+    amount_name,
+    amount_names,
+    interval_points,
+    listed,
+    mean_sd_text,
+    points,
+    representation_name,
+    several,
+)
 
 
 def test_words_that_people_read():
@@ -9,6 +18,14 @@ def test_words_that_people_read():
     assert amount_name({"shots": 1}) == "1 shot"
     assert amount_name({"shots": None, "labels": 0.01}) == "1 % of the labels"
     assert amount_name({"shots": None, "labels": None}) == "all labels"
+    rows = [{"shots": 5}, {"shots": 20}, {"shots": None, "labels": 0.1}, {"shots": None, "labels": None}]
+    assert amount_names(rows) == "5 and 20 shots and 10 % of the labels"
+    assert [amount_names(some) for some in (rows[:1], [{"shots": 1}], rows[2:], rows[3:])] == [
+        "5 shots",
+        "1 shot",
+        "10 % of the labels",
+        "",
+    ]
     assert [several(n, "seed") for n in (0, 1, 2_000)] == ["0 seeds", "1 seed", "2,000 seeds"]
     assert [listed(words) for words in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
 
