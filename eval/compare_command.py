@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from eval.compare import compare
+from eval.metrics import ACCURACIES
 from eval.result_file import RESULT, read_result
 from eval.summary import write_result
 from eval.table import plain_table
@@ -35,7 +36,8 @@ def run_compare(
         paths: result files, or folders with a result.json.
         output: JSON file to write; None writes none.
         probe: which ones are printed, with commas; None is the first result's headline. The file holds all.
-        split, shots, metric: likewise; None is all of them. Shots are numbers, shares such as ``10%``, or ``all``.
+        metric: likewise; None is the accuracies.
+        split, shots: likewise; None is all of them. Shots are numbers, shares such as ``10%``, or ``all``.
 
     Raises:
         InputError: a result is missing or damaged, they cannot be compared, or what is asked for is in none.
@@ -78,8 +80,9 @@ def choose(
             raise InputError(f"--{option} names {unknown[0]!r}, but{among} the results share {shared}")
         chosen = {part.casefold() for part in wanted}
         rows = [row for row in rows if _value(row, option).casefold() in chosen]
-    headline = [row for row in rows if row["probe"] == found["headline"]]
-    return headline if probe is None and headline else rows
+    usual = [row for row in rows if probe is not None or row["probe"] == found["headline"]]
+    usual = [row for row in usual if metric is not None or row["metric"] in ACCURACIES]
+    return usual or rows
 
 
 def _value(row: Row, option: str) -> str:

@@ -17,6 +17,7 @@ from eval.report_tables import (
     gap_grid,
     open_grid,
     probe_grid,
+    quality_grid,
     recall_grid,
     split_grid,
     split_hashes,
@@ -85,8 +86,7 @@ def _result(result: Data) -> list[str]:
     parts.append(definitions(how_it_was_judged(result)))
     for split in dict.fromkeys(r["split"] for r in result["rows"]):
         parts += [f"<h2>Linear evaluation, {escape(split)} split</h2>", table(split_grid(result, split))]
-        every = probe_grid(result, split)
-        parts += [table(every)] if every else []
+        parts += [table(grid) for grid in (probe_grid(result, split), quality_grid(result, split)) if grid]
     compared = [table(grid) for grid in (difference_grid(result), gap_grid(result)) if grid]
     return parts + (["<h2>Differences</h2>", *compared] if compared else [])
 

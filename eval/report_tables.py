@@ -8,6 +8,9 @@ from typing import Any
 
 from eval.few_shot_table import episode_text
 from eval.metrics import ACCURACIES
+from eval.quality_table import CALIBRATION
+from eval.structure import METRICS as STRUCTURE
+from eval.structure import MOST
 from eval.words import amount_name, listed, mean_sd_text, metric_name, points, probe_name, representation_name
 
 Row = Mapping[str, Any]
@@ -65,6 +68,23 @@ def probe_grid(result: Row, split: str | None, metric: str | None = None) -> Gri
         amount_name,
         mean_sd_text,
         ("", "probe"),
+    )
+
+
+def quality_grid(result: Row, split: str) -> Grid | None:
+    """Neighbours, clusters and calibration of the headline probe; None where nothing of the kind was measured."""
+    mine = [r for r in result["rows"] if r["split"] == split]
+    rows = [r for r in mine if r["metric"] in STRUCTURE]
+    rows += [r for r in mine if r["metric"] in CALIBRATION and r["probe"] == result["headline"]]
+    if not rows:
+        return None
+    return _grid(
+        f"Neighbours and clusters of up to {MOST:,} test samples, calibration of the {probe_name(result['headline'])} "
+        "probe (ECE, less is better): percent, mean ± sd over the seeds.",
+        rows,
+        _named,
+        lambda r: f"{metric_name(r['metric'])}, {amount_name(r)}",
+        mean_sd_text,
     )
 
 

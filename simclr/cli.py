@@ -254,7 +254,7 @@ def compare(
     probe: Annotated[str | None, typer.Option(help="Probes to print, with commas; by default the headline's.")] = None,
     split: Annotated[str | None, typer.Option(help="Kinds of split to print, e.g. block; by default all.")] = None,
     shots: Annotated[str | None, typer.Option(help="Labels to print, e.g. 5,10% or all; by default each.")] = None,
-    metric: Annotated[str | None, typer.Option(help="Metrics to print, e.g. oa; by default all.")] = None,
+    metric: Annotated[str | None, typer.Option(help="Metrics to print, e.g. ece; by default accuracies.")] = None,
 ) -> None:
     """Test results against the first of them on the splits that both have: paired differences, intervals, p values.
 

@@ -203,6 +203,15 @@ def test_what_is_counted_is_what_is_shown():
     assert "are shown" not in text
 
 
+def test_without_a_metric_accuracies_are_shown():
+    found = [result(name, values) for name, values in (("a", FIRST), ("b", OTHER))]
+    for content in found:
+        content["rows"] += [row | {"metric": "ece"} for row in content["rows"]]
+    found = compare(found)
+    assert [row["metric"] for row in choose(found)] == ["oa"]
+    assert [row["metric"] for row in choose(found, metric="ece")] == ["ece"]
+
+
 def test_what_is_shown_is_what_is_asked_for():
     found = two_probes()
     (row,) = choose(found, probe="knn", split="block", shots="5", metric="AA")

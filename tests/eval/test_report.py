@@ -15,7 +15,7 @@ from eval.figures import confusion_figure, efficiency_figure, embedding_figure, 
 from eval.report import Material, report_html
 from eval.report_command import gather, run_report
 from eval.report_html import table
-from eval.report_tables import Grid, difference_grid
+from eval.report_tables import Grid, difference_grid, quality_grid
 from eval.report_words import findings
 from eval.summary import write_result
 from simclr.data.digits import load_digits
@@ -303,6 +303,20 @@ def test_differences_of_two_seeds_have_no_interval():
     grid = difference_grid(content)
     assert grid.rows == [["− random weights"] + ["+12.3 (n = 2)"] * 4]
     assert "fewer than 3 seeds" in grid.caption
+
+
+def test_neighbours_clusters_and_calibration_are_a_table():
+    content = result()
+    assert quality_grid(content, "random") is None
+    row = {"split": "random", "shots": 5, "labels": None, "mean": 0.4321, "sd": None}
+    content["rows"] += [
+        {**row, "representation": "random", "probe": "retrieval", "metric": "r_at_1"},
+        {**row, "representation": "random", "probe": "logistic", "metric": "ece"},
+        {**row, "representation": "random", "probe": "knn", "metric": "ece", "mean": 0.9},
+    ]
+    grid = quality_grid(content, "random")
+    assert grid.head == ["", "R@1, 5 shots", "ECE, 5 shots"]
+    assert grid.rows == [["random weights", "43.2", "43.2"]]
 
 
 def test_a_representation_is_named_once_above_its_probes():
