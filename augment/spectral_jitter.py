@@ -25,16 +25,16 @@ def cosine_curve(coefficients: Tensor, bands: int) -> Tensor:
         bands: points of the curve.
 
     Returns:
-        (B, bands).
+        (B, bands) float32; computed in float64 and rounded, so that devices agree.
     """
-    coefficients = coefficients[:, :bands]
+    coefficients = coefficients[:, :bands].double()
     terms = coefficients.shape[1]
     k = torch.arange(terms, device=coefficients.device, dtype=coefficients.dtype).view(-1, 1)
     band = torch.arange(bands, device=coefficients.device, dtype=coefficients.dtype) + 0.5
     basis = torch.cos(math.pi / bands * k * band) * math.sqrt(2.0)
     basis[0] = 1.0
     # A sum of products rounds alike for every batch size; a matrix product need not.
-    return (coefficients.unsqueeze(-1) * basis).sum(1) / math.sqrt(terms)
+    return (coefficients.unsqueeze(-1) * basis).sum(1).div_(math.sqrt(terms)).float()
 
 
 class RandomSpectralJitter(AffineOperation):

@@ -301,3 +301,17 @@ def test_views_keep_nothing_of_a_batch(photograph):
         assert [tuple(o.shape) for o in gc.get_objects() if issubclass(type(o), torch.Tensor) and o.numel() > 100] == []
     finally:
         gc.unfreeze()
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_class_refuses_what_makes_no_sense_in_one_line(name):
+    wrong = [{"p": p} for p in (1.2, -0.1, math.nan, True, "often")]
+    for argument, value in ARGUMENTS[name].items():
+        wrong += [{argument: math.nan}, {argument: "much"}, {argument: {}}]
+        wrong += [{argument: (value[0], math.nan)}] if isinstance(value, tuple) else []
+    for arguments in wrong:
+        with pytest.raises(ValueError, match=f"{next(iter(arguments))} is ") as error:
+            OPERATIONS[name](**{**ARGUMENTS[name], **arguments})
+        assert "\n" not in str(error.value)
+    with pytest.raises(ValueError, match="must have a shape of"):
+        make(name)(torch.rand(2, 2, 3, 9, 9))

@@ -222,5 +222,10 @@ def test_bad_calls_are_refused():
         Views({}, views=0, seed=0)
     with pytest.raises(ValueError, match="the batch has 4 samples"):
         Views({}, views=1, seed=0)(torch.rand(4, 1, 2, 2), torch.arange(3), 0)
+    for shape in ((4, 9, 9), (4, 1, 3, 9, 9), (9,)):
+        with pytest.raises(ValueError, match=r"must be \(samples, bands, height, width\)"):
+            case("photo")[0](torch.rand(shape), torch.arange(shape[0]), 0)
+    with pytest.raises(ValueError, match=r"ids are torch.float32, but must be torch.int64"):
+        Views({}, views=1, seed=0)(torch.rand(4, 1, 2, 2), torch.rand(4), 0)
     with pytest.raises(ValueError, match="uniforms are"):
         RandomHorizontalFlip().forward_parameters((2, 1, 4, 4), uniforms=torch.rand(2, 2))

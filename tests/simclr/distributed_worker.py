@@ -2,11 +2,14 @@
 
 import json
 import os
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from view_digests import digests
 
 from simclr import verify
 from simclr.distributed import start_accelerator
@@ -119,6 +122,8 @@ options: dict[str, tuple[dict, dict]] = {
 }
 result["refused"] |= {what: from_all(refusal(fit, **kinds[last])) for what, kinds in options.items()}
 result["with options"] = from_all(error_with_options())
+with tempfile.TemporaryDirectory() as folder:
+    result["views"] = from_all(digests(Path(folder), rank=rank, world_size=world_size))
 result["after refusals"] = from_all(refusal(fit))
 if accelerator.is_main_process:
     print(json.dumps(result), flush=True)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +70,13 @@ def test_what_does_not_fit_together_is_an_error_in_every_process(found):
         assert words[what] in messages[0]
         assert f"process {len(messages) - 1}" in messages[0]
     assert all(message.startswith("returned") for message in found["after refusals"])
+
+
+def test_views_do_not_depend_on_the_number_of_processes_or_a_restart(found, tmp_path):
+    alone = runpy.run_path(str(WORKER.with_name("view_digests.py")))["digests"](tmp_path)
+    assert len(found["views"]) == found["processes"]
+    assert sum(len(part) for part in found["views"]) == len(alone)
+    assert {view: digest for part in found["views"] for view, digest in part.items()} == alone
 
 
 def test_labels_and_weights_reach_over_processes(found):

@@ -1,0 +1,102 @@
+"""What is wrong in the augment section is one clear line, for every operation, before anything runs."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from augment import OPERATIONS
+from simclr.augment_schema import Operations
+from simclr.build import build_inputs
+from simclr.errors import InputError
+from simclr.recipe import apply_overrides, check_recipe
+
+SECTIONS = {name: field.annotation.__args__[0] for name, field in Operations.model_fields.items()}
+FIELDS = [(name, field) for name, section in SECTIONS.items() for field in section.model_fields]
+# Of what is only known with the data: smallest numbers that do not fit 9x9 patches of 200 bands, or 9x9 photographs.
+NOT_ON_SPECTRA = {"color_jitter": "3 bands.* have 200", "grayscale": "RGB images.* 200 bands", "solarize": "have 200"}
+
+
+def refused(tree, operation, *values, message):
+    """The single line with which a recipe that sets ``operation.field`` is refused."""
+    overrides = [f"augment.{operation}.{field}={value}" for field, value in values]
+    with pytest.raises(InputError, match=message) as error:
+        build_inputs(check_recipe(apply_overrides(tree, overrides)), torch.device("cpu"))
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 250
+    return str(error.value)
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    path = tmp_path_factory.mktemp("scene") / "cube.npy"
+    np.save(path, np.random.default_rng(0).random((12, 12, 200), dtype=np.float32))
+    return {"data": {"source": "scene", "path": str(path), "patch_size": 9}}
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    path = tmp_path_factory.mktemp("photographs") / "photographs.npy"
+    np.save(path, np.random.default_rng(0).integers(0, 256, (8, 9, 9, 3), dtype=np.uint8))
+    return {"data": {"source": "arrays", "path": str(path), "layout": "NHWC"}}
+
+
+def test_the_schema_knows_every_operation():
+    assert list(SECTIONS) == list(OPERATIONS)
+
+
+@pytest.mark.parametrize(("operation", "field"), FIELDS)
+@pytest.mark.parametrize("value", [".nan", ".inf", "much", "{}", "[1.0, .nan]", "[1, 2, 3, x]"])
+def test_what_is_no_number_is_refused(scene, operation, field, value):
+    refused(scene, operation, (field, value), message=rf"augment\.{operation}\.{field}.* (is|must) ")
+
+
+@pytest.mark.parametrize("operation", [name for name in SECTIONS if "p" in SECTIONS[name].model_fields])
+@pytest.mark.parametrize("p", ["1.2", "-0.1", "true", "[0.5]"])
+def test_a_probability_lies_between_0_and_1(photographs, operation, p):
+    refused(photographs, operation, ("p", p), message=rf"augment\.{operation}\.p is {re.escape(p)}, but must be ")
+
+
+@pytest.mark.parametrize(
+    ("operation", "field"),
+    [(name, field) for name, field in FIELDS if field in ("scale", "ratio", "alpha", "sigma")],
+)
+@pytest.mark.parametrize("value", ["[0.9, 0.2]", "[-0.5, 0.5]", "[0.5]", "[1, 2, 3]", "0.5"])
+def test_a_range_increases_within_its_bounds(scene, operation, field, value):
+    refused(scene, operation, (field, value), message=rf"augment\.{operation}(\.|: ){field} is ")
+
+
+@pytest.mark.parametrize("operation", SECTIONS)
+def test_what_takes_photographs_refuses_spectra_and_says_so(scene, operation):
+    tree = apply_overrides(scene, [f"augment.{operation}={{}}"])
+    if operation == "blur":
+        tree = apply_overrides(tree, ["augment.blur.kernel_size=3"])
+    if operation in NOT_ON_SPECTRA:
+        refused(tree, operation, message=f"augment.{operation}: .*{NOT_ON_SPECTRA[operation]}")
+    else:
+        inputs = build_inputs(check_recipe(tree), torch.device("cpu"))
+        ids = torch.arange(4)
+        assert inputs.augment(inputs.source[ids], ids, 0).isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("operation", "field", "value", "message"),
+    [
+        ("resized_crop", "size", "10", "size is 10x10, but the samples are 9x9: use 9 or less"),
+        ("resized_crop", "size", "0", "size is 0"),
+        ("blur", "kernel_size", "23", "kernel_size 23 is too long for 9x9 images: use at most 17"),
+        ("blur", "kernel_size", "4", "kernel_size is 4, but must be odd: use 5"),
+        ("band_dropout", "window", "200", "window is 200, but the samples have 200 bands: use fewer"),
+        ("noise", "sd", "[0.1, 0.2]", "sd has 2 values, but there are 200 bands: give 1 or 200"),
+        ("cutout", "scale", "[0.5, 1.5]", "both ends must be numbers above 0.0 and at most 1.0"),
+        ("neighbour_mixture", "alpha", "[0.5, 1.5]", "both ends must be numbers between 0.0 and 1.0"),
+        ("neighbour_mixture", "shift", "0", "shift is 0"),
+        ("spectral_jitter", "order", "-1", "order is -1"),
+        ("spectral_shift", "shift", "-1", "shift is -1"),
+        ("color_jitter", "hue", "0.6", "hue is 0.6, but must be less than or equal to 0.5"),
+        ("color_jitter", "mode", "quick", "mode is .quick., but must be 'exact', 'compiled' or 'fast'"),
+    ],
+)
+def test_what_does_not_suit_the_samples_is_refused(scene, operation, field, value, message):
+    refused(scene, operation, (field, value), message=message)
