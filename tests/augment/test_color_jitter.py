@@ -1,5 +1,10 @@
 import colorsys
+import functools
+import os
 import shutil
+import subprocess
+import sys
+import warnings
 
 import pytest
 import torch
@@ -17,6 +22,7 @@ from augment.color_jitter import (
     HUE,
     SATURATION,
     _all_at_once,
+    _compiled,
     _order_by_order,
     adjust_hue,
     color_jitter,
@@ -142,6 +148,47 @@ def test_the_compiled_mode_equals_the_exact_one_and_does_not_depend_on_the_batch
     for size in (1, 7, 64):
         parts = [color_jitter(*p, compiled=True) for p in zip(x.split(size), factors.split(size), order.split(size))]
         assert torch.equal(torch.cat(parts), whole)
+
+
+@pytest.fixture
+def fresh_compilation():
+    """Whether the jitter can be compiled is found out once a process."""
+    _compiled.cache_clear()
+    yield
+    _compiled.cache_clear()
+    torch._dynamo.reset()
+
+
+def same_pixels_and_one_warning():
+    x = images(9, 2)
+    exact, compiled = (RandomColorJitter(0.4, 0.4, 0.4, 0.1, p=0.8, mode=mode) for mode in ("exact", "compiled"))
+    drawn = exact.forward_parameters(x.shape)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert torch.equal(compiled(x, params=drawn), exact(x, params=drawn))
+        assert torch.equal(compiled(x[:3], params={k: v[:3] for k, v in drawn.items()}), exact(x, params=drawn)[:3])
+    (line,) = (str(warning.message) for warning in caught)
+    assert line.startswith("the colour jitter runs uncompiled, for torch.compile fails here: ")
+    assert "\n" not in line
+    return line
+
+
+def test_where_compilation_fails_the_compiled_mode_warns_once_and_gives_the_exact_pixels(
+    monkeypatch, fresh_compilation
+):
+    def backend(*arguments):
+        raise RuntimeError("no such machine\nand no such line")
+
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=backend))
+    assert "no such machine" in same_pixels_and_one_warning()
+
+
+@pytest.mark.slow
+def test_without_a_compiler_the_compiled_mode_warns_once_and_gives_the_exact_pixels(tmp_path):
+    code = f"import runpy; print(runpy.run_path({__file__!r})['same_pixels_and_one_warning']())"
+    without = {**os.environ, "CXX": str(tmp_path / "g++"), "TORCHINDUCTOR_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=without)
+    assert "No working C++ compiler" in done.stdout
 
 
 def test_modes_draw_the_same_and_one_band_is_always_exact():

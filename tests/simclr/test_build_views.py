@@ -5,6 +5,7 @@ import pytest
 import scipy.io
 import torch
 
+from augment import OPERATIONS
 from simclr.build import build_inputs
 from simclr.data.band_noise import noise_of_bands
 from simclr.data.bands import band_numbers, wavelengths_of
@@ -254,6 +255,10 @@ def scene(tmp_path, cube, augment, **data):
     np.save(tmp_path / "cube.npy", cube)
     given = {"source": "scene", "path": str(tmp_path / "cube.npy"), "patch_size": 7, "bad_bands": [0, [7, 10], 19]}
     return check_recipe({"data": {**given, **data}, "augment": augment})
+
+
+def test_every_operation_on_spectra_is_among_those_that_bad_bands_are_hidden_from():
+    assert set(SCENE) - {"center_shift"} == set(OPERATIONS) - {"color_jitter", "grayscale", "solarize"}
 
 
 @pytest.mark.parametrize("normalize", ["standardize", "minmax", "none"])

@@ -1,5 +1,8 @@
 """What only a GPU can show; skipped without one."""
 
+import runpy
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -18,6 +21,56 @@ pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
     pytest.mark.usefixtures("fresh_accelerate"),
 ]
+
+
+# All operations on photographs, the jitter in both modes, and all on spectra.
+EVERYTHING = runpy.run_path(str(Path(__file__).with_name("view_digests.py")))["recipes"]
+KINDS = ["exact", "fast", "scene"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_operations_views_on_the_gpu_are_those_of_the_cpu(tmp_path, kind):
+    recipe, drawn = EVERYTHING(tmp_path)[kind], []
+    for device in ("cpu", "cuda"):
+        inputs = build_inputs(recipe, torch.device(device))
+        ids = torch.arange(500, device=device)
+        views = [draw(inputs.source[ids], ids, 3) for draw in (inputs.augment, inputs.small) if draw]
+        drawn.append([view.cpu() for view in views])
+    for cpu, cuda in zip(*drawn):
+        torch.testing.assert_close(cuda, cpu, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_operations_parameters_on_the_gpu_are_those_of_the_cpu_bit_by_bit(tmp_path, kind):
+    inputs = build_inputs(EVERYTHING(tmp_path)[kind], torch.device("cpu"))
+    for views in inputs.augment.members():
+        shape: tuple[int, ...] = (500 * len(views.views), *inputs.source[torch.arange(1)].shape[1:])
+        addresses = [views.address(torch.arange(500, device=device), 3) for device in ("cpu", "cuda")]
+        uniforms = [address.uniforms(views.request(shape)) for address in addresses]
+        for name, operation in views.named().items():
+            cpu, cuda = (operation.forward_parameters(shape, uniforms=u[name]) for u in uniforms)
+            assert cpu.keys() == cuda.keys()
+            for key, value in cpu.items():
+                # Noise of each pixel is added up by two kernels.
+                rounding = 1e-6 if key == "noise" else 0
+                torch.testing.assert_close(cuda[key].cpu(), value, atol=rounding, rtol=0, msg=f"{name}: {key}")
+            shape = operation.output_shape(shape)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_operation_waits_for_the_gpu(tmp_path, kind):
+    inputs = build_inputs(EVERYTHING(tmp_path)[kind], torch.device("cuda"))
+    ids = torch.arange(64, device="cuda")
+    batch = inputs.source[ids]
+    drawing = [draw for draw in (inputs.augment, inputs.small) if draw]
+    for draw in drawing:
+        draw(batch, ids, 0)  # constants go to the device once
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for draw in drawing:
+            draw(batch, ids, 1)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
 
 @pytest.mark.parametrize("recipe", ["digits", "indian-pines"])
