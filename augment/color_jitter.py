@@ -161,7 +161,7 @@ def _compiled() -> Callable[[Tensor, Tensor, Tensor, bool], Tensor]:
     try:
         call(torch.zeros(2, 3, 2, 2), torch.ones(2, 4), torch.arange(4).expand(2, 4).contiguous(), True)
     except torch._dynamo.exc.BackendCompilerFailed as error:
-        why = str(error).strip().splitlines()[0]
+        why = " ".join(str(error).partition("\n\n")[0].split())
         warnings.warn(f"the colour jitter runs uncompiled, for torch.compile fails here: {why}", stacklevel=2)
         return _all_at_once
     return call

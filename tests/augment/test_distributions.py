@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 from torchvision.transforms import v2
 
-from augment import OPERATIONS, Views, build_views
+from augment import OPERATIONS, Views
 
 N = 4000
 # SimCLR's, of strength 1 (Chen et al. 2020, appendix A); all gates open, but where gates are what is looked at.
@@ -98,8 +98,7 @@ def test_gates_open_at_their_rate(name, p):
 
 def test_gates_are_independent_of_each_other_over_operations_and_views():
     names = [name for name in OPERATIONS if name != "resized_crop"]
-    operations = {name: {**REQUIRED.get(name, {}), "p": 0.5} for name in names}
-    views = build_views(operations, size=9, in_chans=3, views=2, seed=11)
+    views = Views({name: OPERATIONS[name](**REQUIRED.get(name, {})) for name in names}, views=2, seed=11)
     address, shape = views.address(torch.arange(N), 2), (2 * N, 3, 9, 9)
     uniforms = address.uniforms(views.request(shape))
     gates = torch.stack([(uniforms[name][:, 0] < 0.5).double() for name in names])

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kornia.augmentation import AugmentationSequential
 
-from augment import OPERATIONS, build_views
+from augment import OPERATIONS, Views
 
 ARGUMENTS = {
     "neighbour_mixture": {"alpha": (0.6, 0.9)},
@@ -86,10 +86,10 @@ def test_half_and_double_precision_give_what_single_gives(name, dtype):
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_with_probability_0_no_bit_changes(name):
     whole = {"size": 9} if name == "resized_crop" else {}
-    arguments = {name: {**ARGUMENTS[name], **whole, "p": 0.0}}
-    views = build_views(arguments, size=9, in_chans=3, views=2, seed=0)
+    operation = make(name, 0.0, **whole)
+    views = Views({name: operation}, views=2, seed=0)
     for x in inputs(3).values():
-        assert torch.equal(make(name, 0.0, **whole)(x), x)
+        assert torch.equal(operation(x), x)
         assert torch.equal(views(x, torch.arange(6), 0), x.expand(2, -1, -1, -1, -1))
 
 
@@ -289,8 +289,7 @@ def test_an_operation_keeps_neither_its_input_nor_its_result(name):
 @pytest.mark.parametrize("photograph", [True, False])
 def test_views_keep_nothing_of_a_batch(photograph):
     names = [name for name in OPERATIONS if photograph or name not in PHOTOGRAPHS]
-    arguments = {name: {**ARGUMENTS[name], "p": 0.5} for name in names}
-    views = build_views(arguments, size=9, in_chans=3, views=2, seed=0)
+    views = Views({name: make(name, 0.5) for name in names}, views=2, seed=0)
     views(torch.rand(40, 3, 9, 9), torch.arange(40), 0)  # constants are kept
     gc.collect()
     gc.freeze()  # what there is now is left out below

@@ -132,7 +132,7 @@ def test_simclrs_views_are_torchvisions(kind, height, width, seed):
     arguments = {**ARGUMENTS, "rotation90": None, "cutout": None}
     arguments["resized_crop"] = {"size": min(height, width), "p": 0.9}
     arguments["blur"] = {"kernel_size": 3, "p": 0.5}
-    views = build_views(arguments, size=None, in_chans=3, views=2, seed=seed, before=to_units)
+    views = build_views(arguments, size=(height, width), in_chans=3, views=2, seed=seed, before=to_units)
     batch, ids = photographs(6, kind, height, width, seed), torch.arange(seed, seed + 6)
     difference = (views(batch, ids, 0) - by_torchvision(views, to_units(batch), ids, 0)).abs()
     assert difference.max() <= 1 / 255
