@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from augment import checks
-from augment.base import AffineOperation
+from augment.band_affine import BandAffine, BandOperation
 
 
-class RandomBandDropout(AffineOperation):
+class RandomBandDropout(BandOperation):
     """Some bands set to 0 in all pixels, with probability ``p``; the others are not rescaled.
 
     Args:
-        fraction: probability that a band is dropped, each on its own.
+        fraction: probability that a band is dropped, each on its own, in steps of 1/4096.
         window: length of one further run of neighbouring bands that is dropped, at a uniform place; 0 for none.
         p: probability per sample.
         keepdim: kornia's: give a (C, H, W) input back as (C, H, W).
@@ -38,7 +38,7 @@ class RandomBandDropout(AffineOperation):
             )
 
     def draws(self, shape: Sequence[int]) -> int:
-        return shape[1] + 1
+        return 1 + (shape[1] + 1) // 2
 
     def compute_parameters(self, u: Tensor, shape: Sequence[int]) -> dict[str, Tensor]:
         self.check_bands(shape[1])
@@ -46,10 +46,13 @@ class RandomBandDropout(AffineOperation):
         start = (u[:, :1] * (shape[1] - window + 1)).floor()
         band = torch.arange(shape[1], device=u.device)
         inside = (band >= start) & (band < start + window)
-        return {"keep": (u[:, 1:] >= self.flags["fraction"]) & ~inside}
+        # 12 bits a band: half of a uniform's 24.
+        word = (u[:, 1:] * 2.0**24).int()
+        level = torch.cat((word >> 12, word & 4095), dim=1)[:, : shape[1]]
+        return {"keep": (level >= 4096 * self.flags["fraction"]) & ~inside}
 
     def note(self, parameters: dict[str, Tensor], row: int) -> dict[str, Any]:
         return {"dropped": (~parameters["keep"][row]).nonzero()[:, 0].tolist()}
 
-    def terms(self, parameters: dict[str, Tensor], shape: Sequence[int]) -> tuple[Tensor, Tensor | None]:
-        return parameters["keep"][:, :, None, None].float(), None
+    def affine(self, parameters: dict[str, Tensor]) -> BandAffine:
+        return BandAffine(parameters["keep"].float())

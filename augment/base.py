@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from kornia.augmentation import GeometricAugmentationBase2D, IntensityAugmentationBase2D
@@ -15,6 +15,22 @@ from augment import checks
 
 # What kornia puts among the parameters for itself.
 _KORNIAS_NOTES = ("batch_prob", "forward_input_shape")
+
+
+class Drawn(NamedTuple):
+    """What was drawn for an operation on a batch.
+
+    Attributes:
+        applied: (B,) bool, the gate.
+        parameters: name -> (B, ...), as ``operate`` takes them.
+    """
+
+    applied: Tensor
+    parameters: dict[str, Tensor]
+
+    def of(self, rows: Tensor | slice) -> Drawn:
+        """Those of some rows, in their order."""
+        return Drawn(self.applied[rows], {name: value[rows] for name, value in self.parameters.items()})
 
 
 class AddressedOperation(_AugmentationBase):
@@ -39,8 +55,13 @@ class AddressedOperation(_AugmentationBase):
         raise NotImplementedError
 
     def compute_parameters(self, u: Tensor, shape: Sequence[int]) -> dict[str, Tensor]:
-        """Parameters of each sample, on the device of ``u``: a pure function of ``u`` (B, draws) and the shape."""
+        """Parameters of each sample, on the device of ``u``: a pure function of its row of ``u`` (B, draws) and of
+        (C, H, W), the rest of the shape."""
         raise NotImplementedError
+
+    def work_key(self, drawn: Drawn) -> Tensor | None:
+        """(B,) integers: samples of one key are worked on faster side by side, on a CPU; None if nothing is gained."""
+        return None
 
     def operate(self, x: Tensor, parameters: dict[str, Tensor], flags: dict[str, Any]) -> Tensor:
         """The operation on every sample of ``x`` (B, C, H, W), parameters on the same device."""
@@ -60,7 +81,7 @@ class AddressedOperation(_AugmentationBase):
         """The drawn parameters of one sample in plain numbers, for a reader; long ones (noise, curves) are left out."""
         notes: dict[str, Any] = {}
         for name, value in parameters.items():
-            if name not in _KORNIAS_NOTES and value[row].numel() <= 4:
+            if name not in (*_KORNIAS_NOTES, "runs") and value[row].numel() <= 4:
                 numbers = value[row].tolist()
                 notes[name] = [_plain(n) for n in numbers] if isinstance(numbers, list) else _plain(numbers)
         return notes
@@ -102,51 +123,37 @@ class AddressedOperation(_AugmentationBase):
         with torch.autocast(input.device.type, enabled=False):
             return self.operate(input, drawn, flags)
 
-    def apply_addressed(self, x: Tensor, uniforms: Tensor, **given: Tensor) -> Tensor:
-        """The operation with given uniforms; ``x`` may be overwritten, and nothing of the call is kept.
+    def draw(self, uniforms: Tensor, shape: Sequence[int]) -> Drawn:
+        """Gate and parameters of a (B, C, H, W) batch from ``uniforms`` (B, 1 + draws), on their device."""
+        return Drawn(uniforms[:, 0] < self.p, self.compute_parameters(uniforms[:, 1:], shape))
+
+    def apply_drawn(self, x: Tensor, drawn: Drawn, **given: Tensor) -> Tensor:
+        """The operation as it was drawn; ``x`` may be overwritten, and nothing of the call is kept.
 
         Args:
             x: (B, C, H, W).
-            uniforms: (B, 1 + draws), as ``forward_parameters`` takes them.
+            drawn: of these rows.
             given: further parameters for ``operate``, each with B rows.
         """
-        applied = uniforms[:, 0] < self.p
         if self.p == 1.0 or x.device.type != "cpu":
-            out = self.operate(x, self.compute_parameters(uniforms[:, 1:], x.shape) | given, self.flags)
-            return out if self.p == 1.0 else torch.where(applied.view(-1, 1, 1, 1), out, x)
+            out = self.operate(x, drawn.parameters | given, self.flags)
+            return out if self.p == 1.0 else torch.where(drawn.applied.view(-1, 1, 1, 1), out, x)
         # On a CPU, picking the rows costs little and saves the work on the others; a GPU would have to wait.
-        rows = applied.nonzero()[:, 0]
-        drawn = self.compute_parameters(uniforms[rows, 1:], (len(rows), *x.shape[1:]))
-        memory = _as_in_memory(x)
-        chosen = memory.index_select(0, rows)
-        chosen = chosen if memory is x else chosen.permute(0, 3, 1, 2)
-        out = self.operate(chosen, drawn | {k: v[rows] for k, v in given.items()}, self.flags)
-        memory.index_copy_(0, rows, out if memory is x else out.permute(0, 2, 3, 1))
+        rows = rows_where(drawn.applied)
+        memory = as_in_memory(x)
+        chosen = memory[rows] if isinstance(rows, slice) else memory.index_select(0, rows)
+        parameters = {name: value[rows] for name, value in (drawn.parameters | given).items()}
+        out = self.operate(chosen if memory is x else chosen.permute(0, 3, 1, 2), parameters, self.flags)
+        out = out if memory is x else out.permute(0, 2, 3, 1)
+        if isinstance(rows, slice):
+            memory[rows] = out
+        else:
+            memory.index_copy_(0, rows, out)
         return x
 
 
 class IntensityOperation(AddressedOperation, IntensityAugmentationBase2D):
     """Changes values and moves nothing: masks, boxes and keypoints pass."""
-
-
-class AffineOperation(IntensityOperation):
-    """x * gain + offset, with a gain or an offset of each sample and band, or of each sample and pixel."""
-
-    def terms(self, parameters: dict[str, Tensor], shape: Sequence[int]) -> tuple[Tensor, Tensor | None]:
-        """Gain and offset, each to broadcast against a batch of ``shape`` (B, C, H, W)."""
-        raise NotImplementedError
-
-    def operate(self, x: Tensor, parameters: dict[str, Tensor], flags: dict[str, Any]) -> Tensor:
-        gain, offset = self.terms(parameters, x.shape)
-        x = x * gain.to(x.dtype)
-        return x if offset is None else x.add_(offset.to(x.dtype))
-
-    def apply_addressed(self, x: Tensor, uniforms: Tensor, **given: Tensor) -> Tensor:
-        gain, offset = self.terms(self.compute_parameters(uniforms[:, 1:], x.shape), x.shape)
-        applied = (uniforms[:, 0] < self.p).view(-1, 1, 1, 1)
-        # A gain of 1 and an offset of 0 cost less than a choice of rows.
-        x.mul_(torch.where(applied, gain, 1.0))
-        return x if offset is None else x.add_(torch.where(applied, offset, 0.0))
 
 
 class GeometricOperation(AddressedOperation, GeometricAugmentationBase2D):
@@ -175,10 +182,19 @@ class GeometricOperation(AddressedOperation, GeometricAugmentationBase2D):
         return warp_affine(input, transform[:, :2], size or (input.shape[-2], input.shape[-1]), align_corners=True)
 
 
-def _as_in_memory(x: Tensor) -> Tensor:
+def as_in_memory(x: Tensor) -> Tensor:
     """(B, C, H, W) as it is, or as (B, H, W, C) if it lies so: whole samples are then copied fast."""
     last = x.permute(0, 2, 3, 1)
     return last if last.is_contiguous() else x
+
+
+def rows_where(chosen: Tensor) -> Tensor | slice:
+    """The rows at which ``chosen`` (B,), on the CPU, is true: a slice if they lie side by side."""
+    rows = chosen.nonzero()[:, 0]
+    if not len(rows):
+        return slice(0, 0)
+    first, last = int(rows[0]), int(rows[-1])
+    return slice(first, last + 1) if last - first + 1 == len(rows) else rows
 
 
 def per_sample(value: Tensor, x: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from augment import checks
-from augment.base import IntensityOperation, per_sample
+from augment.base import Drawn, IntensityOperation, per_sample
 
 
 def mixture(x: Tensor, other: Tensor, alpha: Tensor) -> Tensor:
@@ -43,21 +43,21 @@ class RandomNeighbourMixture(IntensityOperation):
 
     def compute_parameters(self, u: Tensor, shape: Sequence[int]) -> dict[str, Tensor]:
         low, high = self.flags["alpha"]
-        return {"alpha": low + (high - low) * u[:, 0], "partner": (u[:, 1].double() * shape[0]).long()}
+        return {"alpha": low + (high - low) * u[:, 0], "partner": u[:, 1]}
 
     def note(self, parameters: dict[str, Tensor], row: int) -> dict[str, Any]:
         return {"alpha": float(f"{parameters['alpha'][row]:.4g}")}
 
     def operate(self, x: Tensor, parameters: dict[str, Tensor], flags: dict[str, Any]) -> Tensor:
-        return mixture(x, x[parameters["partner"]], parameters["alpha"])
+        partner = (parameters["partner"].double() * len(x)).long()
+        return mixture(x, x[partner], parameters["alpha"])
 
-    def mix(self, x: Tensor, others: Tensor, uniforms: Tensor) -> Tensor:
+    def mix(self, x: Tensor, others: Tensor, drawn: Drawn) -> Tensor:
         """The operation with given neighbours.
 
         Args:
             x: (B, C, H, W).
             others: (B, C, H, W), the neighbour of each sample.
-            uniforms: (B, 1 + draws), as ``forward_parameters`` takes them.
+            drawn: of these rows.
         """
-        alpha = self.compute_parameters(uniforms[:, 1:], x.shape)["alpha"]
-        return mixture(x, others, torch.where(uniforms[:, 0] < self.p, alpha, 1.0))
+        return mixture(x, others, torch.where(drawn.applied, drawn.parameters["alpha"], 1.0))

@@ -2,63 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from augment import checks
-from augment.addressed import Address
-from augment.base import IntensityOperation
-
-# A run is a row of the table: 4 MB, which stay in cache. 13 of a uniform's 24 bits choose the row, the last the sign.
-_ROWS, _RUN = 1 << 13, 128
+from augment.band_affine import BandAffine, BandNoise, BandOperation
+from augment.base import Drawn
+from augment.noise_field import noise_draws
 
 
-def noise_draws(shape: Sequence[int]) -> int:
-    """Uniforms needed for a standard normal number a pixel and band: two for each run of 128 numbers."""
-    return 2 * -(-math.prod(shape[1:]) // _RUN)
-
-
-def noise_field(u: Tensor, shape: Sequence[int]) -> Tensor:
-    """Standard normal numbers: each run of 128 is the scaled sum of two random rows of a fixed table, signs random.
-
-    A number of its own for each pixel would cost 50 times as much. Two runs have a row in common, and then a
-    correlation of 0.5 or -0.5, once in 2,000 pairs; the correlation expected of any two numbers is 0. Runs go through
-    the bands of a pixel, then on to the next pixel.
-
-    Args:
-        u: (B, noise_draws) uniform in [0, 1) with 24 bits.
-        shape: (B, C, H, W).
-
-    Returns:
-        (B, C, H, W) float32.
-
-    Source: the shared table is from Salimans et al., "Evolution strategies as a scalable alternative to reinforcement
-    learning", 2017, section 2.1.
-    """
-    word = (u * 2.0**24).int()
-    row, sign = word >> 11, (word & 1) * 2 - 1
-    weight = sign.float().mul_(math.sqrt(0.5))
-    runs = F.embedding_bag(row.view(-1, 2), _table(u.device), mode="sum", per_sample_weights=weight.view(-1, 2))
-    bands, height, width = shape[1:]
-    numbers = runs.view(len(u), u.shape[1] // 2 * _RUN)[:, : math.prod(shape[1:])]
-    return numbers.unflatten(1, (height, width, bands)).permute(0, 3, 1, 2)
-
-
-@lru_cache(maxsize=8)
-def _table(device: torch.device) -> Tensor:
-    """(8192, 128) standard normal numbers, equal on every device and kept there."""
-    ids = torch.arange(_ROWS)
-    numbers = Address(0, 0, ids, torch.zeros_like(ids)).normal("noise table", _RUN).double()
-    return ((numbers - numbers.mean()) / numbers.std()).float().to(device)
-
-
-class RandomNoise(IntensityOperation):
+class RandomNoise(BandOperation):
     """x + sd * n, with n standard normal for each pixel and band, with probability ``p``.
 
     Args:
@@ -88,17 +44,20 @@ class RandomNoise(IntensityOperation):
             )
 
     def draws(self, shape: Sequence[int]) -> int:
-        return noise_draws(shape)
+        return noise_draws(shape[1:])
 
     def compute_parameters(self, u: Tensor, shape: Sequence[int]) -> dict[str, Tensor]:
         self.check_bands(shape[1])
-        return {"noise": noise_field(u, shape)}
+        return {"runs": u}
 
-    def operate(self, x: Tensor, parameters: dict[str, Tensor], flags: dict[str, Any]) -> Tensor:
-        noise = parameters["noise"].to(x.dtype)
-        if len(flags["sd"]) == 1:
-            return torch.add(x, noise, alpha=flags["sd"][0])
-        return x + noise * _constants(flags["sd"], x.dtype, x.device)[:, None, None]
+    def work_key(self, drawn: Drawn) -> Tensor | None:
+        return None if self.p in (0.0, 1.0) else drawn.applied
+
+    def affine(self, parameters: dict[str, Tensor]) -> BandAffine:
+        runs = parameters["runs"]
+        one = runs.new_ones(len(runs), 1)
+        sd = _constants(self.flags["sd"], runs.dtype, runs.device)
+        return BandAffine(one, None, (BandNoise(runs, sd.expand(len(runs), -1), one[:, 0] > 0),))
 
 
 @lru_cache(maxsize=64)

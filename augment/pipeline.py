@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -14,11 +13,11 @@ from torch import Tensor, nn
 from augment import checks
 from augment.addressed import MAX_VIEWS, Address
 from augment.band_dropout import RandomBandDropout
-from augment.base import AddressedOperation
+from augment.base import AddressedOperation, Drawn
 from augment.blur import RandomGaussianBlur
 from augment.color_jitter import RandomColorJitter
 from augment.cutout import RandomCutout
-from augment.execute import execute, parts
+from augment.execute import execute, parts, work_key
 from augment.flip import RandomHorizontalFlip, RandomVerticalFlip
 from augment.grayscale import RandomGrayscale
 from augment.neighbour_mixture import RandomNeighbourMixture
@@ -133,27 +132,36 @@ class Views(nn.Module):
         # Autocast would resample in half precision.
         with torch.autocast(batch.device.type, enabled=False):
             address = self.address(ids.to(batch.device, non_blocking=True), epoch)
-            grid = (len(self.views), len(ids))
             samples = self._samples(batch, address)
-            mixed_in = None if self.mixed_in is None else self.mixed_in(address).unflatten(0, grid)
-            uniforms = address.uniforms(self.request((math.prod(grid), *batch.shape[1:])))
+            mixed_in = None if self.mixed_in is None else self.mixed_in(address)
+            drawn = self.draw(address, batch.shape[1:])
+            key = work_key(self.named(), drawn) if batch.device.type == "cpu" else None
             out: Tensor | None = None
-            for part in parts(grid[1], (grid[0], *batch.shape[1:]), batch.device):
-                x = self._units(samples, part)
-                x = execute(
-                    self.named(),
-                    torch.cat([x] * grid[0]) if len(samples) == 1 else x,
-                    {name: u.unflatten(0, grid)[:, part].flatten(0, 1) for name, u in uniforms.items()},
-                    None if mixed_in is None else self._units(mixed_in, part),
-                )
+            for rows in parts(len(self.views), len(ids), batch.shape[1:], batch.device):
+                now = {name: d.of(rows) for name, d in drawn.items()}
+                other = None if mixed_in is None else self._units(mixed_in[rows])
+                order = torch.arange(rows.stop - rows.start, device=batch.device)
+                if key is not None:
+                    order = key[rows].argsort(stable=True)
+                    now, other = {name: d.of(order) for name, d in now.items()}, None if other is None else other[order]
+                x = execute(self.named(), self._units(_circular(samples, rows)), order, now, other)
                 x = x if self.after is None else self.after(x).float()
                 if out is None:
                     # What convolutions take, written while the part is still in cache.
-                    whole = (math.prod(grid), *x.shape[1:])
-                    out = torch.empty(whole, device=x.device, memory_format=torch.channels_last).unflatten(0, grid)
-                out[:, part] = x.unflatten(0, (grid[0], len(x) // grid[0]))
+                    whole = (len(address.ids), *x.shape[1:])
+                    out = torch.empty(whole, device=x.device, memory_format=torch.channels_last)
+                _put(out[rows], x, None if key is None else order)
         assert out is not None
-        return out
+        return out.unflatten(0, (len(self.views), len(ids)))
+
+    def draw(self, address: Address, shape: Sequence[int]) -> dict[str, Drawn]:
+        """Gate and parameters of each operation for the views' rows of samples of ``shape`` (C, H, W)."""
+        now: tuple[int, ...] = (len(address.ids), *shape)
+        uniforms, drawn = address.uniforms(self.request(now)), {}
+        for name, operation in self.named().items():
+            drawn[name] = operation.draw(uniforms[name], now)
+            now = operation.output_shape(now)
+        return drawn
 
     def address(self, ids: Tensor, epoch: int) -> Address:
         """The address of the views' rows: all samples of the first view, then of the next."""
@@ -161,17 +169,16 @@ class Views(nn.Module):
         return Address(self.seed, epoch, ids.repeat(len(self.views)), view)
 
     def _samples(self, batch: Tensor, address: Address) -> Tensor:
-        """What the views are made of, raw: (1, b, C, H, W) where all are of the sample itself, else (views, b, …)."""
+        """What the views are made of, raw: the batch where all are of the sample itself, else (views * b, C, H, W)."""
         if self.neighbours is None:
-            return batch.unsqueeze(0)
+            return batch
         own = len(batch) if self.views[0] == 0 else 0
         others = self.neighbours(Address(self.seed, address.epoch, address.ids[own:], address.views[own:]))
-        return torch.cat([batch[:own], others]).unflatten(0, (len(self.views), len(batch)))
+        return torch.cat([batch[:own], others])
 
-    def _units(self, raw: Tensor, part: slice) -> Tensor:
-        """A part of samples (views, b, C, H, W) as rows of their own, in working units."""
-        x = raw[:, part].flatten(0, 1)
-        return (x if self.before is None else self.before(x)).float()
+    def _units(self, raw: Tensor) -> Tensor:
+        """Samples in working units."""
+        return (raw if self.before is None else self.before(raw)).float()
 
     def output_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """Height and width of the views of samples of so many pixels."""
@@ -191,6 +198,23 @@ class Views(nn.Module):
             request[name] = 1 + operation.draws(shape)
             shape = operation.output_shape(shape)
         return request
+
+
+def _circular(samples: Tensor, rows: slice) -> Tensor:
+    """Rows of the samples repeated without end."""
+    first, count = rows.start % max(1, len(samples)), rows.stop - rows.start
+    if first + count <= len(samples):
+        return samples[first : first + count]
+    return samples.index_select(0, torch.arange(first, first + count, device=samples.device) % len(samples))
+
+
+def _put(out: Tensor, x: Tensor, order: Tensor | None) -> None:
+    """Row i of ``x`` (B, C, h, w) to row order[i] of ``out``, which lies channels last."""
+    if order is None:
+        out.copy_(x)
+        return
+    pixels = x.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1)
+    torch.index_select(pixels, 0, order.argsort(), out=out.permute(0, 2, 3, 1))
 
 
 @lru_cache(maxsize=64)

@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from torch import Tensor
 
 from augment import checks
-from augment.base import IntensityOperation, per_sample
-from augment.noise import noise_draws, noise_field
+from augment.band_affine import BandAffine, BandNoise, BandOperation
+from augment.noise_field import noise_draws
 
 
-def radiation(x: Tensor, alpha: Tensor, beta: float, noise: Tensor) -> Tensor:
-    """alpha * x + beta * noise.
-
-    Args:
-        x: (B, C, H, W).
-        alpha: (B,), the illumination of each sample.
-        beta: weight of the noise, in the units of ``x``.
-        noise: (B, C, H, W), standard normal.
-
-    Source: Chen et al., "Deep feature extraction and classification of hyperspectral images based on convolutional
-    neural networks", TGRS 2016, eq. 10.
-    """
-    return (x * per_sample(alpha, x)).add_(noise.to(x.dtype), alpha=beta)
-
-
-class RandomRadiation(IntensityOperation):
+class RandomRadiation(BandOperation):
     """alpha * x + beta * n: one illumination a sample, noise for each pixel and band, with probability ``p``.
 
     Args:
@@ -38,6 +22,9 @@ class RandomRadiation(IntensityOperation):
 
     Raises:
         ValueError: if ``alpha`` is no increasing pair, ``beta`` is negative or ``p`` no probability.
+
+    Source: Chen et al., "Deep feature extraction and classification of hyperspectral images based on convolutional
+    neural networks", TGRS 2016, eq. 10.
     """
 
     def __init__(
@@ -47,11 +34,13 @@ class RandomRadiation(IntensityOperation):
         super().__init__(p, keepdim, alpha=alpha, beta=checks.number("beta", beta, low=0.0))
 
     def draws(self, shape: Sequence[int]) -> int:
-        return 1 + noise_draws(shape)
+        return 1 + noise_draws(shape[1:])
 
     def compute_parameters(self, u: Tensor, shape: Sequence[int]) -> dict[str, Tensor]:
         low, high = self.flags["alpha"]
-        return {"alpha": low + (high - low) * u[:, 0], "noise": noise_field(u[:, 1:], shape)}
+        return {"alpha": low + (high - low) * u[:, 0], "runs": u[:, 1:]}
 
-    def operate(self, x: Tensor, parameters: dict[str, Tensor], flags: dict[str, Any]) -> Tensor:
-        return radiation(x, parameters["alpha"], flags["beta"], parameters["noise"])
+    def affine(self, parameters: dict[str, Tensor]) -> BandAffine:
+        alpha, runs = parameters["alpha"].unsqueeze(1), parameters["runs"]
+        scale = alpha.new_full(alpha.shape, self.flags["beta"])
+        return BandAffine(alpha, None, (BandNoise(runs, scale, scale[:, 0] > 0),))

@@ -30,18 +30,19 @@ class Lines(NamedTuple):
         return Lines(*(torch.where(mirror, part.flip(1), part) for part in self))
 
 
-def separable(x: Tensor, rows: Lines, columns: Lines) -> Tensor:
+def separable(x: Tensor, rows: Lines, columns: Lines, source: Tensor | None = None) -> Tensor:
     """Mix the rows, then the columns, of each image.
 
     Args:
-        x: (B, C, H, W), floating point.
+        x: (B, C, H, W), floating point; any number of images if there is a ``source``.
         rows: of h lines, sources below H.
         columns: of w lines, sources below W.
+        source: (B,) int64, the image of ``x`` of each row of the result; its own if None.
 
     Returns:
         (B, C, h, w) in the dtype of ``x``.
     """
-    mixed = _mix_rows(x.to(rows.weight.dtype), rows)
+    mixed = _mix_rows(x.to(rows.weight.dtype), rows, source)
     width = x.shape[-1]
     if width > _DENSE:
         return _mix_rows(mixed.mT.contiguous(), columns).mT.to(x.dtype, memory_format=torch.contiguous_format)
@@ -50,10 +51,11 @@ def separable(x: Tensor, rows: Lines, columns: Lines) -> Tensor:
     return torch.bmm(mixed.flatten(1, 2), matrix.mT).unflatten(1, mixed.shape[1:3]).to(x.dtype)
 
 
-def _mix_rows(x: Tensor, lines: Lines) -> Tensor:
-    b, c, h, w = x.shape
-    n, taps = lines.source.shape[1:]
-    first = torch.arange(0, b * c * h, h, device=x.device).view(b, c, 1, 1)
+def _mix_rows(x: Tensor, lines: Lines, source: Tensor | None = None) -> Tensor:
+    c, h, w = x.shape[1:]
+    b, n, taps = lines.source.shape
+    image = torch.arange(b, device=x.device) if source is None else source
+    first = (image.view(-1, 1) * c + torch.arange(c, device=x.device)).view(b, c, 1, 1) * h
     bags = (lines.source.unsqueeze(1) + first).view(-1, taps)
     weight = lines.weight.unsqueeze(1).expand(b, c, n, taps).reshape(-1, taps)
     # A bag of embeddings is a weighted sum of rows, in one vectorised pass over the taps alone.

@@ -87,16 +87,18 @@ def resized_crop(
     antialias: bool = True,
     mirror_y: Tensor | None = None,
     mirror_x: Tensor | None = None,
+    source: Tensor | None = None,
 ) -> Tensor:
     """Cut a box out of each image and resize it bilinearly.
 
     Args:
-        x: (B, C, H, W), floating point.
+        x: (B, C, H, W), floating point; any number of images if there is a ``source``.
         top, left, height, width: (B,) integers, the box of each image.
         size: (h, w) of the result.
         antialias: as in torchvision.
         mirror_y: (B,) bool, whose result is turned upside down: a flip in the same resampling.
         mirror_x: (B,) bool, whose result has left and right exchanged.
+        source: (B,) int64, the image of ``x`` that each row is cut out of; its own if None.
 
     Returns:
         (B, C, h, w) in the dtype of ``x``, within the range of its values.
@@ -108,6 +110,7 @@ def resized_crop(
         x,
         rows if mirror_y is None else rows.reversed_where(mirror_y),
         columns if mirror_x is None else columns.reversed_where(mirror_x),
+        source,
     )
 
 
@@ -185,8 +188,8 @@ class RandomResizedCrop(GeometricOperation):
             columns = nearest_index(left, width, flags["size"][1])[:, None, None, :]
             batch, channel = (torch.arange(n, device=x.device) for n in x.shape[:2])
             return x[batch[:, None, None, None], channel[:, None, None], rows, columns]
-        mirrors = parameters.get("mirror_y"), parameters.get("mirror_x")
-        return resized_crop(x, top, left, height, width, flags["size"], flags["antialias"], *mirrors)
+        extra = (parameters.get(name) for name in ("mirror_y", "mirror_x", "source"))
+        return resized_crop(x, top, left, height, width, flags["size"], flags["antialias"], *extra)
 
     def compute_transformation(self, input: Tensor, params: dict[str, Tensor], flags: dict[str, Any]) -> Tensor:
         top, left, height, width = (params[name].to(input) for name in ("top", "left", "height", "width"))

@@ -11,14 +11,21 @@ from torch import Tensor
 from augment.base import GeometricOperation, affine_matrix
 
 
-def rotate90(x: Tensor, turns: Tensor, mirror_y: Tensor | bool = False, mirror_x: Tensor | bool = False) -> Tensor:
+def rotate90(
+    x: Tensor,
+    turns: Tensor,
+    mirror_y: Tensor | bool = False,
+    mirror_x: Tensor | bool = False,
+    source: Tensor | None = None,
+) -> Tensor:
     """Mirror each image, then turn it counter-clockwise, in one move of its pixels.
 
     Args:
-        x: (B, C, N, N).
+        x: (B, C, N, N); any number of images if there is a ``source``.
         turns: (B,) integers in 0..3, quarter turns.
         mirror_y: (B,) bool, which images are turned upside down first.
         mirror_x: (B,) bool, in which left and right are exchanged first.
+        source: (B,) int64, the image of ``x`` that each row is made of; its own if None.
 
     Returns:
         (B, C, N, N), the pixels of ``x``; channels last in memory.
@@ -30,7 +37,7 @@ def rotate90(x: Tensor, turns: Tensor, mirror_y: Tensor | bool = False, mirror_x
         raise ValueError(
             f"quarter turns take square images, not {x.shape[-2]}x{x.shape[-1]}: crop them to a square first."
         )
-    b, c, n, _ = x.shape
+    b, (_, c, n, _) = len(turns), x.shape
     odd, half = turns % 2 == 1, turns >= 2
     # An odd turn exchanges rows and columns, then turns the image upside down; half a turn mirrors both.
     flip_y = torch.where(odd, ~half, half) ^ torch.where(odd, mirror_x, mirror_y)
@@ -38,11 +45,12 @@ def rotate90(x: Tensor, turns: Tensor, mirror_y: Tensor | bool = False, mirror_x
     line = torch.arange(n, device=x.device)
     rows, columns = (torch.where(flip.view(-1, 1), n - 1 - line, line) for flip in (flip_y, flip_x))
     step_y, step_x = torch.where(odd, 1, n).view(-1, 1), torch.where(odd, n, 1).view(-1, 1)
-    source = (rows * step_y).unsqueeze(2) + (columns * step_x).unsqueeze(1)
-    source += torch.arange(0, b * n * n, n * n, device=x.device).view(-1, 1, 1)
+    pixel = (rows * step_y).unsqueeze(2) + (columns * step_x).unsqueeze(1)
+    image = torch.arange(b, device=x.device) if source is None else source
+    pixel += (image * (n * n)).view(-1, 1, 1)
     # With the bands of a pixel side by side, a pixel is moved as a whole.
-    pixels = x.permute(0, 2, 3, 1).reshape(b * n * n, c)
-    return pixels.index_select(0, source.flatten()).view(b, n, n, c).permute(0, 3, 1, 2)
+    pixels = x.permute(0, 2, 3, 1).reshape(-1, c)
+    return pixels.index_select(0, pixel.flatten()).view(b, n, n, c).permute(0, 3, 1, 2)
 
 
 class RandomRotation90(GeometricOperation):
@@ -73,7 +81,8 @@ class RandomRotation90(GeometricOperation):
         return {"turns": (u[:, 0] * 4).long()}
 
     def operate(self, x: Tensor, parameters: dict[str, Tensor], flags: dict[str, Any]) -> Tensor:
-        return rotate90(x, parameters["turns"], parameters.get("mirror_y", False), parameters.get("mirror_x", False))
+        mirror_y, mirror_x = (parameters.get(name, False) for name in ("mirror_y", "mirror_x"))
+        return rotate90(x, parameters["turns"], mirror_y, mirror_x, parameters.get("source"))
 
     def compute_transformation(self, input: Tensor, params: dict[str, Tensor], flags: dict[str, Any]) -> Tensor:
         turns, last = params["turns"].to(input.device), input.shape[-1] - 1.0

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from augment import checks
 from augment.addressed import box_muller
-from augment.base import AffineOperation
+from augment.band_affine import BandAffine, BandOperation
 
 
 def cosine_curve(coefficients: Tensor, bands: int) -> Tensor:
@@ -37,7 +37,7 @@ def cosine_curve(coefficients: Tensor, bands: int) -> Tensor:
     return (coefficients.unsqueeze(-1) * basis).sum(1).div_(math.sqrt(terms)).float()
 
 
-class RandomSpectralJitter(AffineOperation):
+class RandomSpectralJitter(BandOperation):
     """x * (1 + gain curve) + offset curve, both smooth over the bands, with probability ``p``.
 
     Args:
@@ -76,5 +76,5 @@ class RandomSpectralJitter(AffineOperation):
         ranges = {name: parameters[name][row].aminmax() for name in ("gain", "offset")}
         return {name: [float(f"{low:.3g}"), float(f"{high:.3g}")] for name, (low, high) in ranges.items()}
 
-    def terms(self, parameters: dict[str, Tensor], shape: Sequence[int]) -> tuple[Tensor, Tensor | None]:
-        return parameters["gain"][:, :, None, None], parameters["offset"][:, :, None, None]
+    def affine(self, parameters: dict[str, Tensor]) -> BandAffine:
+        return BandAffine(parameters["gain"], parameters["offset"])

@@ -29,18 +29,14 @@ def trace(views: Views | ViewGroups, ids: Tensor, epoch: int, shape: Sequence[in
         For each view, for each sample: operation → parameters in plain numbers.
     """
     if isinstance(views, ViewGroups):
-        drawn: dict[int, list[Notes]] = {}
+        by_view: dict[int, list[Notes]] = {}
         for group in views.members():
-            drawn |= dict(zip(group.views, trace(group, ids, epoch, shape)))
-        return [drawn[view] for view in views.views]
+            by_view |= dict(zip(group.views, trace(group, ids, epoch, shape)))
+        return [by_view[view] for view in views.views]
     address = views.address(ids, epoch)
     rows: list[Notes] = [{} for _ in range(len(address.ids))]
-    now: tuple[int, ...] = (len(rows), *shape)
-    uniforms = address.uniforms(views.request(now))
-    for name, operation in views.named().items():
-        parameters = operation.forward_parameters(now, uniforms=uniforms[name])
+    for name, drawn in views.draw(address, shape).items():
+        operation = views.named()[name]
         for row, note in enumerate(rows):
-            applied = bool(parameters["batch_prob"][row])
-            note[name] = operation.note(parameters, row) if applied else None
-        now = operation.output_shape(now)
+            note[name] = operation.note(drawn.parameters, row) if drawn.applied[row] else None
     return [rows[start : start + len(ids)] for start in range(0, len(rows), len(ids))]

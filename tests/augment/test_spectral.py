@@ -101,14 +101,15 @@ def test_a_mixture_is_a_weighted_mean_with_its_neighbour():
     x, others = torch.randn(50, 4, 3, 3), torch.randn(50, 4, 3, 3)
     op = RandomNeighbourMixture((0.6, 0.9), p=0.5)
     uniforms = torch.rand(50, 3)
-    out = op.mix(x, others, uniforms)
+    out = op.mix(x, others, op.draw(uniforms, x.shape))
     for i in range(50):
         share = 0.6 + 0.3 * float(uniforms[i, 1]) if uniforms[i, 0] < 0.5 else 1.0
         np.testing.assert_allclose(out[i], share * x[i].numpy() + (1 - share) * others[i].numpy(), atol=1e-6)
     alone, drawn = RandomNeighbourMixture(p=1.0), None
     out, drawn = alone(x), alone._params
-    assert drawn["partner"].unique().numel() > 20
-    torch.testing.assert_close(out, mixture(x, x[drawn["partner"]], drawn["alpha"]))
+    partner = (drawn["partner"].double() * 50).long()
+    assert partner.unique().numel() > 20
+    torch.testing.assert_close(out, mixture(x, x[partner], drawn["alpha"]))
 
 
 def test_virtual_samples_stay_in_their_class():
