@@ -10,7 +10,7 @@ from torch import Tensor
 
 from augment.addressed import permutation
 
-SAMPLES = 2_000
+SAMPLES = 1_500
 COMPONENTS = 50
 PERPLEXITY = 30.0
 # Half of scikit-learn's 1,000: on Indian Pines half of the time, and the same trustworthiness of 0.9995 (12 neighbours)

@@ -112,7 +112,13 @@ def run_few_shot(
             command=shlex.join(["simclr", *sys.argv[1:]]),
             progress=show,
         )
-    result["encoder"] |= {"file": str(path), "created": encoder.metadata["created"], "git": encoder.metadata["git"]}
+    result["source"]["data"] = data.model_dump(mode="json")
+    result["encoder"] |= {
+        "feature_dim": encoder.feature_dim,
+        "file": str(path),
+        "created": encoder.metadata["created"],
+        "git": encoder.metadata["git"],
+    }
     result["seconds"] = round(time.perf_counter() - started, 1)
     write_result(result, folder / "few-shot.json")
     if isinstance(source, SceneSource) and test_source is None and result["open_set"]:

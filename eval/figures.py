@@ -15,7 +15,7 @@ from matplotlib.patheffects import withStroke
 
 from eval.scene_map import PALETTE
 from eval.summary import interval
-from eval.words import probe_name, representation_name
+from eval.words import class_labels, class_marks, probe_name, representation_name
 
 # Okabe & Ito, "Color universal design", 2008; the pale yellow is left out, it vanishes on paper.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
@@ -62,8 +62,9 @@ def confusion_figure(counts: Sequence[Sequence[int]], class_names: Sequence[str]
         kept = (table.sum(0) + table.sum(1)) > 0
         total = table.sum(1, keepdims=True)
         share = np.divide(100 * table, total, out=np.full_like(table, np.nan), where=total > 0)[kept][:, kept]
-        numbers = np.flatnonzero(kept) + 1
-        n = len(numbers)
+        present = np.flatnonzero(kept)
+        marks, labels = class_marks(class_names), class_labels(class_names)
+        n = len(present)
         figure = Figure(figsize=(7.2, 1 + 5.2 * min(1.0, 0.35 + n / 25)), layout="constrained")
         axes = figure.subplots()
         # One hue from white to dark: small errors stay pale, and grey print keeps the order.
@@ -72,8 +73,8 @@ def confusion_figure(counts: Sequence[Sequence[int]], class_names: Sequence[str]
         axes.set_xlabel("predicted class")
         axes.set_ylabel("true class")
         ticks = np.arange(n) if n <= 2 * PERCENTAGES_UP_TO else np.arange(0, n, -(-n // 20))
-        axes.set_xticks(ticks, [str(numbers[i]) for i in ticks])
-        axes.set_yticks(ticks, [f"{numbers[i]} {class_names[numbers[i] - 1]}" for i in ticks])
+        axes.set_xticks(ticks, [marks[present[i]] for i in ticks])
+        axes.set_yticks(ticks, [labels[present[i]] for i in ticks])
         if n > PERCENTAGES_UP_TO:
             figure.colorbar(image, ax=axes, label="% of the true class", fraction=0.04, pad=0.02)
             return _svg(figure)
@@ -151,7 +152,7 @@ def efficiency_figure(rows: Sequence[Mapping[str, Any]], metric_name: str, salt:
 
 
 def embedding_figure(points: np.ndarray, labels: np.ndarray, class_names: Sequence[str]) -> str:
-    """Samples as points: colour and shape by class, the class's number near its median.
+    """Samples as points: colour and shape by class, the class's mark near its median.
 
     Args:
         points: (n, 2).
@@ -173,7 +174,7 @@ def embedding_figure(points: np.ndarray, labels: np.ndarray, class_names: Sequen
                 color=PALETTE[c % len(PALETTE)],
                 edgecolors="black",
                 linewidths=0.25,
-                label=f"{c + 1} {class_names[c]}",
+                label=class_labels(class_names)[c],
                 rasterized=True,
             )
         for c in present:
@@ -181,7 +182,7 @@ def embedding_figure(points: np.ndarray, labels: np.ndarray, class_names: Sequen
             # The sample next to the median: the median itself may lie where there is none.
             x, y = mine[np.linalg.norm(mine - np.median(mine, axis=0), axis=1).argmin()]
             outline = [withStroke(linewidth=2.5, foreground="white")]
-            axes.text(x, y, str(c + 1), ha="center", va="center", weight="bold", path_effects=outline)
+            axes.text(x, y, class_marks(class_names)[c], ha="center", va="center", weight="bold", path_effects=outline)
         axes.axis("off")
         if listed:
             figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=8, handletextpad=0.2)

@@ -81,8 +81,7 @@ def report_html(found: Material, title: str) -> str:
 
 def _result(result: Data) -> list[str]:
     parts = [f"<p>{escape(protocol_sentence(result))}</p>"]
-    said = findings(result)
-    parts += [bullets(said)] if said else []
+    parts += _findings(result)
     parts.append(definitions(how_it_was_judged(result)))
     for split in dict.fromkeys(r["split"] for r in result["rows"]):
         parts += [f"<h2>Linear evaluation, {escape(split)} split</h2>", table(split_grid(result, split))]
@@ -91,8 +90,14 @@ def _result(result: Data) -> list[str]:
     return parts + (["<h2>Differences</h2>", *compared] if compared else [])
 
 
+def _findings(result: Data) -> list[str]:
+    texts = findings(result)
+    return [bullets(texts)] if texts else []
+
+
 def _few_shot(found: Data, result: Data | None) -> list[str]:
     parts = ["<h2>Few labels</h2>", f"<p>{escape(protocol_sentence(found))}</p>"]
+    parts += _findings(found)
     said = [] if result is None else how_it_was_judged(result)
     parts.append(definitions([item for item in how_it_was_judged(found) if item not in said]))
     grids = (probe_grid(found, None, _main_metric(found["rows"])), difference_grid(found), episode_grid(found))

@@ -30,7 +30,7 @@ def table(grid: Grid) -> str:
         bodies.append(f"<tbody>{''.join(body)}</tbody>")
     kinds = "wide" + " short" * (len(grid.rows) <= SHORT) + " names" * (grid.names > 1)
     return (
-        f'<div class="{kinds}"><table><caption>{escape(grid.caption)}</caption>'
+        f'<div class="{kinds}"><table><caption>{escape(grid.caption[:1].upper() + grid.caption[1:])}</caption>'
         f"<thead><tr>{head}</tr></thead>{''.join(bodies)}</table></div>"
     )
 

@@ -11,7 +11,16 @@ from eval.metrics import ACCURACIES
 from eval.quality_table import CALIBRATION
 from eval.structure import METRICS as STRUCTURE
 from eval.structure import MOST
-from eval.words import amount_name, listed, mean_sd_text, metric_name, points, probe_name, representation_name
+from eval.words import (
+    amount_name,
+    class_labels,
+    listed,
+    mean_sd_text,
+    metric_name,
+    points,
+    probe_name,
+    representation_name,
+)
 
 Row = Mapping[str, Any]
 MOST_COLUMNS = 8
@@ -146,12 +155,13 @@ def recall_grid(result: Row, outcome: Row) -> Grid | None:
     if not mine:
         return None
     names = [n for n in result["source"]["classes"] if any(n in p["recall"] for p in mine)]
-    numbers = {name: i for i, name in enumerate(result["source"]["classes"], start=1)}
+    classes = list(result["source"]["classes"])
+    label = dict(zip(classes, class_labels(classes)))
     return Grid(
         "Recall of each class, percent, mean over the seeds; samples: of the class in the data.",
         ["class", "samples", *(representation_name(p["representation"]) for p in mine)],
         [
-            [f"{numbers[n]} {n}", f"{result['source']['classes'][n]:,}"]
+            [label[n], f"{result['source']['classes'][n]:,}"]
             + [f"{100 * p['recall'][n]:.1f}" if n in p["recall"] else "–" for p in mine]
             for n in names
         ],

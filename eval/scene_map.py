@@ -21,7 +21,7 @@ from eval.features import BATCH_SIZE
 from eval.linear_probe import HEADLINE, fit_probe
 from eval.metrics import scores
 from eval.splits import Split
-from eval.words import amount_name
+from eval.words import amount_name, class_labels, class_marks
 from simclr.data.scene import SceneSource
 from simclr.files import write_atomically
 
@@ -111,7 +111,7 @@ def draw_scene_map(
     shown = expected.reshape(truth.shape).numpy()
     _draw_classes(grid[1, 0], shown, colours, f"ground truth, {len(split.train)} training pixels (dots)")
     _mark_training(grid[1, 0], split, source.width)
-    _number_regions(grid[1, 0], truth)
+    _mark_regions(grid[1, 0], truth, class_marks(source.class_names))
     for column, (name, classes) in enumerate(predicted.items(), start=1):
         classes = classes.where(classes >= 0, rejected)
         oa = scores(expected[split.test], classes.flatten()[split.test])["oa"]
@@ -174,8 +174,8 @@ def _mark_training(axes: Axes, split: Split, width: int) -> None:
     axes.scatter(columns, rows, s=2.5, c="white", edgecolors="black", linewidths=0.4)
 
 
-def _number_regions(axes: Axes, truth: np.ndarray) -> None:
-    """Writes each class's number into the widest place of its largest region, for eyes that cannot tell the colours."""
+def _mark_regions(axes: Axes, truth: np.ndarray, marks: Sequence[str]) -> None:
+    """Writes each class's mark into the widest place of its largest region, for eyes that cannot tell the colours."""
     for c in np.unique(truth[truth >= 0]):
         regions, count = ndimage.label(truth == c)
         largest = 1 + int(np.argmax(ndimage.sum_labels(truth == c, regions, range(1, count + 1))))
@@ -185,7 +185,7 @@ def _number_regions(axes: Axes, truth: np.ndarray) -> None:
         axes.text(
             float(column),
             float(row),
-            str(c + 1),
+            marks[c],
             ha="center",
             va="center",
             fontsize=8,
@@ -197,10 +197,10 @@ def _number_regions(axes: Axes, truth: np.ndarray) -> None:
 def _legend(class_names: Sequence[str], unknown: Sequence[int]) -> list[Patch]:
     known = [c for c in range(len(class_names)) if c not in unknown]
     patches = [
-        Patch(facecolor=PALETTE[c % len(PALETTE)], edgecolor="black", linewidth=0.5, label=f"{c + 1} {class_names[c]}")
+        Patch(facecolor=PALETTE[c % len(PALETTE)], edgecolor="black", linewidth=0.5, label=class_labels(class_names)[c])
         for c in known
     ]
     if unknown:
-        numbers = ", ".join(str(c + 1) for c in unknown)
-        patches.append(Patch(facecolor=UNKNOWN, label=f"unknown ({numbers}) or rejected"))
+        marks = ", ".join(class_marks(class_names)[c] for c in unknown)
+        patches.append(Patch(facecolor=UNKNOWN, label=f"unknown ({marks}) or rejected"))
     return patches

@@ -48,6 +48,16 @@ def probe_name(probe: str) -> str:
     return PROBES.get(probe, probe)
 
 
+def class_marks(names: Sequence[str]) -> list[str]:
+    """A short mark for each class: its name where all are short, else its number from 1."""
+    return list(names) if all(len(name) <= 2 for name in names) else [str(i + 1) for i in range(len(names))]
+
+
+def class_labels(names: Sequence[str]) -> list[str]:
+    """Mark and name of each class, once where they are the same."""
+    return [mark if mark == name else f"{mark} {name}" for mark, name in zip(class_marks(names), names)]
+
+
 def amount_name(row: Row) -> str:
     """How many labels a row's probe learned from."""
     if row.get("shots"):

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from simclr.errors import InputError
-from simclr.resnet import LAYOUTS, ResNet
 from simclr.spectral_spatial import SpectralSpatial
 
 
@@ -25,13 +24,16 @@ def build_encoder(name: str, *, in_chans: int, stem: str = "imagenet", width: in
     Raises:
         InputError: unknown name, or timm is missing.
     """
-    if name in LAYOUTS:
-        block, layers = LAYOUTS[name]
-        return ResNet(block, layers, in_chans=in_chans, stem=stem, width=width)
     if name == "spectral_spatial":
         return SpectralSpatial(in_chans, width=width)
     if name.startswith("timm:"):
         return _TimmEncoder(name.removeprefix("timm:"), in_chans)
+    # torchvision's blocks bring torch._dynamo along, about two seconds that other encoders do without.
+    from simclr.resnet import LAYOUTS, ResNet
+
+    if name in LAYOUTS:
+        block, layers = LAYOUTS[name]
+        return ResNet(block, layers, in_chans=in_chans, stem=stem, width=width)
     known = [*LAYOUTS, "spectral_spatial"]
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
     hint = f"; did you mean {near[0]}?" if near else ""

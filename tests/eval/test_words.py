@@ -3,6 +3,8 @@ import pytest
 from eval.words import (
     amount_name,
     amount_names,
+    class_labels,
+    class_marks,
     interval_points,
     listed,
     mean_sd_text,
@@ -28,6 +30,12 @@ def test_words_that_people_read():
     ]
     assert [several(n, "seed") for n in (0, 1, 2_000)] == ["0 seeds", "1 seed", "2,000 seeds"]
     assert [listed(words) for words in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
+
+
+def test_classes_with_short_names_need_no_numbers():
+    assert class_marks(["0", "1"]) == class_labels(["0", "1"]) == ["0", "1"]
+    assert class_marks(["corn", "2"]) == ["1", "2"]
+    assert class_labels(["corn", "2"]) == ["1 corn", "2"]
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.1234, "+12.3"), (-0.05, "−5.0"), (-0.0001, "+0.0"), (0.0, "+0.0")])

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 import torchvision
@@ -48,3 +51,10 @@ def test_random_weights_depend_on_the_seed_alone_and_leave_the_global_generator(
 def test_unknown_names(name, words):
     with pytest.raises(InputError, match=words):
         build_encoder(name, in_chans=3)
+
+
+def test_a_scenes_encoder_does_without_torchvision():
+    program = "import sys; from simclr.encoder import build_encoder; build_encoder('spectral_spatial', in_chans=4); "
+    program += "print([name for name in ('torchvision', 'torch._dynamo') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
