@@ -30,6 +30,7 @@ class Inputs(NamedTuple):
         preprocess: raw → encoder input, saved with the encoder.
         plain: what `embed` takes batches of.
         embed: batch of ``plain`` → encoder input, without augmentation.
+        bands: numbers of the raw bands that operations work on: all but the bad ones.
     """
 
     source: Source
@@ -38,6 +39,7 @@ class Inputs(NamedTuple):
     preprocess: Preprocess
     plain: Source
     embed: Callable[[Tensor], Tensor]
+    bands: list[int]
 
     def describe(self) -> list[str]:
         """One line for each operation of the views."""
@@ -120,7 +122,7 @@ def _connect(augment: Augment, raw: Source, preprocess: Preprocess, seed: int, i
     if not isinstance(raw, SceneSource):
         for views in every:
             views.before, views.after = preprocess.to_units, preprocess.finish
-        return Inputs(raw, large, small, preprocess, plain=raw, embed=preprocess)
+        return Inputs(raw, large, small, preprocess, plain=raw, embed=preprocess, bands=list(range(raw.in_chans)))
     # A per-pixel linear map commutes with moving pixels, so a scene is mapped once instead of patch by patch:
     # entirely when no operation needs the bands as they are, else as far as the units that operations work in.
     plain = source = preprocess.scene(raw)
@@ -145,7 +147,7 @@ def _connect(augment: Augment, raw: Source, preprocess: Preprocess, seed: int, i
             views.mixed_in = Neighbours(
                 plain, source, mixture["shift"], operation="neighbour_mixture.shift", around=neighbours
             )
-    return Inputs(source, large, small, preprocess, plain=plain, embed=nn.Identity())
+    return Inputs(source, large, small, preprocess, plain=plain, embed=nn.Identity(), bands=raw.good_bands)
 
 
 def build_augment(

@@ -15,6 +15,7 @@ from simclr.checkpoint import load_run_state, run_states, save_run_state
 from simclr.data import SampleOrder, Source, batches
 from simclr.diagnosis import explain_divergence
 from simclr.distributed import on_main_first, start_accelerator
+from simclr.drawn_views import choose_samples, look_at_views
 from simclr.encoder_file import save_encoder
 from simclr.errors import DivergenceError
 from simclr.grad_cache import backward_again, micro_batch_sizes, project_without_graph
@@ -28,7 +29,7 @@ from simclr.schedule import run_length, scaled_lr, warmup_cosine
 from simclr.schema import Recipe
 from simclr.sync_batchnorm import convert_sync_batchnorm
 from simclr.trackers import start_trackers
-from simclr.views_picture import choose_samples, draw_views, look_at_views
+from simclr.views_picture import draw_views
 
 
 class OnlineProbe(NamedTuple):
@@ -87,7 +88,7 @@ def pretrain(
 
         # What there is to learn from, and in which order.
         with accelerator.main_process_first() if recipe.data.download else nullcontext():
-            source, augment, small, preprocess, plain, embed = inputs = build_inputs(recipe, device)
+            source, augment, small, preprocess, plain, embed, _ = inputs = build_inputs(recipe, device)
         loss_options = build_loss_options(recipe.loss, source)
         rank, world_size = accelerator.process_index, accelerator.num_processes
         order = SampleOrder(len(source), train.batch_size, recipe.seed, rank, world_size)

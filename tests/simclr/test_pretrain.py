@@ -107,7 +107,7 @@ def test_a_mistake_that_the_data_show_costs_nothing_and_leaves_nothing(tmp_path)
     before = {path: path.read_bytes() for path in sorted(run.rglob("*")) if path.is_file()}
     colour = read_recipe("digits", [*TINY, "augment.grayscale={}"])
     for folder, overwrite in ((run, True), (tmp_path / "new", False)):
-        with pytest.raises(InputError, match="bands"):
+        with pytest.raises(InputError, match="1 band"):
             pretrain(colour, folder, overwrite=overwrite)
     assert {path: path.read_bytes() for path in sorted(run.rglob("*")) if path.is_file()} == before
     assert not (tmp_path / "new").exists()
