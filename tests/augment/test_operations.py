@@ -49,10 +49,11 @@ def takes(name, bands):
 
 
 def inputs(bands, side=9):
-    """Random images, black and white ones, digital numbers of 16 bits, and negative ones as after standardisation."""
+    """Random images, black and white ones, numbers of 16 bits and larger, and negative ones, as standardised."""
     generator = torch.Generator().manual_seed(bands)
     unit = torch.rand(6, bands, side, side, generator=generator)
-    return {"unit": unit, "zero": unit * 0, "one": unit * 0 + 1, "uint16": unit * 65535, "standard": unit * 8 - 4}
+    scaled = {"uint16": unit * 65535, "huge": unit * 1e6, "standard": unit * 8 - 4}
+    return {"unit": unit, "zero": unit * 0, "one": unit * 0 + 1, **scaled}
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -62,8 +63,8 @@ def test_values_stay_finite_and_of_their_dtype(name, bands, dtype):
     if not takes(name, bands):
         pytest.skip("the operation refuses so many bands")
     for kind, x in inputs(bands).items():
-        # Half precision ends at 65504, and an illumination of 1.3 leads beyond.
-        x = (x / 4 if kind == "uint16" and dtype == torch.float16 else x).to(dtype)
+        # Half precision ends at 65504, where an illumination of 1.3 leads beyond.
+        x = (x * (16384 / x.max()) if kind in ("uint16", "huge") and dtype == torch.float16 else x).to(dtype)
         for p in (1.0, 0.5):
             torch.manual_seed(1)
             before, out = x.clone(), make(name, p)(x)
@@ -136,10 +137,10 @@ RANGE = {
 
 @pytest.mark.parametrize("name", OPERATIONS)
 @settings(max_examples=15, deadline=None)
-@given(st.integers(7, 20), st.sampled_from(["unit", "zero", "one", "uint16", "standard"]), st.integers(0, 10**6))
+@given(st.integers(7, 20), st.sampled_from(list(inputs(1))), st.integers(0, 10**6))
 def test_values_stay_in_the_range_that_the_operation_leaves_them(name, side, kind, seed):
     """Of a constant image, that is the constant."""
-    if RANGE[name] is None or (name == "color_jitter" and kind in ("uint16", "standard")):  # defined on 0..1
+    if RANGE[name] is None or (name == "color_jitter" and kind in ("uint16", "huge", "standard")):  # defined on 0..1
         return
     x = inputs(3, side)[kind].roll(seed, 3)
     torch.manual_seed(seed)
@@ -262,6 +263,29 @@ def test_autocast_changes_no_bit(name):
         assert torch.equal(operation(x, params=drawn), expected)
 
 
+def pipeline(photographs):
+    """All operations, or all on spectra."""
+    return Views({n: make(n, 0.5) for n in OPERATIONS if photographs or n not in PHOTOGRAPHS}, views=2, seed=0)
+
+
+@pytest.mark.parametrize("photographs", [True, False])
+def test_autocast_changes_no_bit_of_a_view(photographs):
+    views, x = pipeline(photographs), inputs(3)["unit"]
+    expected = views(x, torch.arange(6), 0)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(views(x, torch.arange(6), 0), expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("photographs", [True, False])
+def test_views_can_be_compiled(photographs):
+    torch._dynamo.reset()
+    views, x = pipeline(photographs), inputs(3)["unit"]
+    compiled = torch.compile(views, backend="eager")
+    for epoch in range(2):
+        torch.testing.assert_close(compiled(x, torch.arange(6), epoch), views(x, torch.arange(6), epoch))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_an_operation_can_be_compiled(name):
@@ -286,10 +310,9 @@ def test_an_operation_keeps_neither_its_input_nor_its_result(name):
     assert [ref() for ref in held] == [None, None]
 
 
-@pytest.mark.parametrize("photograph", [True, False])
-def test_views_keep_nothing_of_a_batch(photograph):
-    names = [name for name in OPERATIONS if photograph or name not in PHOTOGRAPHS]
-    views = Views({name: make(name, 0.5) for name in names}, views=2, seed=0)
+@pytest.mark.parametrize("photographs", [True, False])
+def test_views_keep_nothing_of_a_batch(photographs):
+    views = pipeline(photographs)
     views(torch.rand(40, 3, 9, 9), torch.arange(40), 0)  # constants are kept
     gc.collect()
     gc.freeze()  # what there is now is left out below
