@@ -26,6 +26,8 @@ BASELINES = {
     "window mean": "the encoder's input averaged over its patch",
     "supervised": "the same architecture trained end to end on the same labels",
 }
+# An encoder, or a matrix of features from elsewhere.
+JUDGED = ("pretrained", "features")
 TRANSDUCTIVE = {
     True: "Pretraining saw the test samples, without their labels (transductive).",
     False: "Pretraining did not see the test samples.",
@@ -50,7 +52,7 @@ def findings(result: Data) -> list[str]:
     found = []
     for split in dict.fromkeys(r["split"] for r in result["rows"]):
         rows = [r for r in result["rows"] if r["split"] == split and r["metric"] in ("oa", "accuracy")]
-        ours = [r for r in rows if r["representation"] == "pretrained" and r["probe"] == result["headline"]]
+        ours = [r for r in rows if r["representation"] in JUDGED and r["probe"] == result["headline"]]
         if not ours:
             continue
         best = max(ours, key=lambda r: (not (r["shots"] or r["labels"]), r["shots"] or 0, r["labels"] or 0))

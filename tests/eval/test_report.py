@@ -297,6 +297,19 @@ def test_what_the_numbers_come_to_is_measured_against_the_best_baseline(mean, ci
     assert block == "Block split, 20 shots: 50.0 ± 1.0 % OA."
 
 
+def test_a_matrix_of_features_is_reported_too():
+    content = result()
+    content["rows"] = [
+        r | {"representation": "features"} for r in content["rows"] if r["representation"] == "pretrained"
+    ]
+    content |= {"paired": [], "outcomes": [], "per_class": [], "encoder": {"sha256_before": None, "sha256_after": None}}
+    text = report_html(Material(content), "features")
+    assert len(findings(content)) == 2
+    assert "Frozen" not in text
+    assert "Baselines" not in text
+    assert any(c[0] == "features" for c in Page(text).cells if c)
+
+
 def test_differences_of_two_seeds_have_no_interval():
     content = result()
     content["paired"] = [{**r, "ci95": None, "per_seed": [0.1, 0.1468]} for r in content["paired"]]
