@@ -22,7 +22,8 @@ def summary(name: str) -> str:
 
 
 def main() -> None:
-    listing = "\n".join(f"  {name:14} {summary(name)}" for name in names())
+    width = max(map(len, names()))
+    listing = "\n".join(f"  {name:{width}}  {summary(name)}" for name in names())
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Ours side by side with peers, in one run, ratios printed.",

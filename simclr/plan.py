@@ -12,20 +12,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from simclr.build import build_inputs, build_loss_options, build_model
+from simclr.build import build_inputs, build_loss_options
 from simclr.checkpoint import KEPT
-from simclr.data import SampleOrder, batches
+from simclr.course import build_learner, set_course
+from simclr.data import batches
 from simclr.distributed import start_accelerator
 from simclr.errors import InputError
 from simclr.files import write_text
-from simclr.grad_cache import backward_again, micro_batch_sizes, project_without_graph
+from simclr.grad_cache import backward_again, project_without_graph
 from simclr.launch import is_main_process
 from simclr.ntxent import nt_xent
-from simclr.optimizer import build_optimizer, parameter_table, set_lr
+from simclr.optimizer import parameter_table, set_lr
 from simclr.pretrain import MicroBatch
-from simclr.schedule import run_length, scaled_lr, warmup_cosine
+from simclr.schedule import warmup_cosine
 from simclr.schema import Recipe
-from simclr.sync_batchnorm import convert_sync_batchnorm
 from simclr.tables import print_plan
 
 PHASES = ("reading", "augmentation", "forward", "loss", "backward", "optimizer")
@@ -74,20 +74,10 @@ def plan(recipe: Recipe, steps: int = 3) -> dict[str, Any]:
     device, world_size = accelerator.device, accelerator.num_processes
     inputs = build_inputs(recipe, device)
     source = inputs.source
-    order = SampleOrder(len(source), train.batch_size, recipe.seed, accelerator.process_index, world_size)
-    total_steps, warmup_steps = run_length(train.epochs, order.steps_per_epoch, train.warmup_epochs, train.max_steps)
-    peak_lr = scaled_lr(train.lr, train.batch_size, train.lr_scaling)
-    sizes = micro_batch_sizes(train.batch_size // world_size, train.micro_batch, world_size)
     loss_options = build_loss_options(recipe.loss, source)
-
-    model = build_model(recipe.encoder, recipe.head, inputs.preprocess.out_chans, recipe.seed)
-    model.to(device).to(memory_format=torch.channels_last)
-    parts = [model.encoder, model.head]
-    if world_size > 1:
-        convert_sync_batchnorm(model, device)
-    optimizer = build_optimizer(
-        train.optimizer, parts, lr=peak_lr, weight_decay=train.weight_decay, momentum=train.momentum
-    )
+    course = set_course(train, len(source), recipe.seed, accelerator.process_index, world_size)
+    order, total_steps, warmup_steps, peak_lr, sizes = course
+    model, optimizer = build_learner(recipe, inputs.preprocess.out_chans, peak_lr, device, world_size)
     distributed, optimizer = accelerator.prepare(model, optimizer, device_placement=[False, True])
     model.train()
     if device.type == "cuda":
@@ -127,7 +117,6 @@ def plan(recipe: Recipe, steps: int = 3) -> dict[str, Any]:
     phases = {phase: 1000 * seconds / steps for phase, seconds in timer.seconds.items()}
     step_seconds = sum(phases.values()) / 1000
     state = _bytes([*model.state_dict().values(), *_tensors(optimizer.state_dict())])
-    views = recipe.augment.views + (recipe.augment.small_views.count if recipe.augment.small_views else 0)
     return {
         "data": {
             "source": source.name,
@@ -136,12 +125,12 @@ def plan(recipe: Recipe, steps: int = 3) -> dict[str, Any]:
             "encoder_bands": inputs.preprocess.out_chans,
             "resident": source.resident,
         },
-        "views": {"count": views, "operations": inputs.describe()},
+        "views": {"count": recipe.augment.total_views, "operations": inputs.describe()},
         "model": {
             "encoder": recipe.encoder.name,
             "encoder_parameters": _parameters(model.encoder),
             "head_parameters": _parameters(model.head),
-            "optimizer": parameter_table(parts, train.optimizer, train.weight_decay),
+            "optimizer": parameter_table([model.encoder, model.head], train.optimizer, train.weight_decay),
         },
         "run": {
             "batch_size": train.batch_size,

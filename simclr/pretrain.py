@@ -10,24 +10,24 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from simclr.build import build_inputs, build_loss_options, build_model
+from simclr.build import build_inputs, build_loss_options
 from simclr.checkpoint import load_run_state, run_states, save_run_state
-from simclr.data import SampleOrder, Source, batches
+from simclr.course import build_learner, set_course
+from simclr.data import Source, batches
 from simclr.diagnosis import explain_divergence
 from simclr.distributed import on_main_first, start_accelerator
 from simclr.drawn_views import choose_samples, look_at_views
 from simclr.encoder_file import save_encoder
 from simclr.errors import DivergenceError
-from simclr.grad_cache import backward_again, micro_batch_sizes, project_without_graph
+from simclr.grad_cache import backward_again, project_without_graph
 from simclr.health import collapse_warning, health
 from simclr.metadata import describe_run
 from simclr.ntxent import nt_xent
-from simclr.optimizer import build_optimizer, parameter_table, set_lr
+from simclr.optimizer import parameter_table, set_lr
 from simclr.progress import Progress
 from simclr.run_folder import MetricsFile, open_run_folder
-from simclr.schedule import run_length, scaled_lr, warmup_cosine
+from simclr.schedule import warmup_cosine
 from simclr.schema import Recipe
-from simclr.sync_batchnorm import convert_sync_batchnorm
 from simclr.trackers import start_trackers
 from simclr.views_picture import draw_views
 
@@ -91,25 +91,15 @@ def pretrain(
             source, augment, small, preprocess, plain, embed, _ = inputs = build_inputs(recipe, device)
         loss_options = build_loss_options(recipe.loss, source)
         rank, world_size = accelerator.process_index, accelerator.num_processes
-        order = SampleOrder(len(source), train.batch_size, recipe.seed, rank, world_size)
-        total_steps, warmup_steps = run_length(
-            train.epochs, order.steps_per_epoch, train.warmup_epochs, train.max_steps
-        )
-        peak_lr = scaled_lr(train.lr, train.batch_size, train.lr_scaling)
+        course = set_course(train, len(source), recipe.seed, rank, world_size)
+        order, total_steps, warmup_steps, peak_lr, sizes = course
         save_every = train.checkpoint_every or max(order.steps_per_epoch, total_steps // 10)
-        sizes = micro_batch_sizes(train.batch_size // world_size, train.micro_batch, world_size)
         caching = len(sizes) > 1
 
         # What learns.
-        model = build_model(recipe.encoder, recipe.head, preprocess.out_chans, recipe.seed)
-        model.to(device).to(memory_format=torch.channels_last)
+        model, optimizer = build_learner(recipe, preprocess.out_chans, peak_lr, device, world_size)
         encoder, parts = model.encoder, [model.encoder, model.head]
-        if world_size > 1:
-            convert_sync_batchnorm(model, device)
         on_main_first(accelerator, lambda: begin() if begin else None)  # from here on, the folder changes
-        optimizer = build_optimizer(
-            train.optimizer, parts, lr=peak_lr, weight_decay=train.weight_decay, momentum=train.momentum
-        )
         state: dict[str, Any] = load_run_state(checkpoints) if resume else {"step": 0}
         if resume:
             model.load_state_dict(state["model"])

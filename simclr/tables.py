@@ -7,6 +7,17 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from augment.checks import counted
+
+PHASE_WORDS = {
+    "reading": "choosing samples and getting them to the device",
+    "augmentation": "drawing the views",
+    "forward": "encoder and head",
+    "loss": "NT-Xent, there and back",
+    "backward": "encoder and head",
+    "optimizer": "the update",
+}
+
 
 def print_summary(numbers: dict[str, Any], folder: Path) -> None:
     """The end of a run: what came out and where it lies."""
@@ -62,7 +73,7 @@ def print_plan(numbers: dict[str, Any]) -> None:
     table = Table(show_header=False, box=None)
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
-    bands = f"{data['bands']} band{'s' if data['bands'] > 1 else ''}"
+    bands = counted(data["bands"], "band")
     if data["encoder_bands"] != data["bands"]:
         bands += f" → {data['encoder_bands']}"
     where = "resident in memory" if data["resident"] else "streamed"
@@ -79,13 +90,15 @@ def print_plan(numbers: dict[str, Any]) -> None:
     table.add_row("steps", f"{steps} of {run['batch_size']:,} images{micro}")
     table.add_row("learning rate", f"up to {run['peak_lr']:.4g} in {run['warmup_steps']:,} steps, then a cosine to 0")
     processes = f", {device['processes']} processes" if device["processes"] > 1 else ""
-    threads = f", {device['threads']} threads" if device["name"].startswith("cpu") else ""
+    threads = f", {counted(device['threads'], 'thread')}" if device["name"].startswith("cpu") else ""
     table.add_row("device", f"{device['name']}{processes}{threads}, {run['precision']}")
     speed = f"{step['images_per_second']:,.0f} images/s, mean of {step['timed']}"
     table.add_row("a step", f"{duration(step['seconds'])} ({speed})")
     for phase, milliseconds in step["phases_ms"].items():
         share = milliseconds / 10 / step["seconds"]
-        table.add_row("", f"  {phase:12} {milliseconds:10,.1f} ms {share:6.1f} %")
+        table.add_row("", f"  {phase:12} {milliseconds:10,.1f} ms {share:6.1f} %  {PHASE_WORDS[phase]}")
+    network = (step["phases_ms"]["forward"] + step["phases_ms"]["backward"]) / 10 / step["seconds"]
+    table.add_row("", f"  the network takes {network:.1f} %, everything else {100 - network:.1f} %")
     table.add_row("the run", f"{duration(cost['seconds'])}, without checkpoints and the online probe")
     table.add_row("memory", f"{cost['memory_bytes'] / 2**30:.2f} GiB at the peak of these steps")
     state, disk = (cost[key] / 2**20 for key in ("run_state_bytes", "disk_bytes"))

@@ -1,6 +1,7 @@
 """The loop, run for real on the digits."""
 
 import json
+import math
 
 import matplotlib.image
 import numpy as np
@@ -122,6 +123,23 @@ def test_divergence_names_step_cause_and_run_state(tmp_path):
 def test_more_views_and_bf16(tmp_path):
     recipe = read_recipe("digits", [*TINY, "train.max_steps=2", "augment.views=3", "train.precision=bf16"])
     assert pretrain(recipe, tmp_path)["loss"] > 0
+
+
+def test_asymmetric_and_small_views_are_trained_on(tmp_path):
+    """Two large views of which the second is blurred and without noise, and two small ones."""
+    different = "augment.overrides=[{views: [1], blur: {kernel_size: 3, p: 1.0}, noise: null}]"
+    small = "augment.small_views={count: 2, resized_crop: {size: 4, scale: [0.1, 0.3]}}"
+    lines: list[str] = []
+    numbers = pretrain(
+        read_recipe("digits", [*TINY, "train.max_steps=2", different, small]), tmp_path, say=lines.append
+    )
+    assert numbers["steps"] == 2
+    assert math.isfinite(numbers["loss"])
+    said = [line.strip() for line in lines]
+    assert "blur: kernel_size=3, sigma=0.1..2.0, p=1.0 (view 1)" in said
+    assert "noise: sd=0.1, p=0.5 (view 0)" in said
+    assert "small: resized_crop: size=4x4, scale=0.1..0.3, ratio=0.75..1.333, p=1.0" in said
+    assert (tmp_path / "views.png").stat().st_size > 10_000
 
 
 @pytest.mark.parametrize("tracker", ["wandb", "tensorboard"])
