@@ -112,7 +112,7 @@ dt { color: #444; }
 dd { margin: 0; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; margin: .8rem 0 1.4rem; font-size: .875rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; color: #444; padding-bottom: .3rem; font-size: .8125rem; }
+caption { min-width: 30rem; text-align: left; color: #444; padding-bottom: .3rem; font-size: .8125rem; }
 th, td { padding: .22rem .8rem .22rem 0; text-align: right; font-weight: normal; white-space: nowrap; }
 thead th { border-bottom: 1px solid #1a1a1a; color: #444; white-space: normal; vertical-align: bottom; }
 th.left { text-align: left; vertical-align: top; }
