@@ -78,7 +78,7 @@ def draw_splits(
                 data, kind, (SCENE_SHOTS if scene else ()) if shots is None else shots, shares, seeds, exclude
             )
         else:
-            whole = _without(_from_file(data, kind), exclude)
+            whole = _without(split_of_file(data, kind), exclude)
             found += _within(whole, data.labels, shots or (), shares, seeds)
     for split in found:
         _check_classes(split, data)
@@ -158,7 +158,12 @@ def _of_training_part(
     ]
 
 
-def _from_file(data: LabelledData, text: str) -> Split:
+def split_of_file(data: LabelledData, text: str) -> Split:
+    """The split that a split file, a label map or two of them hold, see :func:`draw_splits`.
+
+    Raises:
+        InputError: as in ``eval.split_file.read_split`` and ``eval.label_map``, or for another kind of file.
+    """
     paths = [Path(part) for part in text.split("+")]
     if len(paths) == 1 and paths[0].suffix == ".json":
         return read_split(paths[0], data.labels, data.class_names)

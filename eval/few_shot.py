@@ -2,45 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from eval.draw import draw_splits, excluded_ids
-from eval.episodes import EPISODES, QUERIES, WAYS, run_episodes
+from eval.amounts import check_amounts, fewer_shots
+from eval.describe_split import describe_split
+from eval.draw import excluded_ids
+from eval.episodes import EPISODES, run_episodes
 from eval.feature_cache import FeatureCache
 from eval.features import check_finite, fingerprint
+from eval.few_shot_request import (
+    ALL_PROBES,
+    DEFAULT_PROBES,
+    HEADLINE,
+    SEEDS,
+    EpisodeShots,
+    check_unknown,
+    episode_shots,
+)
+from eval.fine_tune import check_settings
 from eval.fine_tuned import FINE_TUNE, fine_tuned_scores
-from eval.labelled import LabelledData
-from eval.linear_probe import PROBES
+from eval.labelled import LabelledData, as_source
+from eval.linear_probe import check_probes, fit_probe
 from eval.metrics import METRICS
 from eval.open_set import REJECTED, TAIL
-from eval.prediction import FitPredict
-from eval.prototypes import PROTOTYPES
-from eval.representations import Progress, representations
+from eval.open_split import SHOTS, OpenSplit, few_shot_splits
+from eval.representations import Progress, Representation, representations
 from eval.score import Score, scored
 from eval.splits import Split
-from eval.summary import paired, rows
-from eval.supervised import supervised_scores
-from eval.unknown import drawn_unknown, open_rows, open_set, unknown_split
+from eval.summary import gaps, paired, rows
+from eval.supervised import SUPERVISED, supervised_scores
+from eval.unknown import open_rows, open_set
 from simclr.data.scene import SceneSource
 from simclr.data.source import Source
-from simclr.data.tensor_source import TensorSource
 from simclr.encoder_file import FrozenEncoder
 from simclr.errors import InputError
 from simclr.head import ProjectionHead
 from simclr.metadata import versions
 
-PROTOCOL = "simclr-few-shot/1"
-SHOTS = (1, 5, 20)
-SEEDS = tuple(range(10))
-HEADLINE = "ridge"
-ALL_PROBES: dict[str, FitPredict] = {**PROTOTYPES, **PROBES}
-DEFAULT_PROBES = (*PROTOTYPES, HEADLINE)
+PROTOCOL = "simclr-few-shot/2"
 FINE_TUNE_SEEDS = 3
+
+
+class _Found(NamedTuple):
+    """What was measured: scores by representation, open-set entries, episodes."""
+
+    scores: dict[str, list[tuple[int | None, Score]]]
+    open_set: list[tuple[str, Split, list[dict[str, Any]]]]
+    episodes: list[dict[str, Any]]
 
 
 def few_shot(
@@ -48,17 +61,19 @@ def few_shot(
     samples: Source | Tensor,
     test_source: Source | None = None,
     *,
-    shots: Sequence[int] = SHOTS,
+    splits: Sequence[str] = ("random",),
+    shots: Sequence[int] | None = None,
     shares: Sequence[float] = (),
     seeds: Sequence[int] = SEEDS,
     probes: Sequence[str] = DEFAULT_PROBES,
-    ways: int = WAYS,
-    queries: int = QUERIES,
+    ways: int | None = None,
+    queries: int | None = None,
     episodes: int = EPISODES,
     unknown: Sequence[int] = (),
     unknown_classes: int = 0,
     fine_tune: bool | None = None,
     fine_tune_seeds: int = FINE_TUNE_SEEDS,
+    fine_tune_options: Mapping[str, Any] | None = None,
     head: ProjectionHead | None = None,
     cache: FeatureCache | None = None,
     device: torch.device | str = "cpu",
@@ -74,17 +89,22 @@ def few_shot(
     Args:
         model: an encoder as of ``simclr.load_encoder``, or features (N, dim) of any float type.
         samples: the labelled source, or with features the labels (N,) int64, -1 = unlabelled.
-        test_source: the source's test part: support samples then come from the training part, queries from this one.
-        shots: labels per class of the k-shot probes; they are the points of the label-efficiency curve.
+        test_source: the source's test part: training samples then come from the training part, test samples and
+            episodes from this one.
+        splits: words of ``eval.draw.draw_splits``: ``random``, ``block``, files.
+        shots: labels per class of the k-shot probes, the points of the label-efficiency curve; None is ``SHOTS``, and
+            the whole training part of a file.
         shares: shares of each class's labels besides, such as 0.01 and 0.1.
         seeds: of splits, random weights and drawn unknown classes.
         probes: names of ``ALL_PROBES``.
-        ways, queries, episodes: of the episodes, see ``eval.episodes``; 0 episodes leaves them out.
+        ways, queries, episodes: of the episodes, see ``eval.episodes``; None is ``WAYS`` (or the number of classes, if
+            smaller) and ``QUERIES``; 0 episodes leaves them out.
         unknown: labels of unknown classes, the same for every seed; they take no part in the closed-set rows.
         unknown_classes: so many classes are drawn anew for each seed and left out; not together with ``unknown``.
         fine_tune: train end to end, from the encoder and from random weights (``supervised``); None does for a scene,
             where it takes seconds.
         fine_tune_seeds: the first so many of the seeds.
+        fine_tune_options: keywords of ``eval.fine_tune.check_settings``, for the encoder's fine-tuning.
         head: fine-tune from the first layer of this projection head instead of h.
         cache: where features are kept; None extracts them each time.
         device: where encoders run.
@@ -94,107 +114,118 @@ def few_shot(
         progress: called with (what, done, all of it).
 
     Returns:
-        What ``few-shot.json`` holds: ``rows``, ``paired``, ``episodes``, ``open_set``, ``splits`` and how it was done.
+        What ``few-shot.json`` holds: ``rows``, ``paired``, ``gaps``, ``episodes``, ``open_set``, ``splits`` and how it
+        was done.
 
     Raises:
-        InputError: without labels, with too few classes for what is asked, or NaN features.
+        InputError: without labels, with too few classes or samples for what is asked, or NaN features; all but the
+            last before any feature is extracted.
         RuntimeError: if the encoder changed during the evaluation.
     """
     seeds = tuple(dict.fromkeys(seeds))
-    _check(seeds, shots, probes, unknown, unknown_classes)
+    few = SHOTS if shots is None else tuple(shots)
+    if not seeds or not (few or shares):
+        raise InputError("seeds or shots are empty: give at least one of each.")
+    probes = check_probes(probes, ALL_PROBES)
+    check_settings(**(fine_tune_options or {}))
     encoder = model if isinstance(model, FrozenEncoder) else None
-    data = LabelledData(_as_source(model, samples), test_source)
+    data, cache = LabelledData(as_source(model, samples), test_source), cache or FeatureCache(None)
     excluded = excluded_ids(model, data, () if encoder is None else exclude)  # type: ignore[arg-type]
-    seen_classes = data.labels[data.known()].unique()
-    absent = sorted(set(unknown) - set(seen_classes.tolist()))
-    if absent:
-        raise InputError(f"the unknown class {absent[0]} has no sample in {data.source.name}.")
     report = progress or (lambda what, done, total: None)
+    check_unknown(data, unknown, unknown_classes)
+    check_amounts(data.without(unknown), splits, shots or (), shares, excluded)
 
-    def draw() -> tuple[list[Split], list[tuple[list[int], Split]]]:
-        labels = data.labels
-        always_out = torch.cat([excluded, torch.nonzero(torch.isin(labels, torch.tensor(list(unknown)))).flatten()])
-        closed = draw_splits(data, ("random",), shots=shots, shares=shares, seeds=seeds, exclude=always_out)
-        # An unknown class is not left out for want of samples.
-        closed = [replace(s, left_out=tuple(c for c in s.left_out if c not in unknown)) for s in closed]
-        n = None if test_source is None else len(data.source)
-        left_out = {s: drawn_unknown(labels, unknown_classes, s) if unknown_classes else list(unknown) for s in seeds}
-        return closed, [
-            (left_out[s], unknown_split(labels, k, s, left_out[s], excluded, n))
-            for k in shots
-            for s in seeds
-            if left_out[s] and k > 1
-        ]
+    def draw() -> tuple[list[Split], list[OpenSplit]]:
+        return few_shot_splits(
+            data,
+            splits,
+            shots=shots,
+            shares=shares,
+            seeds=seeds,
+            exclude=excluded,
+            unknown=unknown,
+            unknown_classes=unknown_classes,
+        )
 
-    draw()  # bad input is found before the long extraction
-    free = data.labels.clone()
-    free[excluded] = -1
-    free = free.where(~torch.isin(free, torch.tensor(list(unknown))), -1)
-    episode_shots, skipped = _episode_shots(free, ways, shots, queries) if episodes else ((), [])
+    closed, opened = draw()
+    take_part = ~torch.isin(data.labels, torch.tensor(list(unknown), dtype=torch.int64))
+    take_part[excluded] = False
+    take_part[: 0 if test_source is None else len(data.source)] = False
+    free = data.labels.where(take_part, -1)
+    chosen = episode_shots(free, ways, few, queries) if episodes else None
+    skipped = [] if chosen is None else list(chosen.skipped)
     before = None if encoder is None else fingerprint(encoder)
     ids = data.known()
     ids = ids[~torch.isin(ids, excluded)]
-    found: dict[str, list[tuple[int | None, Score]]] = {}
-    open_found: list[tuple[str, int, list[dict[str, Any]]]] = []
-    episode_rows: list[dict[str, Any]] = []
-    closed: list[Split] = []
-    opened: list[tuple[list[int], Split]] = []
-    for name, seed, features in representations(model, data, ids, seeds, cache or FeatureCache(None), device, report):
-        labels = data.labels
-        if not closed:  # a streamed source has found its unreadable images by now
+    place = torch.full((len(data.labels),), -1)
+    place[ids] = torch.arange(len(ids))
+    found = _Found({}, [], [])
+    for representation in representations(model, data, ids, seeds, cache, device, report):
+        name, seed, features = representation
+        if data.damaged and not found.scores:  # a streamed source has found its unreadable images by now
             closed, opened = draw()
         check_finite(features, ids, f"the features ({name})")
-        rows_of = torch.full((len(labels),), -1)
-        rows_of[ids] = torch.arange(len(ids))
-        y = labels[ids]
-        mine = [s for s in closed if seed in (None, s.seed)]
-        for i, split in enumerate(mine):
-            report(f"probes: {name}", i, len(mine))
-            local = _local(split, rows_of)
-            for probe in probes:
-                predicted = ALL_PROBES[probe](features[local.train], y[local.train], features[local.test])
-                entry = scored(probe, split, y[local.test], predicted)
-                found.setdefault(name, []).append((split.seed, entry))
-        for i, (classes, split) in enumerate((c, s) for c, s in opened if seed in (None, s.seed)):
-            report(f"unknown classes: {name}", i, len(opened))
-            assert split.shots is not None
-            open_found.append((name, split.shots, open_set(features, y, _local(split, rows_of), classes)))
-        if episodes and seed in (None, seeds[0]):
+        y = data.labels[ids]
+        mine = [_local(s, place) for s in closed if seed in (None, s.seed) or s.seed is None]
+        found.scores.setdefault(name, []).extend(_probed(representation, y, mine, probes, report))
+        both = [p for p in opened if seed in (None, p.open.seed) or p.open.seed is None]
+        for i, pair in enumerate(both):
+            report(f"unknown classes: {name}", i, len(both))
+            found.open_set.append((name, pair.open, open_set(features, y, _local(pair.open, place), pair.unknown)))
+        if chosen is not None and seed in (None, seeds[0]):
             report(f"episodes: {name}", 0, 1)
-            usable = y.where(~torch.isin(y, torch.tensor(list(unknown))), -1)
-            episode_rows += [
-                {"representation": name, **_episodes(features, usable, data, ways, k, queries, episodes, seeds[0])}
-                for k in episode_shots
-            ]
+            usable = y.where(take_part[ids], -1)
+            for k in chosen.shots:
+                result = run_episodes(
+                    features,
+                    usable,
+                    ways=chosen.ways,
+                    shots=k,
+                    queries=chosen.queries,
+                    episodes=episodes,
+                    seed=seeds[0],
+                )
+                result["left_out"] = [data.class_names[c] for c in result["left_out"]]
+                found.episodes.append({"representation": name, **result})
 
     if fine_tune is None:
         fine_tune = encoder is not None and isinstance(samples, SceneSource)
-    tuned_on = [s for s in closed if s.seed in seeds[:fine_tune_seeds]]
+    tuned_on = [s for s in closed if s.seed is None or s.seed in seeds[:fine_tune_seeds]]
     if fine_tune and encoder is not None:
-        found["pretrained"] += fine_tuned_scores(
-            encoder, data, tuned_on, head, device, lambda done, total: report(FINE_TUNE, done, total)
+        found.scores["pretrained"] += fine_tuned_scores(
+            encoder,
+            data,
+            tuned_on,
+            head,
+            device,
+            lambda done, total: report(FINE_TUNE, done, total),
+            **(fine_tune_options or {}),
         )
-        found["supervised"] = supervised_scores(
-            encoder, data, tuned_on, seeds, device, lambda done, total: report("supervised", done, total)
+        found.scores[SUPERVISED] = supervised_scores(
+            encoder,
+            data,
+            tuned_on,
+            seeds[:fine_tune_seeds],
+            device,
+            lambda done, total: report(SUPERVISED, done, total),
         )
     after = None if encoder is None else fingerprint(encoder)
     if after != before:
         raise RuntimeError("the encoder changed during the evaluation: it is not frozen.")
 
-    table = rows(found, METRICS)
-    if (unknown or unknown_classes) and min(shots) < 2:
+    table = rows(found.scores, METRICS)
+    if (unknown or unknown_classes) and min(few, default=2) < 2:
         skipped.append({"what": "unknown classes at 1 shot", "why": "a threshold needs a sample that is left out"})
     if not fine_tune:
         skipped.append({"what": FINE_TUNE, "why": "not asked for" if encoder else "features cannot be trained"})
     names = data.class_names
     return {
-        "protocol": f"{PROTOCOL} shots={_joined(shots)} labels={_joined(shares)} seeds={_joined(seeds)} "
-        f"probes={_joined(probes)} episodes={ways}-way,{queries}-query,{episodes} "
-        f"unknown={_joined(names[c] for c in unknown) if unknown else unknown_classes}",
+        "protocol": _protocol(closed, seeds, probes, chosen, episodes, [names[c] for c in unknown], unknown_classes),
         "rows": table,
         "paired": paired(table, HEADLINE) if HEADLINE in probes else [],
-        "episodes": episode_rows,
-        "open_set": open_rows(open_found),
+        "gaps": gaps(table),
+        "episodes": found.episodes,
+        "open_set": open_rows(found.open_set),
         "headline": HEADLINE if HEADLINE in probes else probes[0],
         "selected_on": "training samples only (ridge: leave-one-out; thresholds: held-out training samples; "
         "fine-tuning: number of steps on a validation part of the training samples)",
@@ -203,14 +234,17 @@ def few_shot(
         "interval": "paired: 95 % Student t over seeds; episodes: mean ± 1.96·sd/√episodes",
         "skipped": skipped,
         "excluded": {"samples": len(excluded), "why": "given by id, or their labels were seen by the online kNN"},
+        "fewer_shots": fewer_shots(closed, data),
         "damaged": data.damaged,
-        "splits": [_describe(s, data, []) for s in closed] + [_describe(s, data, c) for c, s in opened],
+        "splits": [{**describe_split(s, data), "unknown": []} for s in closed]
+        + [{**describe_split(p.open, data), "unknown": [names[c] for c in p.unknown]} for p in opened],
         "thresholds": {
             "rejected": REJECTED,
             "tail": TAIL,
             "fitted_on": "training samples scored by a model that has not seen them",
         },
         "fine_tune": {"seeds": list(seeds[:fine_tune_seeds])} if fine_tune else None,
+        "features": cache.log,
         "source": {
             "name": data.source.name,
             "samples": len(data.source),
@@ -223,78 +257,44 @@ def few_shot(
     }
 
 
-def _episodes(
-    features: Tensor, labels: Tensor, data: LabelledData, ways: int, shots: int, queries: int, episodes: int, seed: int
-) -> dict[str, Any]:
-    result = run_episodes(features, labels, ways=ways, shots=shots, queries=queries, episodes=episodes, seed=seed)
-    return {**result, "left_out": [data.class_names[c] for c in result["left_out"]]}
+def _probed(
+    representation: Representation, y: Tensor, splits: Sequence[Split], probes: Sequence[str], report: Progress
+) -> list[tuple[int | None, Score]]:
+    """Every probe on every split, whose ids are rows of the features."""
+    name, seed, features = representation
+    found = []
+    for i, split in enumerate(splits):
+        report(f"probes: {name}", i, len(splits))
+        train = split.learned()
+        train_x, train_y, test_x, truth = features[train], y[train], features[split.test], y[split.test]
+        for probe in probes:
+            validation = split.validation_rows()
+            predicted = fit_probe(probe, train_x, train_y, test_x, validation=validation, probes=ALL_PROBES)
+            score = scored(probe, split, truth, predicted)
+            found.append((seed if split.seed is None else split.seed, score))
+    return found
 
 
-def _episode_shots(
-    labels: Tensor, ways: int, shots: Sequence[int], queries: int
-) -> tuple[tuple[int, ...], list[dict[str, str]]]:
-    """The shots at which enough classes have enough samples for an episode, and why the others are left out.
-
-    Raises:
-        InputError: if there are fewer classes than ways.
-    """
-    counts = labels[labels >= 0].unique(return_counts=True)[1]
-    if len(counts) < ways:
-        raise InputError(f"ways is {ways}, but there are {len(counts)} classes: give {len(counts)} ways or fewer.")
-    able = {k: int((counts >= k + queries).sum()) for k in shots}
-    why = {k: f"{n} of {len(counts)} classes have {k} + {queries} samples: give fewer queries" for k, n in able.items()}
-    left_out = [{"what": f"{ways}-way {k}-shot episodes", "why": why[k]} for k in shots if able[k] < ways]
-    return tuple(k for k in shots if able[k] >= ways), left_out
-
-
-def _as_source(model: FrozenEncoder | Tensor, samples: Source | Tensor) -> Source:
-    """Features with labels are samples of one pixel."""
-    if isinstance(model, Tensor) and isinstance(samples, Tensor):
-        if model.ndim != 2 or len(model) != len(samples):
-            raise InputError(
-                f"features are {tuple(model.shape)} and labels {tuple(samples.shape)}: give (N, dim) and (N,)."
-            )
-        return TensorSource(model[:, :, None, None], samples, name="features")
-    if isinstance(model, Tensor) or isinstance(samples, Tensor):
-        raise InputError("give an encoder with a source, or a matrix of features with its labels.")
-    return samples
+def _protocol(
+    closed: Sequence[Split],
+    seeds: Sequence[int],
+    probes: Sequence[str],
+    chosen: EpisodeShots | None,
+    episodes: int,
+    unknown: Sequence[str],
+    unknown_classes: int,
+) -> str:
+    """A short text that is the same for two results exactly where they were made in the same way."""
+    kinds, shots, shares = (
+        ",".join(dict.fromkeys(str(value) for value in values if value)) or "-"
+        for values in ((s.name for s in closed), (s.shots for s in closed), (s.share for s in closed))
+    )
+    drawn = f"{chosen.ways}-way,{chosen.queries}-query,{episodes}" if chosen else "-"
+    return (
+        f"{PROTOCOL} split={kinds} shots={shots} labels={shares} seeds={','.join(map(str, seeds))} "
+        f"probes={','.join(probes)} episodes={drawn} unknown={','.join(unknown) or unknown_classes}"
+    )
 
 
-def _check(
-    seeds: Sequence[int], shots: Sequence[int], probes: Sequence[str], unknown: Sequence[int], unknown_classes: int
-) -> None:
-    if not seeds or not shots:
-        raise InputError("seeds or shots are empty: give at least one of each.")
-    for probe in probes:
-        if probe not in ALL_PROBES:
-            raise InputError(f"there is no probe {probe!r}: choose from {', '.join(ALL_PROBES)}.")
-    if not probes:
-        raise InputError(f"no probe is given: choose from {', '.join(ALL_PROBES)}.")
-    if unknown and unknown_classes:
-        raise InputError("name the unknown classes, or say how many to draw, not both.")
-
-
-def _local(split: Split, rows_of: Tensor) -> Split:
-    return replace(split, train=rows_of[split.train], test=rows_of[split.test])
-
-
-def _describe(split: Split, data: LabelledData, unknown: Sequence[int]) -> dict[str, Any]:
-    names, digest = data.class_names, split.digest()
-    return {
-        "split": split.name,
-        "shots": split.shots,
-        "labels": split.share,
-        "seed": split.seed,
-        "rule": split.rule,
-        "unknown": [names[c] for c in unknown],
-        "train": len(split.train),
-        "test": len(split.test),
-        "train_per_class": data.labels[split.train].bincount(minlength=len(names)).tolist(),
-        "left_out": [names[c] for c in split.left_out],
-        "sha256_train": digest["train"],
-        "sha256_test": digest["test"],
-    }
-
-
-def _joined(values: Iterable[object]) -> str:
-    return ",".join(map(str, values)) or "-"
+def _local(split: Split, place: Tensor) -> Split:
+    return replace(split, train=place[split.train], test=place[split.test], validation=place[split.validation])

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -14,10 +13,10 @@ from torch.optim import AdamW
 from augment.addressed import permutation
 from augment.virtual_samples import virtual_samples
 from eval.encoder_inputs import augmented_inputs, plain_inputs
-from eval.features import BATCH_SIZE
-from eval.layer_groups import layer_groups, layers_of
+from eval.layer_groups import layer_groups
 from eval.prediction import Prediction
 from eval.splits import Split
+from eval.tuned_model import BATCH_NORM, build_classifier, scores_of, set_mode, tuned_layers
 from eval.validation import FIXED, SHARE, parts_of, validation_part
 from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
@@ -26,10 +25,10 @@ from simclr.head import ProjectionHead
 from simclr.schedule import warmup_cosine
 
 STEPS = 200
+BATCH_SIZE = 64
 CHECK_EVERY = 10
 PATIENCE = 5
-NORMS = (nn.modules.batchnorm._BatchNorm,)
-BATCH_NORM = ("frozen", "affine", "train")
+LAYER_DECAY = 0.65
 
 FROM_SCRATCH: dict[str, Any] = {"batch_norm": "train", "layer_decay": 1.0}
 """Settings for an encoder with random weights: nothing in it is worth keeping."""
@@ -90,7 +89,7 @@ def tuned_logits(
         ids: which ones, (n,) int64.
         device: where the model is.
     """
-    return _scores(tuned.model, plain_inputs(encoder, source, device), ids)
+    return scores_of(tuned.model, plain_inputs(encoder, source, device), ids)
 
 
 def train_classifier(
@@ -103,9 +102,9 @@ def train_classifier(
     augment: bool = True,
     virtual: bool = False,
     steps: int = STEPS,
-    batch_size: int = 64,
+    batch_size: int = BATCH_SIZE,
     lr: float = 2e-3,
-    layer_decay: float = 0.65,
+    layer_decay: float = LAYER_DECAY,
     weight_decay: float = 1e-4,
     batch_norm: str = "frozen",
     validation: float | Tensor = SHARE,
@@ -147,7 +146,7 @@ def train_classifier(
     Source: Chen et al., ICML 2020, B.8 (fine-tuning); "Big self-supervised models", NeurIPS 2020, section 2 (from the
         head's first layer).
     """
-    _check(steps, batch_size, layer_decay, batch_norm)
+    check_settings(steps, batch_size, layer_decay, batch_norm)
     known = source.labels if labels is None else labels
     if known is None or bool((known[train] < 0).any()):
         raise InputError("fine-tuning got a training sample without a label: leave unlabelled samples out.")
@@ -158,8 +157,8 @@ def train_classifier(
     draw = augmented_inputs(encoder, source, seed, device) if augment else (lambda ids, step: plain(ids))
 
     def run(rows: Tensor, last: int, held: Tensor | None) -> tuple[nn.Sequential, int, float | None]:
-        model = _build(encoder, head, plain, train, len(classes), batch_norm, device)
-        groups = layer_groups(_layers(model), lr, layer_decay, weight_decay)
+        model = build_classifier(encoder, head, plain, train, len(classes), batch_norm, device)
+        groups = layer_groups(tuned_layers(model), lr, layer_decay, weight_decay)
         peaks = [group["lr"] for group in groups]
         optimizer = AdamW(groups)
         best, best_step = -1.0, last
@@ -167,7 +166,7 @@ def train_classifier(
         for step, chosen in zip(range(last), _batches(rows, batch_size, seed)):
             for group, peak in zip(optimizer.param_groups, peaks):
                 group["lr"] = warmup_cosine(step, steps, max(1, steps * 3 // 100), peak)
-            _set_mode(model, batch_norm)
+            set_mode(model, batch_norm)
             x, y = draw(train[chosen], step), target[chosen]
             if virtual:
                 more, classes_of_more = virtual_samples(x, y, len(x), generator=generator)
@@ -178,7 +177,7 @@ def train_classifier(
             optimizer.step()
             done = step + 1
             if held is not None and (done % CHECK_EVERY == 0 or done == last):
-                value = float((_scores(model, plain, train[held]).argmax(1) == target[held]).double().mean())
+                value = float((scores_of(model, plain, train[held]).argmax(1) == target[held]).double().mean())
                 # A handful of samples ties often; then longer training is the better guess.
                 if value >= best:
                     best, best_step = value, done
@@ -215,61 +214,20 @@ def train_classifier(
     return FineTuned(model, classes, selected)
 
 
-def _build(
-    encoder: FrozenEncoder,
-    head: ProjectionHead | None,
-    plain: Callable[[Tensor], Tensor],
-    train: Tensor,
-    classes: int,
-    batch_norm: str,
-    device: torch.device | str,
-) -> nn.Sequential:
-    """Copies of the encoder and the head's first layer, and a classifier that starts at zero on standardised inputs."""
-    body: nn.Module = copy.deepcopy(encoder.encoder).to(device)
-    first = nn.Identity() if head is None else nn.Sequential(*copy.deepcopy(list(head)[:3])).to(device)
-    body.requires_grad_(True)
-    first.requires_grad_(True)
-    if batch_norm == "frozen":
-        for module in [*body.modules(), *first.modules()]:
-            if isinstance(module, NORMS):
-                module.requires_grad_(False)
-    model = nn.Sequential(body, first)
-    features = _scores(model, plain, train)
-    scale = _Standardise(features.mean(0), features.std(0, correction=0)).to(device)
-    classifier = nn.Linear(features.shape[1], classes, device=device)
-    nn.init.zeros_(classifier.weight)
-    nn.init.zeros_(classifier.bias)
-    return nn.Sequential(body, first, scale, classifier)
+def check_settings(
+    steps: int = STEPS, batch_size: int = BATCH_SIZE, layer_decay: float = LAYER_DECAY, batch_norm: str = "frozen"
+) -> None:
+    """Refuses settings of :func:`train_classifier` that are out of range.
 
-
-class _Standardise(nn.Module):
-    """Fixed shift and scale, taken from the features of the training samples before training."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, mean: Tensor, std: Tensor) -> None:
-        super().__init__()
-        self.register_buffer("mean", mean)
-        self.register_buffer("std", torch.where(std > 1e-6, std, torch.ones_like(std)))
-
-    def forward(self, h: Tensor) -> Tensor:
-        return (h.float() - self.mean) / self.std
-
-
-def _layers(model: nn.Sequential) -> list[tuple[str, list[nn.Parameter]]]:
-    layers = layers_of(model[0])
-    if any(True for _ in model[1].parameters()):
-        layers.append(("head", list(model[1].parameters())))
-    return [*layers, ("classifier", list(model[3].parameters()))]
-
-
-def _set_mode(model: nn.Module, batch_norm: str) -> None:
-    model.train()
-    if batch_norm != "train":
-        for module in model.modules():
-            if isinstance(module, NORMS):
-                module.eval()
+    Raises:
+        InputError: naming the first of them and what is allowed.
+    """
+    if batch_norm not in BATCH_NORM:
+        raise InputError(f"batch_norm is {batch_norm!r}: choose one of {', '.join(BATCH_NORM)}.")
+    if steps < 1 or batch_size < 4:
+        raise InputError(f"steps is {steps} and batch_size {batch_size}: give at least 1 step and 4 samples a batch.")
+    if not 0 < layer_decay <= 1:
+        raise InputError(f"layer_decay is {layer_decay}: it is a factor above 0 and at most 1.")
 
 
 def _batches(rows: Tensor, batch_size: int, seed: int) -> Iterator[Tensor]:
@@ -279,19 +237,3 @@ def _batches(rows: Tensor, batch_size: int, seed: int) -> Iterator[Tensor]:
     while True:
         yield from rows[permutation(seed, epoch, len(rows))].tensor_split(parts)
         epoch += 1
-
-
-@torch.no_grad()
-def _scores(model: nn.Module, plain: Callable[[Tensor], Tensor], ids: Tensor) -> Tensor:
-    """Outputs of the model in eval mode, on the CPU."""
-    model.eval()
-    return torch.cat([model(plain(part)).float().cpu() for part in ids.split(BATCH_SIZE)])
-
-
-def _check(steps: int, batch_size: int, layer_decay: float, batch_norm: str) -> None:
-    if batch_norm not in BATCH_NORM:
-        raise InputError(f"batch_norm is {batch_norm!r}: choose one of {', '.join(BATCH_NORM)}.")
-    if steps < 1 or batch_size < 4:
-        raise InputError(f"steps is {steps} and batch_size {batch_size}: give at least 1 step and 4 samples a batch.")
-    if not 0 < layer_decay <= 1:
-        raise InputError(f"layer_decay is {layer_decay}: it is a factor above 0 and at most 1.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 
 import torch
@@ -29,6 +30,7 @@ class LabelledData:
 
     def __init__(self, source: Source, test_source: Source | None = None) -> None:
         self.source, self.test_source = source, test_source
+        self._unknown = torch.empty(0, dtype=torch.int64)
         self.class_names: Sequence[str] = source.class_names
         for part, name in ((source, source.name), (test_source, f"the test part of {source.name}")):
             if part is not None and not len(part.labelled_ids()):
@@ -46,8 +48,20 @@ class LabelledData:
     @property
     def labels(self) -> Tensor:
         """Class of each sample, (N,) int64, -1 = unlabelled; a damaged image has lost its label once it was met."""
-        found = [part.labels for part in self._parts() if part.labels is not None]
-        return torch.cat(found)
+        found = torch.cat([part.labels for part in self._parts() if part.labels is not None])
+        return found.where(~torch.isin(found, self._unknown), -1)
+
+    def without(self, unknown: Sequence[int]) -> LabelledData:
+        """The same samples, those of some classes (by their labels) without a label.
+
+        Raises:
+            InputError: if fewer than two classes stay known.
+        """
+        known = copy.copy(self)
+        known._unknown = torch.tensor(list(unknown), dtype=torch.int64)
+        if len(known.labels[known.known()].unique()) < 2:
+            raise InputError("fewer than 2 classes stay known: name fewer unknown classes.")
+        return known
 
     @property
     def damaged(self) -> list[str]:

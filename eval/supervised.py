@@ -7,16 +7,14 @@ from collections.abc import Callable, Sequence
 import torch
 
 from eval.fine_tune import FROM_SCRATCH, train_classifier
-from eval.fine_tuned import score_tuned
+from eval.fine_tuned import score_tuned, training_steps
 from eval.labelled import LabelledData
 from eval.score import Score
 from eval.splits import Split
 from simclr.encoder_file import FrozenEncoder
 
 SUPERVISED = "supervised"
-SUPERVISED_MOST = 10_000
-# All steps are taken: on Indian Pines holding samples out to choose their number was no better, and twice the work.
-STEPS = 100
+SUPERVISED_MOST = 2_000
 
 
 def supervised_scores(
@@ -28,6 +26,8 @@ def supervised_scores(
     progress: Callable[[int, int], None] | None = None,
 ) -> list[tuple[int | None, Score]]:
     """Trains the encoder's random twin end to end on every split and scores it once on the test part.
+
+    All steps are taken: on Indian Pines holding samples out to choose their number was no better, and twice the work.
 
     Args:
         encoder: gives the architecture, the preprocessing and the recipe's augmentation; its weights are not used.
@@ -48,7 +48,7 @@ def supervised_scores(
             data.source,
             split.learned(),
             augment="recipe" in encoder.metadata,
-            steps=STEPS,
+            steps=training_steps(len(split.learned())),
             validation=0.0,
             seed=seed,
             device=device,

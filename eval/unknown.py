@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,20 +12,27 @@ from augment.addressed import permutation
 from eval.metrics import scores
 from eval.open_metrics import UNKNOWN, auroc, fpr95, open_scores, openness, oscr
 from eval.open_set import FOLDS, OPEN_SCORES, THRESHOLDS, held_out_scores, threshold
-from eval.splits import Split, k_shot
+from eval.splits import Split
 from eval.summary import mean_sd
 from simclr.data.scene import SceneSource
 from simclr.data.source import Source
 from simclr.errors import InputError
 
-# Far from the streams of other random choices.
-CLASS_STREAM = 2**23 + 1
+# Takes the place of the epoch in the order's address; no other file uses it.
+CLASS_STREAM = 2**23 + 5
 # The logistic probe is fitted once a fold; distances are cheap, so they leave one sample of each class out at a time.
 FOLDS_OF = {"logits": FOLDS}
 
 
-def class_ids(words: Sequence[str], source: Source) -> list[int]:
+def class_ids(words: Sequence[str | int], source: Source) -> list[int]:
     """Labels of the classes that are meant: by name, or by number as in a scene's ground truth (labels elsewhere).
+
+    Args:
+        words: names, in any case, or numbers.
+        source: whose classes.
+
+    Returns:
+        Labels, ascending, each once.
 
     Raises:
         InputError: if there is no such class.
@@ -37,7 +43,7 @@ def class_ids(words: Sequence[str], source: Source) -> list[int]:
     else:
         numbers = list(range(len(source.class_names)))
     found = []
-    for word in (w.strip() for w in words):
+    for word in (str(w).strip() for w in words):
         if word.lower() in names:
             found.append(names[word.lower()])
         elif word.lstrip("-").isdigit() and int(word) in numbers:
@@ -64,56 +70,13 @@ def drawn_unknown(labels: Tensor, count: int, seed: int) -> list[int]:
     return sorted(classes[permutation(seed, CLASS_STREAM, len(classes))[:count]].tolist())
 
 
-def unknown_split(
-    labels: Tensor,
-    shots: int,
-    seed: int,
-    unknown: Sequence[int],
-    exclude: Tensor | None = None,
-    training_samples: int | None = None,
-) -> Split:
-    """k shots of each known class to learn from; all others, and every sample of the unknown classes, to be scored on.
-
-    Args:
-        labels: (N,) int64, -1 = unlabelled.
-        shots: of each known class, as in ``eval.splits.k_shot``.
-        seed: of the random order.
-        unknown: labels of the unknown classes; none gives the closed set.
-        exclude: ids that may be in neither part.
-        training_samples: where the samples have a test part of their own, how many come before it: training samples
-            are then drawn from those alone, and the test part is scored on.
-
-    Raises:
-        InputError: if fewer than two classes stay known, or as in ``eval.splits.k_shot``.
-    """
-    is_unknown = torch.isin(labels, torch.tensor(list(unknown), dtype=torch.int64))
-    known = labels.where(~is_unknown, -1)
-    if len(known[known >= 0].unique()) < 2:
-        raise InputError("fewer than 2 classes stay known: name fewer unknown classes.")
-    n = len(labels) if training_samples is None else training_samples
-    split = k_shot(known[:n], shots, seed, exclude)
-    test = split.test
-    free = torch.ones(len(labels), dtype=torch.bool)
-    if exclude is not None:
-        free[exclude] = False
-    if training_samples is not None:
-        free[:n] = False
-        test = torch.nonzero((known >= 0) & free).flatten()
-    more = torch.nonzero(is_unknown & free).flatten()
-    rule = split.rule if training_samples is None else f"{split.rule} of the training part; test part as given"
-    if len(unknown):
-        rule += f"; unknown classes {', '.join(map(str, unknown))}: all of their samples in the test"
-    name = "unknown" if len(unknown) else split.name if training_samples is None else "given"
-    return replace(split, name=name, rule=rule, test=torch.cat([test, more]).sort().values)
-
-
 def open_set(features: Tensor, labels: Tensor, split: Split, unknown: Sequence[int]) -> list[dict[str, Any]]:
     """Every score and threshold on one split: one entry for each, of rank metrics and of decisions.
 
     Args:
         features: (N, dim) float.
         labels: (N,) int64.
-        split: as of :func:`unknown_split`.
+        split: with unknown classes in its test part, as of ``eval.open_split``.
         unknown: labels of the unknown classes.
 
     Returns:
@@ -122,7 +85,8 @@ def open_set(features: Tensor, labels: Tensor, split: Split, unknown: Sequence[i
     Raises:
         InputError: if every class has a single training sample: there is nothing to fit a threshold on.
     """
-    train_x, train_y, test_x = features[split.train], labels[split.train], features[split.test]
+    train = split.learned()
+    train_x, train_y, test_x = features[train], labels[train], features[split.test]
     truth = labels[split.test]
     is_unknown = torch.isin(truth, torch.tensor(list(unknown), dtype=torch.int64))
     truth = truth.where(~is_unknown, UNKNOWN)
@@ -150,14 +114,16 @@ def open_set(features: Tensor, labels: Tensor, split: Split, unknown: Sequence[i
     return found
 
 
-def open_rows(found: Sequence[tuple[str, int, list[dict[str, Any]]]]) -> list[dict[str, Any]]:
-    """Rows over the seeds, from (representation, shots, entries of :func:`open_set`), one for each seed.
+def open_rows(found: Sequence[tuple[str, Split, list[dict[str, Any]]]]) -> list[dict[str, Any]]:
+    """Rows over the seeds, from (representation, split, entries of :func:`open_set`), one for each seed.
 
     A metric that has no value for a seed (nothing unknown, say) is left out of the mean and None in ``per_seed``.
     """
     table = []
-    for representation, shots in dict.fromkeys((r, k) for r, k, _ in found):
-        runs = [entries for r, k, entries in found if (r, k) == (representation, shots)]
+    keys = [(name, split.name, split.shots, split.share) for name, split, _ in found]
+    for key in dict.fromkeys(keys):
+        runs = [entries for other, (_, _, entries) in zip(keys, found) if other == key]
+        representation, kind, shots, share = key
         for entries in zip(*runs):
             for metric in entries[0]["metrics"]:
                 values = [entry["metrics"][metric] for entry in entries]
@@ -168,7 +134,8 @@ def open_rows(found: Sequence[tuple[str, int, list[dict[str, Any]]]]) -> list[di
                         "probe": entries[0]["probe"],
                         "threshold": entries[0]["threshold"],
                         "shots": shots,
-                        "split": "unknown",
+                        "labels": share,
+                        "split": kind,
                         "metric": metric,
                         **(mean_sd(there) if there else {"mean": None, "sd": None}),
                         "per_seed": values,

@@ -31,7 +31,7 @@ def predict_with_unknown(
     Args:
         encoder: as of ``simclr.load_encoder``.
         source: the scene, with labels.
-        split: of known classes, as of ``eval.unknown.unknown_split``; all is fitted on its training part.
+        split: of known classes, as of ``eval.open_split``; all is fitted on its training part.
         score: of ``eval.open_set.OPEN_SCORES``, one that gives a single score.
         kind: of ``eval.open_set.THRESHOLDS``.
         batch_size, device, cache: as in ``eval.scene_map.predict_scene``.
@@ -45,7 +45,7 @@ def predict_with_unknown(
     features = (cache or FeatureCache(None)).features(encoder, source, torch.arange(len(source)), batch_size, device)
     labels = source.labels
     assert labels is not None  # a split exists
-    train_x, train_y = features[split.train], labels[split.train]
+    train_x, train_y = features[split.learned()], labels[split.learned()]
     classes, values = OPEN_SCORES[score](train_x, train_y, features)
     cut, _ = threshold(held_out_scores(OPEN_SCORES[score], train_x, train_y, None)[score], kind)
     return classes.where(values[score] <= cut, UNKNOWN).reshape(source.height, source.width)

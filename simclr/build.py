@@ -48,7 +48,8 @@ class Inputs(NamedTuple):
 
 def build_source(data: Data, part: str = "train", device: torch.device | str = "cpu") -> Source | None:
     """Open the ``train`` or ``test`` part of the recipe's data; None when it has no test part of its own."""
-    options = data.model_dump(exclude={"normalize", "whiten", "pool", "eval_size", "mean", "std", "resident_limit"})
+    elsewhere = {"normalize", "whiten", "pool", "eval_size", "mean", "std", "resident_limit", "unknown"}
+    options = data.model_dump(exclude=elsewhere)
     limit = None if data.resident_limit is None else int(data.resident_limit * 2**30)
     return open_source(**options, part=part, device=device, resident_limit=limit)
 

@@ -168,7 +168,14 @@ def few_shot(
         typer.Argument(metavar="[KEY=VALUE]...", help="Other data than it was pretrained on, e.g. data.path=photos"),
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Folder for few-shot.json; by default the encoder's.")] = None,
-    shots: Annotated[str, typer.Option(help="Labels per class: the points of the label-efficiency curve.")] = "1,5,20",
+    split: Annotated[
+        str,
+        typer.Option(help="random, block (scenes), a split file, or maps TRAIN.mat[+TEST.mat]; several with commas."),
+    ] = "random",
+    shots: Annotated[
+        str | None,
+        typer.Option(help="Labels per class, the points of the label-efficiency curve; by default 1,5,20."),
+    ] = None,
     labels: Annotated[str | None, typer.Option(help="Shares of each class's labels besides, e.g. 1%,10%.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Number of random splits and of random-weights encoders.")] = 10,
     probes: Annotated[
@@ -178,10 +185,16 @@ def few_shot(
             "ridge, logistic and knn; by default prototypes and ridge."
         ),
     ] = None,
-    ways: Annotated[int, typer.Option(min=2, help="Classes of an episode.")] = 5,
-    queries: Annotated[int, typer.Option(min=1, help="Query samples of each class in an episode.")] = 15,
+    ways: Annotated[
+        int | None, typer.Option(min=2, help="Classes of an episode; by default 5, or all if fewer.")
+    ] = None,
+    queries: Annotated[
+        int | None, typer.Option(min=1, help="Query samples of each class in an episode; by default 15.")
+    ] = None,
     episodes: Annotated[int, typer.Option(min=0, help="Number of episodes; 0 leaves them out.")] = 600,
-    unknown: Annotated[str | None, typer.Option(help="Names or numbers of classes to be unknown, e.g. 17.")] = None,
+    unknown: Annotated[
+        str | None, typer.Option(help="Names or numbers of unknown classes; by default the recipe's data.unknown.")
+    ] = None,
     unknown_classes: Annotated[int, typer.Option(min=0, help="Leave so many classes out, drawn for each seed.")] = 0,
     fine_tune: Annotated[
         bool | None, typer.Option("--fine-tune/--no-fine-tune", help="Train end to end, too; by default for scenes.")
@@ -189,11 +202,21 @@ def few_shot(
     from_head: Annotated[
         bool, typer.Option("--from-head", help="Fine-tune from the projection head's first layer, as SimCLR v2.")
     ] = False,
+    batch_norm: Annotated[
+        str | None,
+        typer.Option(help="While fine-tuning: frozen (the default), affine (scale and offset learn) or train."),
+    ] = None,
+    layer_decay: Annotated[
+        float | None, typer.Option(help="Fine-tuning: factor of the rate for each layer further down; 0.65.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Most steps of fine-tuning; by default 100, or 20 passes.")
+    ] = None,
     cache: Annotated[bool, typer.Option(help="Keep features in OUTPUT/features, for the next evaluation.")] = True,
 ) -> None:
     """Judge an encoder with a few labels: prototypes, k-shot probes, episodes, fine-tuning and unknown classes.
 
-    Example: [bold]simclr few-shot runs/indian-pines --shots 5,20 --unknown-classes 4[/bold]
+    Example: [bold]simclr few-shot runs/indian-pines --split random,block --shots 5,20 --unknown-classes 4[/bold]
     """
     from eval.few_shot_command import run_few_shot
     from simclr.memory import keep_freed_memory
@@ -203,6 +226,7 @@ def few_shot(
         encoder,
         overrides or [],
         output=output,
+        split=split,
         shots=shots,
         labels=labels,
         seeds=seeds,
@@ -214,6 +238,9 @@ def few_shot(
         unknown_classes=unknown_classes,
         fine_tune=fine_tune,
         from_head=from_head,
+        batch_norm=batch_norm,
+        layer_decay=layer_decay,
+        steps=steps,
         cache=cache,
     )
 

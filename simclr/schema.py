@@ -55,6 +55,9 @@ class Data(Section):
         description="GiB that a resident source may take; by default 4, or a quarter of a GPU's free memory",
     )
     workers: Annotated[int, Field(ge=0)] | None = Field(None, description="reading processes; by default one a core")
+    unknown: list[int | str] = Field(
+        [], description="classes, by name or number, that few-shot evaluation treats as unknown; pretraining ignores it"
+    )
     max_damaged: Probability = Field(0.01, description="share of unreadable images that is tolerated")
 
     @model_validator(mode="after")

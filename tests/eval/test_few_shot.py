@@ -4,13 +4,20 @@ import pytest
 import torch
 from rich.console import Console
 
-from eval.few_shot import DEFAULT_PROBES, few_shot
+from eval.few_shot import few_shot
+from eval.few_shot_request import DEFAULT_PROBES
 from eval.few_shot_table import print_few_shot
+from eval.labelled import LabelledData
+from eval.leakage import leakage
+from eval.open_split import open_splits
 from eval.prototypes import nearest_prototype
+from eval.representations import representations
+from eval.split_file import write_split
 from eval.splits import k_shot
 from eval.summary import write_result
 from simclr.data.preprocess import fit_preprocess
 from simclr.data.scene import SceneSource
+from simclr.data.tensor_source import TensorSource
 from simclr.encoder import random_encoder
 from simclr.encoder_file import FrozenEncoder
 from simclr.errors import InputError
@@ -48,7 +55,8 @@ def test_fixed_unknown_classes_take_no_part_in_the_closed_set():
     x, labels = blobs()
     result = few_shot(x, labels, shots=(4,), seeds=(0, 1), ways=5, episodes=5, unknown=[3])
     assert all(s["train_per_class"][3] == 0 and s["left_out"] == [] for s in result["splits"])
-    assert {s["split"]: s["test"] for s in result["splits"]} == {"random": 180 - 20 - 30, "unknown": 180 - 20}
+    tested = {(len(s["unknown"]), s["test"]) for s in result["splits"]}
+    assert tested == {(0, 180 - 20 - 30), (1, 180 - 20)}
     with pytest.raises(InputError, match="ways is 6, but there are 5"):
         few_shot(x, labels, shots=(4,), seeds=(0,), ways=6, episodes=5, unknown=[3])
 
@@ -68,7 +76,6 @@ def scene_encoder():
 
 def test_an_encoder_beside_its_baselines(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("eval.fine_tuned.STEPS", 5)
-    monkeypatch.setattr("eval.supervised.STEPS", 5)
     encoder, scene = scene_encoder()
     result = few_shot(
         encoder,
@@ -97,12 +104,16 @@ def test_an_encoder_beside_its_baselines(tmp_path, capsys, monkeypatch):
     assert json.loads((tmp_path / "few-shot.json").read_text())["protocol"] == result["protocol"]
     print_few_shot({**result, "transductive": True}, Console(width=120))
     printed = capsys.readouterr().out
-    assert all(word in printed for word in ("5 shots", "10 %", "2-shot", "weibull", "FPR95", "fine-tune, 2 seeds"))
+    assert all(
+        word in printed for word in ("5 shots", "10 %", "2-shot", "weibull", "FPR95", "fine-tune, 2 seeds", "MDL4OW F1")
+    )
 
 
-def test_bad_input_is_one_line():
+def test_bad_input_is_one_line_before_any_feature_is_extracted(monkeypatch):
     x, labels = blobs()
     encoder, scene = scene_encoder()
+    extracted = []
+    monkeypatch.setattr("eval.few_shot.representations", lambda *a: extracted.append(a) or representations(*a))
     nan = x.clone()
     nan[3, 2] = torch.nan
     for match, model, source, options in (
@@ -116,6 +127,13 @@ def test_bad_input_is_one_line():
         ("5 of 6 classes should be unknown", x, labels, {"unknown_classes": 5}),
         ("2 classes|fewer than 2", x, labels, {"unknown": range(6)}),
         ("ways is 9", x, labels, {"ways": 9}),
+        ("ways is 5, but there are 4", encoder, scene, {"ways": 5}),
+        ("3 ways or fewer", encoder, scene, {"ways": 4, "unknown": [3]}),
+        ("queries is 40, but 0 of 6 classes.*give 28 queries or fewer", x, labels, {"queries": 40}),
+        ("shots is 16, but a class gives .*the largest, 0, has 30: give 15", x, labels, {"shots": (1, 16)}),
+        ("shots is 99, but a class gives", encoder, scene, {"shots": (99,)}),
+        ("no class of|write random, block", x, labels, {"splits": ("blok",)}),
+        ("is none: use --split random", x, labels, {"splits": ("block",)}),
         ("shots is 0", x, labels, {"shots": (0,)}),
         ("empty", x, labels, {"shots": ()}),
         ("encoder with a source", x, scene, {}),
@@ -124,18 +142,101 @@ def test_bad_input_is_one_line():
         with pytest.raises(InputError, match=match) as caught:
             few_shot(model, source, **{"seeds": (0,), "episodes": 5, "shots": (2,), **options})
         assert "\n" not in str(caught.value)
+        assert bool(extracted) == (match == "NaN")
+        extracted.clear()
 
 
-def test_more_shots_than_a_class_has_take_half_of_it():
+def test_more_shots_than_half_of_a_class_take_half_of_it():
     x, labels = blobs()
+    labels[:60] = 0
+    counts = labels.bincount().tolist()
     result = few_shot(x, labels, shots=(25,), seeds=(0,), episodes=0)
-    assert result["splits"][0]["train_per_class"] == [15] * 6
+    assert result["splits"][0]["train_per_class"] == [min(25, n // 2) for n in counts]
     assert "half of its samples" in result["splits"][0]["rule"]
+    # So is the default, where no class has enough.
+    assert few_shot(x[:60], labels[:60] * 0 + torch.arange(60) % 3, seeds=(0,), episodes=0)["fewer_shots"]
 
 
 def test_episodes_that_cannot_be_drawn_are_left_out_and_said():
     x, labels = blobs()
-    result = few_shot(x, labels, shots=(5, 20), seeds=(0,), ways=6, episodes=4)
+    result = few_shot(x, labels, shots=(5, 15), seeds=(0,), ways=6, queries=20, episodes=4)
     assert [e["shots"] for e in result["episodes"]] == [5]
     skip = next(s for s in result["skipped"] if "episodes" in s["what"])
-    assert skip == {"what": "6-way 20-shot episodes", "why": "0 of 6 classes have 20 + 15 samples: give fewer queries"}
+    assert skip == {"what": "6-way 15-shot episodes", "why": "0 of 6 classes have 15 + 20 samples: give fewer queries"}
+
+
+def test_few_classes_are_the_ways_unless_more_are_asked_for():
+    x, labels = blobs(classes=3)
+    result = few_shot(x, labels, shots=(2,), seeds=(0,), episodes=4)
+    assert [(e["ways"], e["queries"]) for e in result["episodes"]] == [(3, 15)]
+
+
+def test_episodes_of_data_with_a_test_part_are_drawn_from_it():
+    """Features of the training part are noise, those of the test part are the label itself."""
+    train, test = (TensorSource(torch.zeros(60, 1, 1, 1), torch.arange(60) % 3) for _ in range(2))
+    features = torch.cat([torch.randn(60, 3, generator=torch.Generator().manual_seed(0)), torch.eye(3)[test.labels]])
+    encoder = Lookup(features)
+    train.images[:, 0, 0, 0], test.images[:, 0, 0, 0] = torch.arange(60.0) / 120, torch.arange(60.0, 120.0) / 120
+    result = few_shot(encoder, train, test, shots=(1, 5), seeds=(0, 1), episodes=20)
+    mine = [e for e in result["episodes"] if e["representation"] == "pretrained"]
+    assert [e["accuracy"]["euclidean"]["mean"] for e in mine] == [1.0, 1.0]
+    assert {s["test"] for s in result["splits"]} == {60}
+    assert row(result, representation="pretrained", probe="ridge", shots=5, metric="oa")["mean"] < 0.9
+
+
+class Lookup(FrozenEncoder):
+    """Gives the features of the sample whose number, divided by 120, is its only pixel."""
+
+    def __init__(self, features):
+        source = TensorSource(torch.arange(120.0).view(120, 1, 1, 1) / 120, torch.arange(120) % 3)
+        metadata = {"encoder": {"in_chans": 1}, "feature_dim": 3}
+        super().__init__(torch.nn.Identity(), fit_preprocess(source, "none"), metadata)
+        self.features = features
+
+    def forward(self, x):
+        return self.features[(x.flatten() * 120).round().long()]
+
+    def random_twin(self, seed):
+        return self
+
+
+def test_block_splits_stand_beside_random_ones():
+    encoder, scene = scene_encoder()
+    result = few_shot(
+        encoder, scene, splits=("random", "block"), shots=(2,), seeds=(0, 1), episodes=0, unknown=[3], fine_tune=False
+    )
+    assert {r["split"] for r in result["rows"]} == {r["split"] for r in result["open_set"]} == {"random", "block"}
+    data = LabelledData(scene)
+    for described in result["splits"]:
+        kind, seed = described["split"], described["seed"]
+        (pair,) = open_splits(data, (kind,), [3], (2,), (), (seed,), torch.tensor([0, 1]))
+        split = pair.open if described["unknown"] else pair.closed
+        inside, touching = leakage(split.train, split.test, 20, 20, 3)
+        assert described["leakage"] == {"patch_size": 3, "inside": inside, "touching": touching}
+        assert (touching > 0) == (kind == "random")
+    gap = next(g for g in result["gaps"] if (g["representation"], g["probe"], g["metric"]) == ("raw", "ridge", "oa"))
+    both = [row(result, representation="raw", probe="ridge", split=s, metric="oa") for s in ("random", "block")]
+    assert gap["mean"] == pytest.approx(both[0]["mean"] - both[1]["mean"])
+
+
+def test_a_given_split_is_one_value_and_one_for_each_random_twin(tmp_path):
+    encoder, scene = scene_encoder()
+    kept = k_shot(scene.labels, 6, 1, [0, 1])
+    write_split(tmp_path / "kept.json", kept, scene.labels, scene.class_names)
+    result = few_shot(
+        encoder, scene, splits=(str(tmp_path / "kept.json"),), seeds=(0, 1), episodes=0, unknown=[3], fine_tune=False
+    )
+    values = {r["representation"]: len(r["per_seed"]) for r in result["rows"] if r["metric"] == "oa"}
+    assert values == {"pretrained": 1, "random": 2, "raw": 1, "window mean": 1, "pca": 1}
+    assert {(s["split"], s["shots"], s["train"]) for s in result["splits"]} == {("kept", 6, 18)}
+    print_few_shot({**result, "transductive": True}, Console(width=100))
+
+
+def test_classes_that_gave_fewer_samples_are_printed(capsys):
+    x, labels = blobs()
+    labels = labels.where((torch.arange(len(labels)) < 150) | (labels != 2), -1)
+    result = few_shot(x, labels, shots=(5, 14), seeds=(0, 1), episodes=0)
+    print_few_shot(result, Console(width=200))
+    printed = capsys.readouterr().out
+    assert "random split, 14 shots: fewer training samples of 2 12" in printed
+    assert "5 shots: fewer" not in printed

@@ -6,6 +6,9 @@ from eval.few_shot_table import print_few_shot
 
 KEY = {"labels": None, "split": "random", "mean": 0.7123, "sd": 0.1014}
 
+LEAK = {"patch_size": 9, "inside": 0.321, "touching": 0.657}
+SPLIT = {"split": "random", "shots": 1, "labels": None, "left_out": ["Oats"], "unknown": [], "leakage": LEAK}
+
 
 def result(probes=("prototype standardized", "ridge"), shots=(1, 5, 20)):
     rows = [
@@ -24,7 +27,12 @@ def result(probes=("prototype standardized", "ridge"), shots=(1, 5, 20)):
     opened += [
         {**KEY, "representation": r, "probe": "energy", "shots": 5, "threshold": "weibull", "metric": m, "mean": 0.4321}
         for r in ("pretrained", "random")
-        for m in ("open_oa", "known_accuracy", "unknown_recall", "macro_f1", "mapping_error")
+        for m in ("open_oa", "known_accuracy", "unknown_recall", "macro_f1", "micro_f1", "mapping_error")
+    ]
+    opened += [
+        {**KEY, "representation": r, "probe": "mahalanobis", "shots": 5, "threshold": "quantile", "metric": m}
+        for r in ("pretrained", "random")
+        for m in ("open_oa", "mapping_error", "mdl4ow_f1", "evml_open_oa")
     ]
     accuracy = {"mean": 0.5, "sd": 0.1, "ci95": [0.49, 0.51]}
     return {
@@ -40,8 +48,10 @@ def result(probes=("prototype standardized", "ridge"), shots=(1, 5, 20)):
         "source": {"name": "fields"},
         "transductive": True,
         "skipped": [{"what": "fine-tune", "why": "not asked for"}],
-        "splits": [{"left_out": ["Oats"]}],
+        "splits": [SPLIT, {**SPLIT, "shots": 5, "left_out": [], "unknown": ["Corn", "Wheat"]}],
+        "fewer_shots": [{"split": "random", "shots": 20, "classes": {"Alfalfa": [9, 11]}}],
         "damaged": ["a.png"],
+        "features": [{"file": "f", "note": None}],
     }
 
 
@@ -61,7 +71,17 @@ def test_every_number_stands_in_its_row():
     assert re.search(r"^ +euclidean +50\.0 +50\.0$", text, re.MULTILINE)
     assert re.search(r"^random weights +energy( +71\.2 ±10\.1){4}$", text, re.MULTILINE)
     assert re.search(r"^energy +weibull( +43\.2 ±10\.1){5}$", text, re.MULTILINE)
-    for sentence in ("2 seeds, pretraining saw", "fine-tune was left out", "Oats", "1 damaged images"):
+    assert re.search(r"^random weights +mahalanobis( +71\.2 ±10\.1){4}$", text, re.MULTILINE)
+    assert "unknown: Corn, Wheat\nrandom split, 5 shots: %, mean ± sd over 2 seeds\ntest pixels inside" in text
+    assert text.count("inside / touching a training patch: 32 / 66 %") == 2
+    for sentence in (
+        "random split: accuracy in %, mean ± sd over 2 seeds\npretraining saw",
+        "20 shots: fewer training samples of Alfalfa 9 to 11",
+        "split, classes that cannot be shared (with at least one seed): Oats",
+        "fine-tune was left out",
+        "Oats",
+        "1 damaged images",
+    ):
         assert sentence in text
 
 

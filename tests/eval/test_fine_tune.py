@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from eval import tuned_model
 from eval.encoder_inputs import augmented_inputs
 from eval.features import fingerprint
 from eval.fine_tune import FROM_SCRATCH, fine_tune, train_classifier
@@ -94,13 +95,14 @@ def test_the_stopping_point_is_the_best_on_held_out_training_samples(monkeypatch
 
     encoder, source = digits_encoder()
     train = k_shot(source.labels, 10, 0).train
-    seen, real = [], module._scores
+    seen, real = [], module.scores_of
 
     def spy(model, plain, ids):
         seen.append(ids)
         return real(model, plain, ids)
 
-    monkeypatch.setattr(module, "_scores", spy)
+    for place in (module, tuned_model):
+        monkeypatch.setattr(place, "scores_of", spy)
     tuned = train_classifier(encoder, source, train, steps=40)
     assert all(set(ids.tolist()) <= set(train.tolist()) for ids in seen)
     assert tuned.selected["steps"] in (10, 20, 30, 40)
@@ -111,13 +113,14 @@ def test_a_split_with_a_validation_part_chooses_its_steps_there_and_trains_on_al
 
     encoder, source = digits_encoder()
     split = hold_out(k_shot(source.labels, 10, 0), source.labels, 0.3)
-    seen, real = [], module._scores
+    seen, real = [], module.scores_of
 
     def spy(model, plain, ids):
         seen.append(ids)
         return real(model, plain, ids)
 
-    monkeypatch.setattr(module, "_scores", spy)
+    for place in (module, tuned_model):
+        monkeypatch.setattr(place, "scores_of", spy)
     found = fine_tune(encoder, source, split, steps=20)
     assert found.selected["selected_on"] == "the split's validation part"
     assert found.selected["validation_samples"] == 30

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from eval import supervised
+from eval import fine_tuned
 from eval.labelled import LabelledData
 from eval.splits import given, k_shot
 from eval.supervised import supervised_scores
@@ -13,7 +13,7 @@ from simclr.encoder_file import FrozenEncoder
 
 @pytest.fixture(autouse=True)
 def _few_steps(monkeypatch):
-    monkeypatch.setattr(supervised, "STEPS", 50)
+    monkeypatch.setattr(fine_tuned, "STEPS", 50)
 
 
 def source(n, seed):

@@ -1,9 +1,11 @@
 import pytest
 import torch
 
+from eval.labelled import LabelledData
 from eval.open_metrics import UNKNOWN, auroc, open_scores
 from eval.open_set import OPEN_SCORES
-from eval.unknown import class_ids, drawn_unknown, open_rows, open_set, unknown_split
+from eval.open_split import open_splits
+from eval.unknown import class_ids, drawn_unknown, open_rows, open_set
 from simclr.data.scene import SceneSource
 from simclr.data.tensor_source import TensorSource
 from simclr.errors import InputError
@@ -17,25 +19,10 @@ def samples(seed=0, classes=6, per_class=30):
     return centres[labels] + torch.randn(len(labels), 10, generator=g), labels
 
 
-def test_the_split_trains_on_known_classes_and_tests_on_everything_else():
-    _, labels = samples()
-    excluded = torch.tensor([0, 7, 40])
-    split = unknown_split(labels, 5, seed=2, unknown=[1, 4], exclude=excluded)
-    assert labels[split.train].bincount(minlength=6).tolist() == [5, 0, 5, 5, 0, 5]
-    rest = set(torch.nonzero(labels >= 0).flatten().tolist()) - set(split.train.tolist()) - set(excluded.tolist())
-    assert split.test.tolist() == sorted(rest)
-    assert split.name == "unknown"
-    with pytest.raises(InputError, match="fewer than 2 classes stay known"):
-        unknown_split(labels, 5, 0, unknown=[0, 1, 2, 3, 4])
-    with pytest.raises(InputError, match="fewer than 2 classes stay known"):
-        unknown_split(labels, 5, 0, unknown=range(6))
-
-
-def test_a_test_part_of_its_own_is_the_only_one_that_is_scored_on():
-    _, labels = samples()
-    split = unknown_split(labels, 3, 0, unknown=[2], training_samples=90)
-    assert int(split.train.max()) < 90
-    assert split.test.tolist() == [i for i in range(90, len(labels)) if labels[i] >= 0]
+def unknown_split(x, labels, shots, seed, unknown):
+    """A random split with unknown classes in its test part."""
+    data = LabelledData(TensorSource(x[:, :, None, None], labels))
+    return open_splits(data, ("random",), unknown, (shots,), (), (seed,), torch.empty(0, dtype=torch.int64))[0].open
 
 
 def test_classes_by_name_and_number():
@@ -62,7 +49,7 @@ def test_drawn_classes_differ_by_seed_and_leave_two():
 
 def test_numbers_are_those_of_the_parts_put_together_by_hand():
     x, labels = samples()
-    split = unknown_split(labels, 6, 0, [5])
+    split = unknown_split(x, labels, 6, 0, [5])
     found = open_set(x, labels, split, [5])
     classes, values = OPEN_SCORES["knn"](x[split.train], labels[split.train], x[split.test])
     truth = labels[split.test]
@@ -77,7 +64,7 @@ def test_numbers_are_those_of_the_parts_put_together_by_hand():
 
 def test_thresholds_know_nothing_of_the_test():
     x, labels = samples()
-    split = unknown_split(labels, 6, 0, [5])
+    split = unknown_split(x, labels, 6, 0, [5])
     other, shuffled = x.clone(), labels.clone()
     other[split.test] += 100
     shuffled[split.test] = shuffled[split.test.flip(0)]
@@ -87,9 +74,10 @@ def test_thresholds_know_nothing_of_the_test():
 
 def test_rows_over_seeds_also_where_a_metric_has_no_value():
     x, labels = samples()
-    runs = [("pretrained", 6, open_set(x, labels, unknown_split(labels, 6, seed, [seed]), [seed])) for seed in (0, 1)]
-    closed = open_set(x, labels, unknown_split(labels, 6, 0, []), [])
-    rows = open_rows([*runs, ("raw", 6, closed)])
+    splits = [unknown_split(x, labels, 6, seed, [seed]) for seed in (0, 1)]
+    runs = [("pretrained", split, open_set(x, labels, split, [split.seed])) for split in splits]
+    closed = unknown_split(x, labels, 6, 0, [])
+    rows = open_rows([*runs, ("raw", closed, open_set(x, labels, closed, []))])
     row = next(r for r in rows if r["probe"] == "energy" and r["metric"] == "auroc" and r["representation"] == "raw")
     assert (row["mean"], row["per_seed"]) == (None, [None])
     row = next(r for r in rows if r["probe"] == "energy" and r["metric"] == "auroc")

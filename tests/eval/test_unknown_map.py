@@ -3,9 +3,10 @@ import torch
 from matplotlib.colors import to_rgb
 from PIL import Image
 
+from eval.labelled import LabelledData
 from eval.open_metrics import UNKNOWN
+from eval.open_split import open_splits
 from eval.scene_map import PALETTE, draw_scene_map
-from eval.unknown import unknown_split
 from eval.unknown_map import predict_with_unknown
 from simclr.data.preprocess import Preprocess, fit_preprocess
 from simclr.data.scene import SceneSource
@@ -29,9 +30,15 @@ def scene():
     return SceneSource(cube + torch.randn(cube.shape, generator=g), truth, patch_size=1)
 
 
+def unknown_split(source, shots):
+    """A random split with class 2 unknown."""
+    none = torch.empty(0, dtype=torch.int64)
+    return open_splits(LabelledData(source), ("random",), [2], (shots,), (), (0,), none)[0].open
+
+
 def test_an_unknown_class_is_rejected_and_known_ones_are_not():
     source = scene()
-    split = unknown_split(source.labels, 40, 0, [2])
+    split = unknown_split(source, 40)
     predicted = predict_with_unknown(Mean(fit_preprocess(source)), source, split).flatten()
     assert bool((predicted[source.labels == 2] == UNKNOWN).all())
     known = (source.labels >= 0) & (source.labels != 2)
@@ -40,7 +47,7 @@ def test_an_unknown_class_is_rejected_and_known_ones_are_not():
 
 def test_unknown_and_rejected_are_black_and_count_as_right(tmp_path, monkeypatch):
     source = scene()
-    split = unknown_split(source.labels, 10, 0, [2])
+    split = unknown_split(source, 10)
     truth = source.labels.reshape(20, 30)
     predicted = truth.where(truth != 2, UNKNOWN)
     titles = []
