@@ -115,15 +115,17 @@ def run_linear_eval(
         write_result(result, folder / "result.json")
         labelled = LabelledData(source, test_source)
         exclude = excluded_ids(encoder, labelled, None if own_data else ())
-        splits = draw_splits(
-            labelled, kinds, shots=few, shares=shares, seeds=range(seeds), exclude=exclude, validation=held_out
-        )
+
+        def draw(kinds: Sequence[str], seeds: Sequence[int]) -> list[Split]:
+            amounts = {"shots": few, "shares": shares, "validation": held_out}
+            return draw_splits(labelled, kinds, seeds=seeds, exclude=exclude, **amounts)  # type: ignore[arg-type]
+
         if keep_splits:
-            _write_splits(splits, labelled, folder / "splits")
+            _write_splits(draw(kinds, range(seeds)), labelled, folder / "splits")
         if isinstance(source, SceneSource):
             status.update("map of the scene")
-            first = [s for s in splits if s.name == splits[0].name and s.seed == splits[0].seed]
-            _draw_map(encoder, source, max(first, key=lambda s: len(s.train)), result, folder / "map.png", features)
+            largest = max(draw(kinds[:1], (0,)), key=lambda s: len(s.train))
+            _draw_map(encoder, source, largest, result, folder / "map.png", features)
     print_result(result, console)
     print_quality(result, console)
     for line in fewer_shots_lines(result["fewer_shots"]):
