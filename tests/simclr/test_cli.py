@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import scipy.io
 from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from simclr import cli
 
@@ -184,12 +186,85 @@ def test_a_kept_split_gives_the_same_numbers_again_and_a_planted_leak_is_refused
     for old, new in zip(first["rows"], again["rows"]):
         assert (old["representation"], old["per_seed"]) == (new["representation"], new["per_seed"])
         assert (old["split"], new["split"]) == ("random", "random-10-percent-seed-0")
+    rewrite(file, lambda content: content.update(test=content["train"]))
+    refuse(simclr("linear-eval", run, "--split", file, *quick), "training and test part", "share")
+
+
+def rewrite(file, change):
+    """A split file changed by somebody who also knows how its hash is made."""
     content = json.loads(file.read_text())
-    content["test"] = content["train"]
+    change(content)
     del content["sha256"]
     content["sha256"] = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     file.write_text(json.dumps(content))
-    refuse(simclr("linear-eval", run, "--split", file, *quick), "training and test part", "share")
+
+
+def test_amounts_that_cannot_be_are_refused_before_anything_is_extracted(simclr, tmp_path):
+    run = tmp_path / "run"
+    assert simclr("pretrain", "digits", "train.max_steps=1", "--output", run)[0] == 0
+    for options, words in [
+        (("--shots", "100000"), ("shots is 100000", "or fewer")),
+        (("--shots", "0"), ("--shots", "5,20")),
+        (("--shots", "5,5"), ("names 5 more than once",)),
+        (("--labels", "0%"), ("0%", "1%,10%")),
+        (("--labels", "200%"), ("200%", "1%,10%")),
+        (("--labels", "10%,10%"), ("names 0.1 more than once",)),
+        (("--seeds", "0"), ("--seeds",)),
+        (("--probes", "ridge,svm"), ("svm", "ridge, logistic, sgd, knn")),
+        (("--split", "rnadom"), ("rnadom", "random, block, a split file")),
+        (("--split", "block"), ("block", "--split random")),
+        (("--validation", "all"), ("--validation", "all")),
+        (("--validation", "20%", "--shots", "2"), ("4 training samples",)),
+    ]:
+        refuse(simclr("linear-eval", run, *options), *words)
+    assert not (run / "features").exists()
+
+
+def test_what_would_spoil_an_evaluation_is_caught(simclr, tmp_path):
+    run, quick = tmp_path / "run", ("--no-supervised", "--probes", "ridge", "--seeds", "1")
+    assert simclr("pretrain", "digits", "train.max_steps=1", "--output", run)[0] == 0
+    status, stdout, _ = simclr("linear-eval", run, "--shots", "50", "--validation", "20%", "--keep-splits", *quick)
+    assert status == 0
+    first = json.loads((run / "result.json").read_text())
+    assert "validation=split standardise=yes" in first["protocol"]
+    assert "the split's validation part" in first["selected_on"]
+    # What the cache holds is damaged, or of another encoder.
+    damaged, foreign = (run / "features" / entry["file"] for entry in first["features"])
+    content = bytearray(damaged.read_bytes())
+    content[-5] ^= 1
+    foreign.write_bytes(damaged.read_bytes())
+    damaged.write_bytes(content)
+    status, stdout, _ = simclr("linear-eval", run, "--shots", "50", "--validation", "20%", *quick)
+    assert "the file was damaged" in " ".join(stdout.split())
+    assert "features of another encoder" in " ".join(stdout.split())
+    again = json.loads((run / "result.json").read_text())
+    assert again["rows"] == first["rows"]
+    assert all(entry["read"] == 0 for entry in again["features"])
+    # A class in the test part alone.
+    (file,) = (run / "splits").iterdir()
+    rewrite(file, lambda content: content.update(train=["", *content["train"][1:]], validation=[""] * 10))
+    refuse(simclr("linear-eval", run, "--split", file, *quick), "no training sample of 0")
+    # An encoder whose weights are no numbers.
+    weights = load_file(run / "encoder.safetensors")
+    with safe_open(run / "encoder.safetensors", "pt") as content:
+        metadata = content.metadata()
+    name = next(key for key, value in weights.items() if value.is_floating_point() and value.ndim > 1)
+    weights[name][:] = float("nan")
+    save_file(weights, run / "encoder.safetensors", metadata)
+    refuse(simclr("linear-eval", run, *quick), "NaN")
+
+
+def test_data_without_classes_are_refused(simclr, tmp_path):
+    photos = image_folder(tmp_path / "photos", [f"{i}.png" for i in range(12)])
+    small = ("train.max_steps=1", "train.batch_size=8", "encoder.name=resnet10", "encoder.width=4", "monitor.knn=false")
+    run = tmp_path / "run"
+    options = (f"data.path={photos}", "data.source=image-folder", "augment.resized_crop.size=8")
+    assert simclr("pretrain", "cifar10", *options, *small, "--output", run)[0] == 0
+    refuse(simclr("linear-eval", run), "no labelled sample", "class folders")
+    image_folder(tmp_path / "one" / "a", ["1.png", "2.png", "3.png"])
+    other = (f"data.path={tmp_path / 'one'}", "--output", tmp_path / "result")
+    refuse(simclr("linear-eval", run, *other), "no labelled sample", "class folders")
+    assert not (tmp_path / "result").exists()
 
 
 def test_recipes_are_listed(simclr):
