@@ -10,7 +10,7 @@ from rich.table import Table
 from augment.checks import counted
 
 PHASE_WORDS = {
-    "reading": "choosing samples and getting them to the device",
+    "reading": "samples to the device",
     "augmentation": "drawing the views",
     "forward": "encoder and head",
     "loss": "NT-Xent, there and back",
@@ -92,7 +92,8 @@ def print_plan(numbers: dict[str, Any]) -> None:
     processes = f", {device['processes']} processes" if device["processes"] > 1 else ""
     threads = f", {counted(device['threads'], 'thread')}" if device["name"].startswith("cpu") else ""
     table.add_row("device", f"{device['name']}{processes}{threads}, {run['precision']}")
-    speed = f"{step['images_per_second']:,.0f} images/s, mean of {step['timed']}"
+    rate = step["images_per_second"]
+    speed = f"{rate:,.{0 if rate >= 10 else 2}f} images/s, mean of {step['timed']}"
     table.add_row("a step", f"{duration(step['seconds'])} ({speed})")
     for phase, milliseconds in step["phases_ms"].items():
         share = milliseconds / 10 / step["seconds"]
