@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from augment import checks
-from augment.base import IntensityOperation, per_sample
+from augment.base import Drawn, IntensityOperation, per_sample, rows_where
 from augment.color_affine import color_affine
 from augment.luma import luma, luma_of
 
@@ -83,16 +83,21 @@ def color_jitter(x: Tensor, factors: Tensor, order: Tensor, hue: bool = True, co
     if compiled and len(x):
         return _compiled()(x, factors, order, hue).to(dtype)
     # Only a CPU may look at the orders without waiting.
-    apart = x.device.type == "cpu" and not torch.compiler.is_compiling()
-    return (_order_by_order(x, factors, order) if apart else _all_at_once(x, factors, order, hue)).to(dtype)
+    if x.device.type != "cpu" or torch.compiler.is_compiling():
+        return _all_at_once(x, factors, order, hue).to(dtype)
+    rows = _code(order).argsort(stable=True)
+    return torch.empty_like(x).index_copy_(0, rows, _order_by_order_(x[rows], factors[rows], order[rows])).to(dtype)
 
 
-def _order_by_order(x: Tensor, factors: Tensor, order: Tensor) -> Tensor:
-    """Images sorted by order, so that each goes through its own steps and no others; hue, the dearest, all at once."""
-    code = (order * 4 ** torch.arange(order.shape[1])).sum(1)
-    code, rows = code.sort(stable=True)
-    counts = torch.unique_consecutive(code, return_counts=True)[1]
-    x, factors, orders = x[rows], factors[rows], order[rows[counts.cumsum(0) - 1]].tolist()
+def _code(order: Tensor) -> Tensor:
+    """(B,) a number for each order."""
+    return (order * 4 ** torch.arange(order.shape[1])).sum(1)
+
+
+def _order_by_order_(x: Tensor, factors: Tensor, order: Tensor) -> Tensor:
+    """In place, images sorted by order: each goes through its own steps alone; hue, the dearest, all at once."""
+    counts = torch.unique_consecutive(_code(order), return_counts=True)[1]
+    orders = order[counts.cumsum(0) - 1].tolist()
     groups = list(zip(x.split(counts.tolist()), factors.split(counts.tolist()), orders))
     for part, factor, steps in groups:
         for step in itertools.takewhile(lambda step: step != HUE, steps):
@@ -100,11 +105,12 @@ def _order_by_order(x: Tensor, factors: Tensor, order: Tensor) -> Tensor:
     if order.numel() and HUE in orders[0]:
         cached = max(1, _CPU_VALUES // max(1, math.prod(x.shape[1:])))
         for part, shift in zip(x.split(cached), factors[:, HUE].split(cached)):
-            part.copy_(adjust_hue(part, shift))
+            for band, turned in zip(part.split(1, dim=1), _turn_hue(part.split(1, dim=1), per_sample(shift, x))):
+                band.copy_(turned)
         for part, factor, steps in groups:
             for step in steps[steps.index(HUE) + 1 :]:
                 _adjust_(part, step, factor[:, step])
-    return torch.empty_like(x).index_copy_(0, rows, x)
+    return x
 
 
 def _adjust_(x: Tensor, step: int, factor: Tensor) -> None:
@@ -127,25 +133,56 @@ def _mean(grey: Tensor) -> Tensor:
 
 
 def _all_at_once(x: Tensor, factors: Tensor, order: Tensor, hue: bool) -> Tensor:
-    """The same without a look at the orders: the steps before hue, it, the steps after it. Each image has its share of
-    the steps on one side; on the other they do nothing."""
-    factor = factors.gather(1, order)
-    if hue:
-        place = (order == HUE).int().argmax(dim=1, keepdim=True)
-        step = torch.arange(order.shape[1], device=x.device)
-        before, after = (torch.where(active, factor, 1.0) for active in (step < place, step > place))
-        factor, order = torch.cat((before[:, :-1], after[:, 1:]), 1), torch.cat((order[:, :-1], order[:, 1:]), 1)
+    """The same without a look at the orders, in few passes over the pixels, since contrast alone needs a mean: contrast
+    at two places, hue between them, and brightness and saturation at four; where an image has nothing, factors of 1."""
+    contrast, changes = _places(factors, order, hue)
     # Band by band, which a compiler fuses and vectorises; a tensor of all three it does not.
-    bands, count = list(x.split(1, dim=1)), order.shape[1]
-    for i in range(count + 1):
-        if hue and i == count // 2:
-            bands = _turn_hue(bands, per_sample(factors[:, HUE], x))
-        if i < count:
-            f, saturation, contrast = (per_sample(v[:, i], x) for v in (factor, order == SATURATION, order == CONTRAST))
-            grey = luma_of(*bands) if len(bands) == 3 else bands[0]
-            other = (grey * ((1.0 - f) * saturation)).add_(_mean(grey) * ((1.0 - f) * contrast))
-            bands = [(band * f).add_(other).clamp_(0.0, 1.0) for band in bands]
-    return torch.cat(bands, dim=1)
+    bands = _brightness_and_saturation(x.split(1, dim=1), changes[0])
+    for i in range(2 if hue else 1):
+        f, grey = per_sample(contrast[i], x), luma_of(*bands) if len(bands) == 3 else bands[0]
+        other = _mean(grey) * (1.0 - f)
+        bands = [(band * f).add_(other).clamp_(0.0, 1.0) for band in bands]
+        bands = _brightness_and_saturation(bands, changes[1 + 2 * i])
+        if hue and i == 0:
+            bands = _brightness_and_saturation(_turn_hue(bands, per_sample(factors[:, HUE], x)), changes[2])
+    return torch.cat(list(bands), dim=1)
+
+
+def _places(factors: Tensor, order: Tensor, hue: bool) -> tuple[list[Tensor], list[tuple[Tensor, Tensor, Tensor]]]:
+    """Factors (B,) of contrast before and after hue; and of brightness, saturation, brightness at the start, after
+    that contrast, after hue and after the other contrast."""
+
+    def place(step: int) -> Tensor:
+        return (order == step).int().argmax(dim=1)
+
+    brightness, contrast, saturation = (place(step) for step in (BRIGHTNESS, CONTRAST, SATURATION))
+    turn = place(HUE) if hue else torch.full_like(contrast, order.shape[1])
+    before = contrast < turn
+
+    def stage(step: Tensor) -> Tensor:
+        past_contrast, past_hue = (step > contrast).int(), (step > turn).int()
+        return past_contrast + torch.where(before, past_hue, 2 * past_hue)
+
+    dim, vivid, first = stage(brightness), stage(saturation), brightness < saturation
+    f = [torch.where((order == step).any(1), factors[:, step], 1.0) for step in (BRIGHTNESS, CONTRAST, SATURATION)]
+    changes = [
+        (
+            torch.where((dim == i) & first, f[0], 1.0),
+            torch.where(vivid == i, f[2], 1.0),
+            torch.where((dim == i) & ~first, f[0], 1.0),
+        )
+        for i in range(4)
+    ]
+    return [torch.where(before, f[1], 1.0), torch.where(before, 1.0, f[1])], changes
+
+
+def _brightness_and_saturation(bands: Sequence[Tensor], factors: tuple[Tensor, Tensor, Tensor]) -> list[Tensor]:
+    first, saturation, last = (per_sample(f, bands[0]) for f in factors)
+    changed = [(band * first).clamp_(max=1.0) for band in bands]
+    if len(changed) == 3:
+        other = luma_of(*changed).mul_(1.0 - saturation)
+        changed = [band.mul_(saturation).add_(other).clamp_(0.0, 1.0) for band in changed]
+    return [band.mul_(last).clamp_(max=1.0) for band in changed]
 
 
 @lru_cache(maxsize=1)
@@ -234,6 +271,20 @@ class RandomColorJitter(IntensityOperation):
     def note(self, parameters: dict[str, Tensor], row: int) -> dict[str, Any]:
         factors = parameters["factors"][row].tolist()
         return {_NAMES[step]: float(f"{factors[step]:.3g}") for step in parameters["order"][row].tolist()}
+
+    def work_key(self, drawn: Drawn) -> Tensor | None:
+        if self.flags["mode"] != "exact" or not self._steps:
+            return drawn.applied if self.p < 1.0 else None
+        return torch.where(drawn.applied, _code(drawn.parameters["order"]), -1)
+
+    def apply_drawn(self, x: Tensor, drawn: Drawn, **given: Tensor) -> Tensor:
+        if self.flags["mode"] == "exact" and x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64):
+            rows, order = rows_where(drawn.applied), drawn.parameters["order"][drawn.applied]
+            code = _code(order)
+            if isinstance(rows, slice) and bool((code[1:] >= code[:-1]).all()):
+                _order_by_order_(x[rows], drawn.parameters["factors"][rows].to(x.dtype), order)
+                return x
+        return super().apply_drawn(x, drawn, **given)
 
     def operate(self, x: Tensor, parameters: dict[str, Tensor], flags: dict[str, Any]) -> Tensor:
         if flags["mode"] == "fast" and x.shape[1] == 3:
