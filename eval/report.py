@@ -100,12 +100,16 @@ def _few_shot(found: Data, result: Data | None) -> list[str]:
     parts += _findings(found)
     said = [] if result is None else how_it_was_judged(result)
     parts.append(definitions([item for item in how_it_was_judged(found) if item not in said]))
-    grids = (probe_grid(found, None, _main_metric(found["rows"])), difference_grid(found), episode_grid(found))
-    parts += [table(grid) for grid in grids if grid]
+    kinds = list(dict.fromkeys(r["split"] for r in found["rows"]))
+    for kind in kinds:
+        grid = probe_grid(found, kind, _main_metric(found["rows"]))
+        parts += [f"<h3>{escape(kind)} split</h3>"] * (grid is not None and len(kinds) > 1)
+        parts += [table(grid)] if grid else []
+    parts += [table(grid) for grid in (difference_grid(found), gap_grid(found), episode_grid(found)) if grid]
     if found.get("open_set"):
-        kinds = list(dict.fromkeys(tuple(s["unknown"]) for s in found["splits"] if s.get("unknown")))
-        names = listed(list(dict.fromkeys(name for kind in kinds for name in kind)))
-        drawn = f"drawn anew for each seed, {len(kinds[0])} of {names}" if len(kinds) > 1 else names
+        sets = list(dict.fromkeys(tuple(s["unknown"]) for s in found["splits"] if s.get("unknown")))
+        names = listed(list(dict.fromkeys(name for classes in sets for name in classes)))
+        drawn = f"drawn anew for each seed, {len(sets[0])} of {names}" if len(sets) > 1 else names
         parts += ["<h2>Unknown classes</h2>", f"<p>Unknown: {escape(drawn)}.</p>"]
         parts += [table(grid) for grid in open_grid(found)]
     return parts

@@ -191,13 +191,18 @@ def episode_grid(found: Row) -> Grid | None:
 
 
 def open_grid(found: Row) -> list[Grid]:
-    """Rank metrics without a threshold, then the pretrained encoder's decisions with one; for each number of shots."""
+    """Rank metrics without a threshold, then the encoder's decisions with one; for each kind and amount of labels."""
+
+    def key(row: Row) -> tuple[str, int | None, float | None]:
+        return row["split"], row["shots"], row.get("labels")
+
     grids = []
-    for shots in dict.fromkeys(r["shots"] for r in found["open_set"]):
-        rows = [r for r in found["open_set"] if r["shots"] == shots]
+    for kind in dict.fromkeys(map(key, found["open_set"])):
+        rows = [r for r in found["open_set"] if key(r) == kind]
+        where = f"{kind[0]} split, {amount_name(rows[0])}"
         ranks = [r for r in rows if r["threshold"] is None and r["metric"] != "openness"]
         openness = [r for r in rows if r["metric"] == "openness"]
-        caption = f"Scores without a threshold, {amount_name(rows[0])}: percent, mean ± sd over the seeds."
+        caption = f"Scores without a threshold, {where}: percent, mean ± sd over the seeds."
         caption += f" Openness {100 * openness[0]['mean']:.1f} %." if openness else ""
         grids.append(
             _grid(
@@ -215,7 +220,7 @@ def open_grid(found: Row) -> list[Grid]:
         if decisions:
             grids.append(
                 _grid(
-                    f"Decisions of the {representation_name(judged)} encoder, {amount_name(rows[0])}, thresholds from "
+                    f"Decisions of the {representation_name(judged)} encoder, {where}, thresholds from "
                     "training samples: percent, mean ± sd over the seeds.",
                     decisions,
                     lambda r: (probe_name(r["probe"]), r["threshold"]),
