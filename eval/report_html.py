@@ -11,7 +11,7 @@ from typing import Any
 from eval.report_tables import Grid
 
 # Rows of a table that is not parted between two pages of paper.
-SHORT = 18
+SHORT = 30
 
 
 def table(grid: Grid) -> str:

@@ -87,12 +87,14 @@ def quality_grid(result: Row, split: str) -> Grid | None:
     rows += [r for r in mine if r["metric"] in CALIBRATION and r["probe"] == result["headline"]]
     if not rows:
         return None
+    what = [f"neighbours and clusters of up to {MOST:,} test samples"] if rows[0]["metric"] in STRUCTURE else []
+    if rows[-1]["metric"] in CALIBRATION:
+        what.append(f"calibration of the {probe_name(result['headline'])} probe (ECE, less is better)")
     return _grid(
-        f"Neighbours and clusters of up to {MOST:,} test samples, calibration of the {probe_name(result['headline'])} "
-        "probe (ECE, less is better): percent, mean ± sd over the seeds.",
+        f"{', '.join(what)}: percent, mean ± sd over the seeds.",
         rows,
         _named,
-        lambda r: f"{metric_name(r['metric'])}, {amount_name(r)}",
+        lambda r: metric_name(r["metric"]) + (f", {amount_name(r)}" if r["shots"] or r["labels"] else ""),
         mean_sd_text,
     )
 

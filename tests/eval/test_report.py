@@ -330,6 +330,10 @@ def test_neighbours_clusters_and_calibration_are_a_table():
     grid = quality_grid(content, "random")
     assert grid.head == ["", "R@1, 5 shots", "ECE, 5 shots"]
     assert grid.rows == [["random weights", "43.2", "43.2"]]
+    assert "neighbours" in grid.caption
+    assert "calibration of the logistic probe" in grid.caption
+    content["rows"] = [r for r in content["rows"] if r["metric"] == "ece"]
+    assert "neighbours" not in quality_grid(content, "random").caption
 
 
 def test_a_representation_is_named_once_above_its_probes():
