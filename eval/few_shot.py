@@ -27,12 +27,12 @@ from eval.few_shot_request import (
 from eval.fine_tune import check_settings
 from eval.fine_tuned import FINE_TUNE, fine_tuned_scores
 from eval.labelled import LabelledData, as_source
-from eval.linear_probe import check_probes, fit_probe
+from eval.linear_probe import check_probes
 from eval.metrics import METRICS
 from eval.open_set import REJECTED, TAIL
 from eval.open_split import SHOTS, OpenSplit, few_shot_splits
 from eval.representations import Progress, Representation, representations
-from eval.score import Score, scored
+from eval.score import Score, score
 from eval.splits import Split
 from eval.summary import gaps, paired, rows
 from eval.supervised import SUPERVISED, supervised_scores
@@ -66,6 +66,7 @@ def few_shot(
     shares: Sequence[float] = (),
     seeds: Sequence[int] = SEEDS,
     probes: Sequence[str] = DEFAULT_PROBES,
+    standardise: bool = True,
     ways: int | None = None,
     queries: int | None = None,
     episodes: int = EPISODES,
@@ -97,6 +98,7 @@ def few_shot(
         shares: shares of each class's labels besides, such as 0.01 and 0.1.
         seeds: of splits, random weights and drawn unknown classes.
         probes: names of ``ALL_PROBES``.
+        standardise: whether linear probes divide features by their standard deviation over the training samples.
         ways, queries, episodes: of the episodes, see ``eval.episodes``; None is ``WAYS`` (or the number of classes, if
             smaller) and ``QUERIES``; 0 episodes leaves them out.
         unknown: labels of unknown classes, the same for every seed; they take no part in the closed-set rows.
@@ -167,7 +169,7 @@ def few_shot(
         check_finite(features, ids, f"the features ({name})")
         y = data.labels[ids]
         mine = [_local(s, place) for s in closed if seed in (None, s.seed) or s.seed is None]
-        found.scores.setdefault(name, []).extend(_probed(representation, y, mine, probes, report))
+        found.scores.setdefault(name, []).extend(_probed(representation, y, mine, probes, standardise, report))
         both = [p for p in opened if seed in (None, p.open.seed) or p.open.seed is None]
         for i, pair in enumerate(both):
             report(f"unknown classes: {name}", i, len(both))
@@ -216,17 +218,20 @@ def few_shot(
     table = rows(found.scores, METRICS)
     if (unknown or unknown_classes) and min(few, default=2) < 2:
         skipped.append({"what": "unknown classes at 1 shot", "why": "a threshold needs a sample that is left out"})
-    if not fine_tune:
-        skipped.append({"what": FINE_TUNE, "why": "not asked for" if encoder else "features cannot be trained"})
+    if fine_tune and encoder is None:
+        skipped.append({"what": FINE_TUNE, "why": "features cannot be trained"})
     names = data.class_names
     return {
-        "protocol": _protocol(closed, seeds, probes, chosen, episodes, [names[c] for c in unknown], unknown_classes),
+        "protocol": _protocol(
+            closed, seeds, probes, standardise, chosen, episodes, [names[c] for c in unknown], unknown_classes
+        ),
         "rows": table,
         "paired": paired(table, HEADLINE) if HEADLINE in probes else [],
         "gaps": gaps(table),
         "episodes": found.episodes,
         "open_set": open_rows(found.open_set),
         "headline": HEADLINE if HEADLINE in probes else probes[0],
+        "standardise": standardise,
         "selected_on": "training samples only (ridge: leave-one-out; thresholds: held-out training samples; "
         "fine-tuning: number of steps on a validation part of the training samples)",
         "transductive": transductive,
@@ -258,27 +263,32 @@ def few_shot(
 
 
 def _probed(
-    representation: Representation, y: Tensor, splits: Sequence[Split], probes: Sequence[str], report: Progress
+    representation: Representation,
+    y: Tensor,
+    splits: Sequence[Split],
+    probes: Sequence[str],
+    standardise: bool,
+    report: Progress,
 ) -> list[tuple[int | None, Score]]:
     """Every probe on every split, whose ids are rows of the features."""
     name, seed, features = representation
-    found = []
-    for i, split in enumerate(splits):
-        report(f"probes: {name}", i, len(splits))
-        train = split.learned()
-        train_x, train_y, test_x, truth = features[train], y[train], features[split.test], y[split.test]
-        for probe in probes:
-            validation = split.validation_rows()
-            predicted = fit_probe(probe, train_x, train_y, test_x, validation=validation, probes=ALL_PROBES)
-            score = scored(probe, split, truth, predicted)
-            found.append((seed if split.seed is None else split.seed, score))
-    return found
+    scores = score(
+        features,
+        y,
+        splits,
+        probes,
+        lambda done, total: report(f"probes: {name}", done, total),
+        standardise=standardise,
+        registry=ALL_PROBES,
+    )
+    return [(seed if s.split.seed is None else s.split.seed, s) for s in scores]
 
 
 def _protocol(
     closed: Sequence[Split],
     seeds: Sequence[int],
     probes: Sequence[str],
+    standardise: bool,
     chosen: EpisodeShots | None,
     episodes: int,
     unknown: Sequence[str],
@@ -291,7 +301,8 @@ def _protocol(
     )
     drawn = f"{chosen.ways}-way,{chosen.queries}-query,{episodes}" if chosen else "-"
     return (
-        f"{PROTOCOL} split={kinds} shots={shots} labels={shares} seeds={','.join(map(str, seeds))} "
+        f"{PROTOCOL} split={kinds} shots={shots} labels={shares} "
+        f"standardise={'yes' if standardise else 'no'} seeds={','.join(map(str, seeds))} "
         f"probes={','.join(probes)} episodes={drawn} unknown={','.join(unknown) or unknown_classes}"
     )
 

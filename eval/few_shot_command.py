@@ -40,6 +40,7 @@ def run_few_shot(
     labels: str | None = None,
     seeds: int = 10,
     probes: str | None = None,
+    standardise: bool = True,
     ways: int | None = None,
     queries: int | None = None,
     episodes: int = 600,
@@ -63,6 +64,7 @@ def run_few_shot(
         labels: comma-separated shares of each class's labels, such as ``1%,10%``.
         seeds: number of splits and of encoders with random weights.
         probes: comma-separated names of ``eval.few_shot_request.ALL_PROBES``.
+        standardise: divide features by their standard deviation over the training samples, for linear probes.
         ways, queries, episodes: of the episodes.
         unknown: comma-separated names or numbers of classes that are unknown; by default the recipe's
             ``data.unknown``.
@@ -114,6 +116,7 @@ def run_few_shot(
             **asked,
             seeds=range(seeds),
             probes=DEFAULT_PROBES if probes is None else [name.strip() for name in probes.split(",")],
+            standardise=standardise,
             ways=ways,
             queries=queries,
             episodes=episodes,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,9 +10,9 @@ from torch import Tensor
 
 from eval.calibration import calibration
 from eval.features import check_finite
-from eval.linear_probe import DEFAULT_PROBES, LOGITS, check_probes, fit_probe
+from eval.linear_probe import DEFAULT_PROBES, LOGITS, PROBES, check_probes, fit_probe
 from eval.metrics import confusion, per_class_recall, scores
-from eval.prediction import Prediction, Selected
+from eval.prediction import FitPredict, Prediction, Selected
 from eval.splits import Split
 from simclr.errors import InputError
 
@@ -48,6 +48,7 @@ def score(
     progress: Callable[[int, int], None] | None = None,
     *,
     standardise: bool = True,
+    registry: Mapping[str, FitPredict] = PROBES,
 ) -> list[Score]:
     """Every probe on every split: learns from the training rows alone, scored once on the test rows.
 
@@ -57,9 +58,10 @@ def score(
         features: (N, dim), any float type, on the CPU.
         labels: classes, (N,) int64; -1 = unlabelled, which no split may use.
         splits: whose ids are rows of ``features``.
-        probes: names of ``eval.linear_probe.PROBES``.
+        probes: names of ``registry``.
         progress: called with (probes fitted, all of them).
         standardise: whether linear probes divide features by their standard deviation over the training rows.
+        registry: probes by name.
 
     Returns:
         One score for each split and probe, splits outermost.
@@ -68,7 +70,7 @@ def score(
         InputError: if a probe is unknown, features hold NaN or infinity, features and labels differ in length, a split
             uses an unlabelled or missing row, or its training part holds fewer than two classes.
     """
-    probes = check_probes(probes)
+    probes = check_probes(probes, registry)
     if features.dim() != 2 or labels.shape != features.shape[:1]:
         raise InputError(
             f"features are {tuple(features.shape)} and labels {tuple(labels.shape)}: give (N, dim) and (N,) of one N."
@@ -83,7 +85,9 @@ def score(
         train_x, train_y, test_x = features[train], labels[train], features[split.test]
         validation = split.validation_rows()
         for probe in probes:
-            predicted = fit_probe(probe, train_x, train_y, test_x, validation=validation, standardise=standardise)
+            predicted = fit_probe(
+                probe, train_x, train_y, test_x, validation=validation, standardise=standardise, probes=registry
+            )
             found.append(scored(probe, split, labels[split.test], predicted))
             if progress is not None:
                 progress(len(found), len(splits) * len(probes))

@@ -182,9 +182,16 @@ def few_shot(
         str | None,
         typer.Option(
             help="Of 'prototype euclidean', 'prototype standardized', 'prototype cosine', 'prototype mahalanobis', "
-            "ridge, logistic and knn; by default prototypes and ridge."
+            "ridge, logistic, sgd and knn; by default prototypes and ridge."
         ),
     ] = None,
+    standardise: Annotated[
+        bool,
+        typer.Option(
+            "--standardise/--no-standardise",
+            help="Divide features by their standard deviation over the training samples, for linear probes.",
+        ),
+    ] = True,
     ways: Annotated[
         int | None, typer.Option(min=2, help="Classes of an episode; by default 5, or all if fewer.")
     ] = None,
@@ -231,6 +238,7 @@ def few_shot(
         labels=labels,
         seeds=seeds,
         probes=probes,
+        standardise=standardise,
         ways=ways,
         queries=queries,
         episodes=episodes,

@@ -3,12 +3,15 @@ import json
 import pytest
 import torch
 from rich.console import Console
+from sklearn.linear_model import RidgeClassifierCV
+from sklearn.preprocessing import StandardScaler
 
 from eval.few_shot import few_shot
 from eval.few_shot_request import DEFAULT_PROBES
 from eval.few_shot_table import print_few_shot
 from eval.labelled import LabelledData
 from eval.leakage import leakage
+from eval.linear_probe import ALPHAS
 from eval.open_split import open_splits
 from eval.prototypes import nearest_prototype
 from eval.representations import representations
@@ -34,6 +37,22 @@ def row(result, **wanted):
     return found
 
 
+def test_standardising_is_a_declared_switch():
+    x, labels = blobs()
+    x = x * torch.logspace(-1, 2, x.shape[1])
+    options = {"shots": (5,), "seeds": (0,), "probes": ("ridge",), "ways": 4, "episodes": 0}
+    on, off = (few_shot(x, labels, standardise=switch, **options) for switch in (True, False))
+    assert (on["standardise"], off["standardise"]) == (True, False)
+    assert on["protocol"] != off["protocol"]
+    split = k_shot(labels, 5, 0)
+    train, test = (x[ids].numpy() for ids in (split.train, split.test))
+    model = RidgeClassifierCV(alphas=ALPHAS).fit(train, labels[split.train])
+    assert row(off, metric="oa")["mean"] == pytest.approx(model.score(test, labels[split.test]))
+    scaler = StandardScaler().fit(train)
+    model = RidgeClassifierCV(alphas=ALPHAS).fit(scaler.transform(train), labels[split.train])
+    assert row(on, metric="oa")["mean"] == pytest.approx(model.score(scaler.transform(test), labels[split.test]))
+
+
 def test_a_matrix_of_features():
     x, labels = blobs()
     labels[:4] = -1
@@ -46,7 +65,7 @@ def test_a_matrix_of_features():
     assert row(result, probe="prototype cosine", shots=5, metric="oa")["per_seed"][1] == pytest.approx(expected)
     assert [e["shots"] for e in result["episodes"]] == [1, 5]
     assert {r["shots"] for r in result["open_set"]} == {5}
-    assert {s["what"] for s in result["skipped"]} == {"unknown classes at 1 shot", "fine-tune"}
+    assert {s["what"] for s in result["skipped"]} == {"unknown classes at 1 shot"}
     described = next(s for s in result["splits"] if (s["split"], s["shots"], s["seed"]) == ("random", 5, 1))
     assert described["sha256_test"] == split.digest()["test"]
 

@@ -47,7 +47,7 @@ def result(probes=("prototype standardized", "ridge"), shots=(1, 5, 20)):
         "seeds": [0, 1],
         "source": {"name": "fields"},
         "transductive": True,
-        "skipped": [{"what": "fine-tune", "why": "not asked for"}],
+        "skipped": [{"what": "fine-tune", "why": "features cannot be trained"}],
         "splits": [SPLIT, {**SPLIT, "shots": 5, "left_out": [], "unknown": ["Corn", "Wheat"]}],
         "fewer_shots": [{"split": "random", "shots": 20, "classes": {"Alfalfa": [9, 11]}}],
         "damaged": ["a.png"],
