@@ -60,6 +60,7 @@ class Views(nn.Module):
         seed: of the run.
         before: raw batch -> working units, float; a cast to float32 if None.
         after: working units -> what the encoder takes; nothing if None.
+        dtype: of the views; half precision where the encoder's first layer computes in it.
         neighbours: the address of the rows of all views but view 0 -> another sample for each of them, shaped like
             the batch, as its positive; the sample itself if None.
         mixed_in: the address of all rows -> what ``neighbour_mixture`` mixes into them, shaped like the batch; other
@@ -84,6 +85,7 @@ class Views(nn.Module):
         after: Callable[[Tensor], Tensor] | None = None,
         neighbours: Callable[[Address], Tensor] | None = None,
         mixed_in: Callable[[Address], Tensor] | None = None,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
         self.operations = nn.ModuleDict(operations)
@@ -93,6 +95,7 @@ class Views(nn.Module):
         self.after = after
         self.neighbours = neighbours
         self.mixed_in = mixed_in
+        self.dtype = dtype
 
     @property
     def band_operations(self) -> bool:
@@ -117,7 +120,7 @@ class Views(nn.Module):
             epoch: 0 <= epoch < 2^24.
 
         Returns:
-            (views, b, C', h, w) float32 on the batch's device; each image channels last in memory.
+            (views, b, C', h, w) of ``dtype`` on the batch's device; each image channels last in memory.
 
         Raises:
             ValueError: if ``batch`` is not (b, C, H, W), ``ids`` are not one integer for each of its samples, or an
@@ -145,11 +148,11 @@ class Views(nn.Module):
                     order = key[rows].argsort(stable=True)
                     now, other = {name: d.of(order) for name, d in now.items()}, None if other is None else other[order]
                 x = execute(self.named(), self._units(_circular(samples, rows)), order, now, other)
-                x = x if self.after is None else self.after(x).float()
+                x = x if self.after is None else self.after(x)
                 if out is None:
                     # What convolutions take, written while the part is still in cache.
                     whole = (len(address.ids), *x.shape[1:])
-                    out = torch.empty(whole, device=x.device, memory_format=torch.channels_last)
+                    out = torch.empty(whole, dtype=self.dtype, device=x.device, memory_format=torch.channels_last)
                 _put(out[rows], x, None if key is None else order)
         assert out is not None
         return out.unflatten(0, (len(self.views), len(ids)))
@@ -213,7 +216,7 @@ def _put(out: Tensor, x: Tensor, order: Tensor | None) -> None:
     if order is None:
         out.copy_(x)
         return
-    pixels = x.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1)
+    pixels = x.to(out.dtype, memory_format=torch.channels_last).permute(0, 2, 3, 1)
     torch.index_select(pixels, 0, order.argsort(), out=out.permute(0, 2, 3, 1))
 
 

@@ -65,7 +65,7 @@ class ViewGroups(nn.Module):
         """Draw the views of a batch; see ``Views``.
 
         Returns:
-            (views, b, C', h, w) float32, views in ascending order.
+            (views, b, C', h, w), views in ascending order.
         """
         if len(self.groups) == 1:
             return self.groups[0](batch, ids, epoch)

@@ -19,6 +19,8 @@ from simclr.head import ProjectionHead
 from simclr.model import SimCLR
 from simclr.schema import Augment, Data, Encoder, Head, Loss, Recipe
 
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
 
 class Inputs(NamedTuple):
     """What the loop draws its views from.
@@ -81,6 +83,9 @@ def build_inputs(recipe: Recipe, device: torch.device, in_bands: bool = False) -
         input_size=None if scene else data.eval_size or min(_sample_size(raw)),
     ).to(device)
     inputs = _connect(recipe.augment, raw, preprocess, recipe.seed, in_bands)
+    for member in [*inputs.augment.members(), *(inputs.small.members() if inputs.small else [])]:
+        # Autocast would round them at the first layer.
+        member.dtype = _DTYPES[recipe.train.precision]
     if recipe.encoder.name.startswith("timm:"):  # our own encoders take every size
         encoder = build_encoder(in_chans=preprocess.out_chans, **recipe.encoder.model_dump())
         height, width = _sample_size(raw)

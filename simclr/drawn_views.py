@@ -126,7 +126,7 @@ def _unfinished(views: ViewGroups) -> ViewGroups:
     """The same views in the units that operations work in."""
     groups = [copy.copy(group) for group in views.members()]
     for group in groups:
-        group.after = None
+        group.after, group.dtype = None, torch.float32
     return ViewGroups(groups)
 
 

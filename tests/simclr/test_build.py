@@ -1,10 +1,11 @@
 import pytest
 import torch
 
-from simclr.build import build_loss_options
+from simclr.build import build_inputs, build_loss_options, build_model
 from simclr.data import SceneSource
 from simclr.data.digits import load_digits
 from simclr.errors import InputError
+from simclr.recipe import read_recipe
 from simclr.schema import Loss
 
 
@@ -37,3 +38,18 @@ def test_photographs_have_no_distance():
 def test_a_distance_beyond_the_scene_is_refused():
     with pytest.raises(InputError, match="11x7 pixels"):
         build_loss_options(Loss(negative_distance=11), scene())
+
+
+def test_views_come_in_the_precision_of_the_encoder_and_change_nothing_by_it():
+    ids, cpu = torch.arange(8), torch.device("cpu")
+    recipe = read_recipe("digits", ["train.precision=bf16"])
+    inputs = build_inputs(recipe, cpu)
+    whole = build_inputs(read_recipe("digits", []), cpu).augment(inputs.source[ids], ids, 0)
+    half = inputs.augment(inputs.source[ids], ids, 0)
+    assert (half.dtype, whole.dtype) == (torch.bfloat16, torch.float32)
+    torch.testing.assert_close(half, whole.bfloat16(), rtol=0, atol=0)
+    assert half.flatten(0, 1).is_contiguous(memory_format=torch.channels_last)
+    model = build_model(recipe.encoder, recipe.head, inputs.preprocess.out_chans, seed=0)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        z = [model(views.flatten(0, 1))[1] for views in (half, whole)]
+    torch.testing.assert_close(z[0], z[1], rtol=0, atol=0)
