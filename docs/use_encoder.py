@@ -24,7 +24,7 @@ split = k_shot(scene.labels, shots=5, seed=0, exclude=encoder.metadata["monitor_
 
 @torch.no_grad()
 def features(ids: torch.Tensor) -> torch.Tensor:
-    """Raw patches (n, 200, 21, 21) → representations (n, feature_dim)."""
+    """Raw patches (n, 200, 9, 9) → representations (n, feature_dim)."""
     return torch.cat([encoder(encoder.preprocess(scene[part])) for part in ids.split(512)])
 
 
