@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -26,7 +27,7 @@ from eval.few_shot_request import (
 )
 from eval.fine_tune import check_settings
 from eval.fine_tuned import FINE_TUNE, fine_tuned_scores
-from eval.labelled import LabelledData, as_source
+from eval.labelled import LabelledData, as_source, as_tensor
 from eval.linear_probe import check_probes
 from eval.metrics import METRICS
 from eval.open_set import REJECTED, TAIL
@@ -57,8 +58,8 @@ class _Found(NamedTuple):
 
 
 def few_shot(
-    model: FrozenEncoder | Tensor,
-    samples: Source | Tensor,
+    model: FrozenEncoder | Tensor | np.ndarray,
+    samples: Source | Tensor | np.ndarray,
     test_source: Source | None = None,
     *,
     splits: Sequence[str] = ("random",),
@@ -88,7 +89,7 @@ def few_shot(
     Nothing is ever chosen on a test sample. A class with fewer than 2·k samples gives half of them (``eval.splits``).
 
     Args:
-        model: an encoder as of ``simclr.load_encoder``, or features (N, dim) of any float type.
+        model: an encoder as of ``simclr.load_encoder``, or features (N, dim) of any float type, in torch or numpy.
         samples: the labelled source, or with features the labels (N,) int64, -1 = unlabelled.
         test_source: the source's test part: training samples then come from the training part, test samples and
             episodes from this one.
@@ -124,15 +125,15 @@ def few_shot(
             last before any feature is extracted.
         RuntimeError: if the encoder changed during the evaluation.
     """
-    seeds = tuple(dict.fromkeys(seeds))
+    subject, seeds = as_tensor(model), tuple(dict.fromkeys(seeds))
     few = SHOTS if shots is None else tuple(shots)
     if not seeds or not (few or shares):
         raise InputError("seeds or shots are empty: give at least one of each.")
     probes = check_probes(probes, ALL_PROBES)
     check_settings(**(fine_tune_options or {}))
-    encoder = model if isinstance(model, FrozenEncoder) else None
-    data, cache = LabelledData(as_source(model, samples), test_source), cache or FeatureCache(None)
-    excluded = excluded_ids(model, data, () if encoder is None else exclude)  # type: ignore[arg-type]
+    encoder = subject if isinstance(subject, FrozenEncoder) else None
+    data, cache = LabelledData(as_source(subject, as_tensor(samples)), test_source), cache or FeatureCache(None)
+    excluded = excluded_ids(subject, data, () if encoder is None else exclude)  # type: ignore[arg-type]
     report = progress or (lambda what, done, total: None)
     check_unknown(data, unknown, unknown_classes)
     check_amounts(data.without(unknown), splits, shots or (), shares, excluded)
@@ -162,7 +163,7 @@ def few_shot(
     place = torch.full((len(data.labels),), -1)
     place[ids] = torch.arange(len(ids))
     found = _Found({}, [], [])
-    for representation in representations(model, data, ids, seeds, cache, device, report):
+    for representation in representations(subject, data, ids, seeds, cache, device, report):  # type: ignore[arg-type]
         name, seed, features = representation
         if data.damaged and not found.scores:  # a streamed source has found its unreadable images by now
             closed, opened = draw()
@@ -246,7 +247,7 @@ def few_shot(
         "thresholds": {
             "rejected": REJECTED,
             "tail": TAIL,
-            "fitted_on": "training samples scored by a model that has not seen them",
+            "fitted_on": "training samples scored by a subject that has not seen them",
         },
         "fine_tune": {"seeds": list(seeds[:fine_tune_seeds])} if fine_tune else None,
         "features": cache.log,

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from simclr.data.source import Source
 from simclr.data.tensor_source import TensorSource
 from simclr.errors import InputError
+
+T = TypeVar("T", nn.Module, Source)
 
 
 class LabelledData:
@@ -92,6 +96,19 @@ class LabelledData:
 
     def _parts(self) -> list[Source]:
         return [part for part in (self.source, self.test_source) if part is not None]
+
+
+def as_tensor(value: T | Tensor | np.ndarray) -> T | Tensor:
+    """A tensor for a numpy array, anything else as it is.
+
+    Raises:
+        InputError: for an array without numbers.
+    """
+    if not isinstance(value, np.ndarray):
+        return value
+    if value.dtype.kind not in "iufb":
+        raise InputError(f"the array is of {value.dtype}: give numbers (classes as integers, -1 = unlabelled).")
+    return torch.as_tensor(value, dtype=torch.int64 if value.dtype.kind in "iub" else None)
 
 
 def as_source(model: nn.Module | Tensor, samples: Source | Tensor) -> Source:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -16,7 +17,7 @@ from eval.describe_split import describe_split
 from eval.draw import default_kinds, draw_splits, excluded_ids
 from eval.feature_cache import FeatureCache
 from eval.features import check_finite, fingerprint
-from eval.labelled import LabelledData, as_source
+from eval.labelled import LabelledData, as_source, as_tensor
 from eval.linear_probe import ALPHAS, DEFAULT_PROBES, HEADLINE, check_probes
 from eval.logistic_probe import FEW_SHOT_C, PENALTIES, SWEEP_FROM
 from eval.metrics import METRICS
@@ -41,8 +42,8 @@ Found = dict[str, list[tuple[int | None, Score]]]
 
 
 def linear_eval(
-    model: nn.Module | Tensor,
-    samples: Source | Tensor,
+    model: nn.Module | Tensor | np.ndarray,
+    samples: Source | Tensor | np.ndarray,
     test_source: Source | None = None,
     *,
     splits: Sequence[str | Split] | None = None,
@@ -69,7 +70,7 @@ def linear_eval(
 
     Args:
         model: an encoder as of ``simclr.load_encoder`` (with ``preprocess``, ``feature_dim``, ``metadata``,
-            ``random_twin``), or features (N, dim) of any float type.
+            ``random_twin``), or features (N, dim) of any float type, in torch or numpy.
         samples: labelled samples to draw training (and, without ``test_source``, test) samples from, or with features
             the classes (N,) int64, -1 = unlabelled.
         test_source: the test part, with the same classes.
@@ -112,17 +113,17 @@ def linear_eval(
         >>> [round(row["mean"], 2) for row in result["rows"] if row["metric"] == "oa"]
         [0.85]
     """
-    seeds = tuple(dict.fromkeys(seeds))
+    subject, seeds = as_tensor(model), tuple(dict.fromkeys(seeds))
     if not seeds:
         raise InputError("seeds is empty: give at least one, such as 0.")
     # Whatever is wrong is found before the long extraction.
     names = check_probes(DEFAULT_PROBES if probes is None else probes)
-    data, cache = LabelledData(as_source(model, samples), test_source), cache or FeatureCache(None)
+    data, cache = LabelledData(as_source(subject, as_tensor(samples)), test_source), cache or FeatureCache(None)
     source = data.source
-    encoder = None if isinstance(model, Tensor) else model
+    encoder = None if isinstance(subject, Tensor) else subject
     if supervised and encoder is None:
         raise InputError("features cannot be trained from scratch: give an encoder, or leave supervised out.")
-    excluded = excluded_ids(model, data, () if encoder is None and exclude is None else exclude)  # type: ignore[arg-type]
+    excluded = excluded_ids(subject, data, () if encoder is None and exclude is None else exclude)  # type: ignore[arg-type]
     kinds = default_kinds(source, test_source) if splits is None else splits
     check_amounts(data, kinds, shots or (), shares, excluded)
 
@@ -141,7 +142,7 @@ def linear_eval(
     found: Found = {}
     geometry: dict[str, list[tuple[int | None, Structure]]] = {}
     repeated, feature_dim = None, 0
-    for name, seed, features in representations(model, data, ids, seeds, cache, device, report):  # type: ignore[arg-type]
+    for name, seed, features in representations(subject, data, ids, seeds, cache, device, report):  # type: ignore[arg-type]
         check_finite(features, ids, f"the features ({name})")
         if not found:
             feature_dim = features.shape[1]

@@ -142,6 +142,10 @@ def test_a_matrix_of_features_is_judged_without_an_encoder():
     assert (result["paired"], result["encoder"]["frozen"], result["encoder"]["feature_dim"]) == ([], False, 64)
     assert result["selected_on"].startswith("training part only (ridge: leave-one-out on the training samples; knn")
     json.dumps(result)
+    same = linear_eval(pixels.numpy(), classes.int().numpy(), splits=[split], seeds=[0], probes=["ridge", "knn"])
+    assert same["rows"] == result["rows"]
+    with pytest.raises(InputError, match="the array is of <U21: give numbers"):
+        linear_eval(pixels, classes.numpy().astype(str))
     with pytest.raises(InputError, match="features cannot be trained"):
         linear_eval(pixels, classes, supervised=True)
     with pytest.raises(InputError, match=r"give \(N, dim\) and \(N,\)"):
