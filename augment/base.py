@@ -64,7 +64,7 @@ class AddressedOperation(_AugmentationBase):
         return None
 
     def operate(self, x: Tensor, parameters: dict[str, Tensor], flags: dict[str, Any]) -> Tensor:
-        """The operation on every sample of ``x`` (B, C, H, W), parameters on the same device."""
+        """The operation on every sample of ``x`` (B, C, H, W), which is kept; the result may be written to."""
         raise NotImplementedError
 
     def output_shape(self, shape: Sequence[int]) -> tuple[int, ...]:

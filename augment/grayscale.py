@@ -40,4 +40,5 @@ class RandomGrayscale(IntensityOperation):
         return {}
 
     def operate(self, x: Tensor, parameters: dict[str, Tensor], flags: dict[str, Any]) -> Tensor:
-        return luma(x).expand_as(x)
+        # Three bands in memory, not one seen thrice: what follows may write to them.
+        return luma(x).repeat(1, 3, 1, 1)

@@ -205,3 +205,16 @@ def test_bad_calls_are_refused():
         Views({}, views=1, seed=0)(torch.rand(4, 1, 2, 2), torch.rand(4), 0)
     with pytest.raises(ValueError, match="uniforms are"):
         RandomHorizontalFlip().forward_parameters((2, 1, 4, 4), uniforms=torch.rand(2, 2))
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_an_operations_result_may_be_written_to_and_shares_no_memory_with_its_input(name):
+    arguments = {"resized_crop": {"size": 6}, "blur": {"kernel_size": 1}}
+    operation = OPERATIONS[name](**arguments.get(name, {}), p=1.0)
+    x = torch.rand(32, 3, 6, 6)
+    before, out = x.clone(), operation(x)
+    out.zero_()
+    assert torch.equal(x, before)
+    # What follows it in the views may work in place.
+    views = Views({name: operation, "then": OPERATIONS["cutout"](p=0.5)}, views=1, seed=0)
+    assert (views(x, torch.arange(32), 0) == 0).any()
