@@ -71,13 +71,15 @@ def color_jitter(x: Tensor, factors: Tensor, order: Tensor, hue: bool = True, co
         x: (B, 3, H, W) in 0..1; (B, 1, H, W) where saturation and hue do not occur.
         factors: (B, 4) factor of brightness, contrast, saturation, and the shift of hue in turns.
         order: (B, n) int64, the n different steps of each image as columns of ``factors``; all images have the same
-            steps.
+            steps, maybe none.
         hue: whether hue is among the steps.
         compiled: by ``torch.compile``: differs by less than 1e-6, from rounding of means.
 
     Returns:
         (B, C, H, W) in the dtype of ``x``; computed in at least float32.
     """
+    if not order.shape[1]:
+        return x.clone()
     dtype, x = x.dtype, x.to(torch.promote_types(x.dtype, torch.float32))
     factors = factors.to(x.dtype)
     if compiled and len(x):

@@ -103,6 +103,14 @@ def test_neutral_factors_change_nothing():
     torch.testing.assert_close(adjust_hue(x, torch.zeros(4)), x, atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize("mode", ["exact", "compiled", "fast"])
+def test_a_jitter_without_steps_changes_nothing(mode):
+    x = images(4, 8)
+    assert torch.equal(RandomColorJitter(p=1.0, mode=mode)(x), x)
+    # Nothing is compiled for it, and a GPU does not look for a step among none.
+    assert torch.equal(color_jitter(x, torch.ones(4, 4), torch.empty(4, 0, dtype=torch.int64), False, True), x)
+
+
 def _sorted(orders):
     return torch.tensor(sorted(order.tolist() for order in orders))
 
