@@ -14,7 +14,7 @@ class RandomFlip(GeometricOperation):
     """What the two flips have in common."""
 
     mirror: str
-    """The parameter of ``RandomResizedCrop`` that does the same in its resampling."""
+    """The parameter of ``RandomResizedCrop`` and ``RandomRotation90`` that does the same on their way."""
 
     def draws(self, shape: Sequence[int]) -> int:
         return 0

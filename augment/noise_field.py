@@ -48,9 +48,15 @@ def noise_field(u: Tensor, shape: Sequence[int]) -> Tensor:
     return numbers.unflatten(1, (height, width, bands)).permute(0, 3, 1, 2)
 
 
-@lru_cache(maxsize=8)
+@torch.compiler.assume_constant_result
 def _table(device: torch.device) -> Tensor:
-    """(4096, 256) standard normal numbers, equal on every device and kept there."""
+    """(4096, 256) standard normal numbers, equal on every device and kept there; a constant of compiled code, which
+    would draw them anew in each call."""
+    return _drawn_table(device)
+
+
+@lru_cache(maxsize=8)
+def _drawn_table(device: torch.device) -> Tensor:
     ids = torch.arange(_ROWS)
     numbers = Address(0, 0, ids, torch.zeros_like(ids)).normal("noise table", _RUN).double()
     return ((numbers - numbers.mean()) / numbers.std()).float().to(device)

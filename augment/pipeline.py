@@ -64,7 +64,7 @@ class Views(nn.Module):
         neighbours: the address of the rows of all views but view 0 -> another sample for each of them, shaped like
             the batch, as its positive; the sample itself if None.
         mixed_in: the address of all rows -> what ``neighbour_mixture`` mixes into them, shaped like the batch; other
-            rows of the batch if None.
+            rows that are worked on with them if None, so that a view then depends on its batch.
 
     Raises:
         ValueError: if ``views`` is not an integer in 1..256, or not ascending numbers in 0..255.
