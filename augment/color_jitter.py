@@ -65,7 +65,7 @@ def color_jitter(x: Tensor, factors: Tensor, order: Tensor, hue: bool = True, co
     """Adjust brightness, contrast, saturation and hue of each image by its own factors, in its own order.
 
     Equal to torchvision's adjust_* functions one after the other, with their clamp to 0..1 after each of the first
-    three: the operation is defined on images in 0..1.
+    three: the operation is defined on images in 0..1, and what noise has moved out of it is clamped first.
 
     Args:
         x: (B, 3, H, W) in 0..1; (B, 1, H, W) where saturation and hue do not occur.
@@ -98,6 +98,8 @@ def _code(order: Tensor) -> Tensor:
 
 def _order_by_order_(x: Tensor, factors: Tensor, order: Tensor) -> Tensor:
     """In place, images sorted by order: each goes through its own steps alone; hue, the dearest, all at once."""
+    if order.numel():
+        x.clamp_(0.0, 1.0)
     counts = torch.unique_consecutive(_code(order), return_counts=True)[1]
     orders = order[counts.cumsum(0) - 1].tolist()
     groups = list(zip(x.split(counts.tolist()), factors.split(counts.tolist()), orders))
@@ -139,7 +141,7 @@ def _all_at_once(x: Tensor, factors: Tensor, order: Tensor, hue: bool) -> Tensor
     at two places, hue between them, and brightness and saturation at four; where an image has nothing, factors of 1."""
     contrast, changes = _places(factors, order, hue)
     # Band by band, which a compiler fuses and vectorises; a tensor of all three it does not.
-    bands = _brightness_and_saturation(x.split(1, dim=1), changes[0])
+    bands = _brightness_and_saturation(x.clamp(0.0, 1.0).split(1, dim=1), changes[0])
     for i in range(2 if hue else 1):
         f, grey = per_sample(contrast[i], x), luma_of(*bands) if len(bands) == 3 else bands[0]
         other = _mean(grey) * (1.0 - f)
