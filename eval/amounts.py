@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
 from torch import Tensor
@@ -47,6 +48,19 @@ def check_amounts(
                 f"shots is {max(shots)}, but a class gives at most half of its samples, and the largest, "
                 f"{data.class_names[largest]}, has {int(counts.max())}: give {int(counts.max()) // 2} or fewer."
             )
+
+
+def whole_numbers(name: str, values: object) -> tuple[int, ...]:
+    """The numbers, if that is what they are.
+
+    Raises:
+        InputError: if they are no list of whole numbers from 0.
+    """
+    found = list(values) if isinstance(values, Iterable) and not isinstance(values, str) else [None]
+    numbers = [int(value) for value in found if isinstance(value, Integral)]
+    if len(numbers) < len(found) or min(numbers, default=0) < 0:
+        raise InputError(f"{name} is {values!r}: give a list of whole numbers, such as [5, 20].")
+    return tuple(numbers)
 
 
 def fewer_shots(splits: Sequence[Split], data: LabelledData) -> list[dict[str, Any]]:

@@ -100,10 +100,16 @@ def excluded_ids(encoder: nn.Module, data: LabelledData, exclude: Iterable[int] 
         (m,) int64, ascending.
 
     Raises:
-        InputError: if the monitor saw samples that the data does not have.
+        InputError: if samples are excluded, or were seen by the monitor, that the data does not have.
     """
     if exclude is not None:
-        return as_ids(exclude).unique()
+        given = as_ids(exclude).unique()
+        if len(given) and not 0 <= int(given[0]) <= int(given[-1]) < len(data):
+            wrong = int(given[0] if given[0] < 0 else given[-1])
+            raise InputError(
+                f"exclude names {wrong}, but the samples are 0 to {len(data) - 1}: do the ids belong to other data?"
+            )
+        return given
     if data.test_source is not None:
         return as_ids(None)
     seen = as_ids(encoder.metadata.get("monitor_ids")).unique()  # type: ignore[union-attr, operator]

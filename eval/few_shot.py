@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from eval.amounts import check_amounts, fewer_shots
+from eval.amounts import check_amounts, fewer_shots, whole_numbers
 from eval.describe_split import describe_split
 from eval.draw import excluded_ids
 from eval.episodes import EPISODES, run_episodes
@@ -125,7 +125,8 @@ def few_shot(
             last before any feature is extracted.
         RuntimeError: if the encoder changed during the evaluation.
     """
-    subject, seeds = as_tensor(model), tuple(dict.fromkeys(seeds))
+    subject, seeds = as_tensor(model), tuple(dict.fromkeys(whole_numbers("seeds", seeds)))
+    shots = None if shots is None else whole_numbers("shots", shots)
     few = SHOTS if shots is None else tuple(shots)
     if not seeds or not (few or shares):
         raise InputError("seeds or shots are empty: give at least one of each.")

@@ -99,16 +99,22 @@ class LabelledData:
 
 
 def as_tensor(value: T | Tensor | np.ndarray) -> T | Tensor:
-    """A tensor for a numpy array, anything else as it is.
+    """A tensor without a graph for a tensor, numpy array or list; anything else as it is.
 
     Raises:
-        InputError: for an array without numbers.
+        InputError: if it does not hold real numbers.
     """
-    if not isinstance(value, np.ndarray):
+    if isinstance(value, list | tuple):
+        value = np.asarray(value)
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind not in "iufb":
+            raise InputError(f"the array is of {value.dtype}: give numbers (classes as integers, -1 = unlabelled).")
+        return torch.as_tensor(value, dtype=torch.int64 if value.dtype.kind in "iub" else None)
+    if not isinstance(value, Tensor):
         return value
-    if value.dtype.kind not in "iufb":
-        raise InputError(f"the array is of {value.dtype}: give numbers (classes as integers, -1 = unlabelled).")
-    return torch.as_tensor(value, dtype=torch.int64 if value.dtype.kind in "iub" else None)
+    if value.is_complex():
+        raise InputError(f"the tensor is of {value.dtype}: give real numbers.")
+    return value.detach()
 
 
 def as_source(model: nn.Module | Tensor, samples: Source | Tensor) -> Source:
@@ -116,17 +122,20 @@ def as_source(model: nn.Module | Tensor, samples: Source | Tensor) -> Source:
 
     Args:
         model: an encoder, or features (N, dim).
-        samples: a source, or with features the labels (N,) int64.
+        samples: a source, or with features the labels (N,), whole numbers.
 
     Raises:
         InputError: features and labels that do not fit, or an encoder without a source.
     """
     if isinstance(model, Tensor) and isinstance(samples, Tensor):
-        if model.ndim != 2 or samples.shape != model.shape[:1]:
+        if model.ndim != 2 or samples.shape != model.shape[:1] or not len(model):
             raise InputError(
                 f"features are {tuple(model.shape)} and labels {tuple(samples.shape)}: give (N, dim) and (N,)."
             )
-        return TensorSource(model[:, :, None, None], samples, name="features")
+        if samples.is_floating_point() and not bool((samples == samples.round()).all()):
+            odd = samples[samples != samples.round()][0]
+            raise InputError(f"a class is {odd:g}: give classes as integers, -1 = unlabelled.")
+        return TensorSource(model[:, :, None, None], samples.long(), name="features")
     if isinstance(model, Tensor) or isinstance(samples, Tensor):
         raise InputError("give an encoder with a source, or a matrix of features with its labels.")
     return samples

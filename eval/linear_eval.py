@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from eval.amounts import check_amounts, fewer_shots
+from eval.amounts import check_amounts, fewer_shots, whole_numbers
 from eval.baselines import unlabelled_ids
 from eval.describe_split import describe_split
 from eval.draw import default_kinds, draw_splits, excluded_ids
@@ -113,7 +113,8 @@ def linear_eval(
         >>> [round(row["mean"], 2) for row in result["rows"] if row["metric"] == "oa"]
         [0.85]
     """
-    subject, seeds = as_tensor(model), tuple(dict.fromkeys(seeds))
+    subject, seeds = as_tensor(model), tuple(dict.fromkeys(whole_numbers("seeds", seeds)))
+    shots = None if shots is None else whole_numbers("shots", shots)
     if not seeds:
         raise InputError("seeds is empty: give at least one, such as 0.")
     # Whatever is wrong is found before the long extraction.

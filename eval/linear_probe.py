@@ -140,6 +140,7 @@ def check_probes(names: Sequence[str], probes: Mapping[str, FitPredict] = PROBES
     Raises:
         InputError: if there is none, or one that is no probe.
     """
+    names = (names,) if isinstance(names, str) else names
     for name in names:
         if name not in probes:
             raise InputError(f"there is no probe {name!r}: choose from {', '.join(probes)}.")

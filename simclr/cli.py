@@ -325,7 +325,7 @@ def main() -> NoReturn:
             print(message, file=sys.stderr)
         sys.exit(status)
     if code == 130:
-        print("simclr: interrupted; add --resume to go on from the last run state", file=sys.stderr)
+        print("simclr: interrupted; --resume goes on from the last run state, if one was saved", file=sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)
 
 

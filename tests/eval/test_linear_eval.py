@@ -131,6 +131,35 @@ def test_neighbours_clusters_and_calibration_by_hand():
     assert found["per_seed"][2] == pytest.approx(ece, abs=2e-3)
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"shots": 10}, "shots is 10: give a list of whole numbers"),
+        ({"shots": ["10"]}, "give a list of whole numbers"),
+        ({"shots": [2.5]}, "give a list of whole numbers"),
+        ({"seeds": 3}, "seeds is 3: give a list of whole numbers"),
+        ({"samples": torch.arange(60) % 3 + 0.5}, "a class is 0.5: give classes as integers"),
+        ({"samples": torch.full((60,), math.nan)}, "a class is nan"),
+        ({"samples": ["a", "b", "c"] * 20}, "give numbers"),
+        ({"model": torch.randn(60, 4, dtype=torch.complex64)}, "give real numbers"),
+        ({"model": torch.zeros(0, 4), "samples": []}, r"give \(N, dim\) and \(N,\)"),
+        ({"exclude": [60]}, "exclude names 60, but the samples are 0 to 59"),
+        ({"exclude": [-1]}, "exclude names -1"),
+    ],
+)
+def test_arguments_that_are_no_numbers_are_refused(changes, words):
+    given = {"model": torch.randn(60, 4), "samples": torch.arange(60) % 3, "shots": [5], "probes": ["ridge"]}
+    with pytest.raises(InputError, match=words):
+        linear_eval(**{**given, **changes})
+
+
+def test_lists_and_features_with_a_graph_are_taken():
+    features, classes = torch.randn(60, 4), torch.arange(60) % 3
+    wanted = linear_eval(features, classes, shots=[5], seeds=[0], probes=["ridge"])["rows"]
+    graph = features.clone().requires_grad_()
+    assert linear_eval(graph, classes.tolist(), shots=[5], seeds=[0], probes="ridge")["rows"] == wanted
+
+
 def test_a_matrix_of_features_is_judged_without_an_encoder():
     pixels, classes = (torch.tensor(part) for part in load_scikit_digits(return_X_y=True))
     split = given(range(0, 1797, 2), range(1, 1797, 2))
