@@ -15,50 +15,12 @@ from torch import Tensor
 from augment import checks
 from augment.base import Drawn, IntensityOperation, per_sample, rows_where
 from augment.color_affine import color_affine
+from augment.hue import turn_hue
 from augment.luma import luma, luma_of
 
 BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)
 _CPU_VALUES = 1 << 18
 _NAMES = ("brightness", "contrast", "saturation", "hue")
-
-
-def adjust_hue(x: Tensor, shift: Tensor) -> Tensor:
-    """Turn the hue of RGB images, in HSV.
-
-    Args:
-        x: (B, 3, H, W) in 0..1.
-        shift: (B,) in turns, -0.5..0.5.
-
-    Returns:
-        (B, 3, H, W).
-
-    Source: Smith, "Color gamut transform pairs", SIGGRAPH 1978.
-    """
-    return torch.cat(_turn_hue(x.split(1, dim=1), per_sample(shift, x)), dim=1)
-
-
-def _turn_hue(bands: Sequence[Tensor], shift: Tensor) -> list[Tensor]:
-    red, green, blue = bands
-    low = torch.minimum(torch.minimum(red, green), blue)
-    high = torch.maximum(torch.maximum(red, green), blue)
-    chroma = high - low
-    # The hue of a grey pixel does not matter, but must not be NaN.
-    sixth = 1.0 / chroma.clamp(min=1e-12)
-    # In sixths of a turn; of equal maxima red is taken first, then green. lerp by 0 or 1 picks exactly, and on a CPU
-    # 20 times faster than torch.where by an unpredictable mask.
-    hue = torch.lerp((red - green).mul_(sixth).add_(4.0), (blue - red).mul_(sixth).add_(2.0), _is_zero(high - green))
-    hue = torch.lerp(hue, (green - blue).mul_(sixth), _is_zero(high - red)).add_(shift * 6.0)
-    hue.sub_((hue * (1 / 6)).floor_().mul_(6.0))
-    # Each channel rises from low to high in a trapezoid over the hue: red away from 3, green near 2, blue near 4.
-    red = (hue - 3.0).abs_().sub_(1.0)
-    green = (hue - 2.0).abs_().neg_().add_(2.0)
-    blue = (hue - 4.0).abs_().neg_().add_(2.0)
-    return [band.clamp_(0.0, 1.0).mul_(chroma).add_(low) for band in (red, green, blue)]
-
-
-def _is_zero(x: Tensor) -> Tensor:
-    """1 where x is 0, 0 where it is positive, in the dtype of x."""
-    return x.mul_(-1e38).add_(1.0).clamp_(min=0.0)
 
 
 def color_jitter(x: Tensor, factors: Tensor, order: Tensor, hue: bool = True, compiled: bool = False) -> Tensor:
@@ -109,7 +71,7 @@ def _order_by_order_(x: Tensor, factors: Tensor, order: Tensor) -> Tensor:
     if order.numel() and HUE in orders[0]:
         cached = max(1, _CPU_VALUES // max(1, math.prod(x.shape[1:])))
         for part, shift in zip(x.split(cached), factors[:, HUE].split(cached)):
-            for band, turned in zip(part.split(1, dim=1), _turn_hue(part.split(1, dim=1), per_sample(shift, x))):
+            for band, turned in zip(part.split(1, dim=1), turn_hue(part.split(1, dim=1), per_sample(shift, x))):
                 band.copy_(turned)
         for part, factor, steps in groups:
             for step in steps[steps.index(HUE) + 1 :]:
@@ -148,7 +110,7 @@ def _all_at_once(x: Tensor, factors: Tensor, order: Tensor, hue: bool) -> Tensor
         bands = [(band * f).add_(other).clamp_(0.0, 1.0) for band in bands]
         bands = _brightness_and_saturation(bands, changes[1 + 2 * i])
         if hue and i == 0:
-            bands = _brightness_and_saturation(_turn_hue(bands, per_sample(factors[:, HUE], x)), changes[2])
+            bands = _brightness_and_saturation(turn_hue(bands, per_sample(factors[:, HUE], x)), changes[2])
     return torch.cat(list(bands), dim=1)
 
 

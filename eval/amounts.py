@@ -88,7 +88,7 @@ def fewer_shots_lines(entries: Sequence[Mapping[str, Any]]) -> list[str]:
     lines = []
     for entry in entries:
         classes = ", ".join(
-            f"{name} {least}" + ("" if least == most else f" to {most}")
+            f"{name} ({least}" + (")" if least == most else f" to {most})")
             for name, (least, most) in entry["classes"].items()
         )
         lines.append(f"{entry['split']} split, {entry['shots']} shots: fewer training samples of {classes}")

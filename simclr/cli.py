@@ -21,11 +21,22 @@ app = typer.Typer(
 
 OVERRIDES = "KEY=VALUE: sets a dotted key, e.g. train.epochs=5 or augment.blur=null."
 
+# Arguments that several commands take.
+RecipeName = Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped recipe (simclr recipes).")]
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help=OVERRIDES)]
+Standardise = Annotated[
+    bool,
+    typer.Option(
+        "--standardise/--no-standardise",
+        help="Divide features by their standard deviation over the training samples, for linear probes.",
+    ),
+]
+
 
 @app.command()
 def pretrain(
-    recipe: Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped recipe (simclr recipes).")],
-    overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help=OVERRIDES)] = None,
+    recipe: RecipeName,
+    overrides: Overrides = None,
     output: Annotated[Path | None, typer.Option(help="The run's folder; by default runs/RECIPE.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest run state in the folder.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Start anew in a folder that holds a run.")] = False,
@@ -56,8 +67,8 @@ def pretrain(
 
 @app.command()
 def views(
-    recipe: Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped recipe (simclr recipes).")],
-    overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help=OVERRIDES)] = None,
+    recipe: RecipeName,
+    overrides: Overrides = None,
     output: Annotated[Path, typer.Option(help="The picture; parameters go beside it as .json.")] = Path("views.png"),
     samples: Annotated[int, typer.Option(min=1, max=100, help="How many samples, chosen by the recipe's seed.")] = 6,
     epoch: Annotated[int, typer.Option(min=0, help="The epoch whose views are drawn.")] = 0,
@@ -75,8 +86,8 @@ def views(
 
 @app.command()
 def plan(
-    recipe: Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped recipe (simclr recipes).")],
-    overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help=OVERRIDES)] = None,
+    recipe: RecipeName,
+    overrides: Overrides = None,
     output: Annotated[Path | None, typer.Option(help="File for the same as JSON.")] = None,
     steps: Annotated[int, typer.Option(min=1, help="Steps that are timed, after one that is not.")] = 3,
 ) -> None:
@@ -113,13 +124,7 @@ def linear_eval(
     probes: Annotated[
         str | None, typer.Option(help="Of ridge, logistic, sgd and knn; by default all but sgd, the slow one.")
     ] = None,
-    standardise: Annotated[
-        bool,
-        typer.Option(
-            "--standardise/--no-standardise",
-            help="Divide features by their standard deviation over the training samples, for linear probes.",
-        ),
-    ] = True,
+    standardise: Standardise = True,
     validation: Annotated[
         str | None,
         typer.Option(
@@ -185,13 +190,7 @@ def few_shot(
             "ridge, logistic, sgd and knn; by default prototypes and ridge."
         ),
     ] = None,
-    standardise: Annotated[
-        bool,
-        typer.Option(
-            "--standardise/--no-standardise",
-            help="Divide features by their standard deviation over the training samples, for linear probes.",
-        ),
-    ] = True,
+    standardise: Standardise = True,
     ways: Annotated[
         int | None, typer.Option(min=2, help="Classes of an episode; by default 5, or all if fewer.")
     ] = None,

@@ -24,9 +24,9 @@ from augment.color_jitter import (
     _all_at_once,
     _compiled,
     _order_by_order_,
-    adjust_hue,
     color_jitter,
 )
+from augment.hue import adjust_hue
 from augment.luma import luma
 
 TORCHVISION = {

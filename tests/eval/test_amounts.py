@@ -52,6 +52,6 @@ def test_classes_that_give_fewer_are_named_with_what_they_give():
         {"split": "random", "shots": 5, "classes": {"class 0": [2, 2]}},
         {"split": "random", "shots": 8, "classes": {"class 0": [2, 2], "class 1": [5, 5]}},
     ]
-    assert fewer_shots_lines(entries)[1] == "random split, 8 shots: fewer training samples of class 0 2, class 1 5"
+    assert fewer_shots_lines(entries)[1] == "random split, 8 shots: fewer training samples of class 0 (2), class 1 (5)"
     entries[0]["classes"]["class 0"] = [1, 2]
-    assert fewer_shots_lines(entries)[0].endswith("of class 0 1 to 2")
+    assert fewer_shots_lines(entries)[0].endswith("of class 0 (1 to 2)")

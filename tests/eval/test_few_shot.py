@@ -257,5 +257,5 @@ def test_classes_that_gave_fewer_samples_are_printed(capsys):
     result = few_shot(x, labels, shots=(5, 14), seeds=(0, 1), episodes=0)
     print_few_shot(result, Console(width=200))
     printed = capsys.readouterr().out
-    assert "random split, 14 shots: fewer training samples of 2 12" in printed
+    assert "random split, 14 shots: fewer training samples of 2 (12)" in printed
     assert "5 shots: fewer" not in printed

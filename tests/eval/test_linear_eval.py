@@ -265,7 +265,7 @@ def test_a_small_class_gives_half_and_is_named():
     source = TensorSource(train.images, labels, class_names=["a", "b", "small"])
     result = linear_eval(Projection(fit_preprocess(train), 16), source, shots=(3, 5), seeds=(0, 1), probes=["knn"])
     assert result["fewer_shots"] == [{"split": "random", "shots": 5, "classes": {"small": [3, 3]}}]
-    assert fewer_shots_lines(result["fewer_shots"]) == ["random split, 5 shots: fewer training samples of small 3"]
+    assert fewer_shots_lines(result["fewer_shots"]) == ["random split, 5 shots: fewer training samples of small (3)"]
 
 
 def test_the_same_call_gives_the_same_result():
