@@ -24,7 +24,7 @@ from augment import RandomColorJitter, Views, build_views
 from augment.color_affine import color_affine
 from augment.color_jitter import color_jitter
 from benchmarks.harness import Report, Times, paired_ratio, race, spread
-from simclr.memory import keep_freed_memory
+from simclr.launch import keep_freed_memory
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SCALE = (0.08, 1.0)

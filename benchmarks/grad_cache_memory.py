@@ -13,8 +13,8 @@ import numpy as np
 
 from benchmarks.harness import Report, extra_peak_memory
 from simclr.pretrain import pretrain
-from simclr.recipe import check_recipe
-from simclr.schema import Recipe
+from simclr.recipe.read import check_recipe
+from simclr.recipe.schema import Recipe
 
 
 def run(report: Report, quick: bool) -> None:

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.harness import Report, extra_peak_memory, paired_ratio, race, straight_line, synchronize
-from simclr.ntxent import nt_xent
+from simclr.losses.ntxent import nt_xent
 from simclr.verify import reference_loss
 
 DIM, TEMPERATURE = 128, 0.1

@@ -12,7 +12,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from eval.splits import k_shot
+from eval.splits.split import k_shot
 from simclr import load_encoder
 from simclr.data import load_indian_pines
 

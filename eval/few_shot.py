@@ -10,42 +10,33 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from eval.amounts import check_amounts, fewer_shots, whole_numbers
-from eval.describe_split import describe_split
-from eval.draw import excluded_ids
-from eval.episodes import EPISODES, run_episodes
-from eval.feature_cache import FeatureCache
-from eval.features import check_finite, fingerprint
-from eval.few_shot_request import (
-    ALL_PROBES,
-    DEFAULT_PROBES,
-    HEADLINE,
-    SEEDS,
-    EpisodeShots,
-    check_unknown,
-    episode_shots,
-)
-from eval.fine_tune import check_settings
-from eval.fine_tuned import FINE_TUNE, fine_tuned_scores
-from eval.labelled import LabelledData, as_source, as_tensor
-from eval.linear_probe import check_probes
-from eval.metrics import METRICS
-from eval.open_set import REJECTED, TAIL
-from eval.open_split import SHOTS, OpenSplit, few_shot_splits
-from eval.representations import Progress, Representation, representations
-from eval.score import Score, score
-from eval.splits import Split
-from eval.summary import gaps, paired, rows
-from eval.supervised import SUPERVISED, supervised_scores
-from eval.unknown import open_rows, open_set
-from simclr.data.scene import SceneSource
+from eval.metrics.accuracy import METRICS
+from eval.open_set.evaluate import open_set
+from eval.open_set.scores import REJECTED, TAIL
+from eval.probes.end_to_end import FINE_TUNE, SUPERVISED, fine_tuned_scores, supervised_scores
+from eval.probes.episodes import EPISODES, EpisodeShots, episode_shots, run_episodes
+from eval.probes.registry import ALL_PROBES, FEW_SHOT_HEADLINE, FEW_SHOT_PROBES, check_probes
+from eval.probes.score import Score, score
+from eval.results.rows import gaps, open_rows, paired, rows
+from eval.splits.amounts import check_amounts, fewer_shots, whole_numbers
+from eval.splits.describe_split import describe_split
+from eval.splits.labelled import LabelledData
+from eval.splits.open_split import SHOTS, OpenSplit, check_unknown, few_shot_splits
+from eval.splits.split import Split
+from eval.subject.feature_cache import FeatureCache
+from eval.subject.features import check_finite, fingerprint
+from eval.subject.representations import Progress, Representation, representations
+from eval.subject.subject import as_source, as_tensor, excluded_ids
+from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
 from simclr.errors import InputError
-from simclr.head import ProjectionHead
-from simclr.metadata import versions
+from simclr.finetune import check_settings
+from simclr.models.head import ProjectionHead
+from simclr.run.metadata import versions
 
 PROTOCOL = "simclr-few-shot/2"
+SEEDS = tuple(range(10))
 FINE_TUNE_SEEDS = 3
 
 
@@ -66,7 +57,7 @@ def few_shot(
     shots: Sequence[int] | None = None,
     shares: Sequence[float] = (),
     seeds: Sequence[int] = SEEDS,
-    probes: Sequence[str] = DEFAULT_PROBES,
+    probes: Sequence[str] = FEW_SHOT_PROBES,
     standardise: bool = True,
     ways: int | None = None,
     queries: int | None = None,
@@ -86,32 +77,34 @@ def few_shot(
 ) -> dict[str, Any]:
     """Few-shot evaluation of an encoder, beside random weights and the raw input, or of a matrix of features.
 
-    Nothing is ever chosen on a test sample. A class with fewer than 2·k samples gives half of them (``eval.splits``).
+    Nothing is ever chosen on a test sample. A class with fewer than 2·k samples gives half of them
+    (``eval.splits.split``).
 
     Args:
         model: an encoder as of ``simclr.load_encoder``, or features (N, dim) of any float type, in torch or numpy.
         samples: the labelled source, or with features the labels (N,) int64, -1 = unlabelled.
         test_source: the source's test part: training samples then come from the training part, test samples and
             episodes from this one.
-        splits: words of ``eval.draw.draw_splits``: ``random``, ``block``, files.
+        splits: words of ``eval.splits.draw.draw_splits``: ``random``, ``block``, files.
         shots: labels per class of the k-shot probes, the points of the label-efficiency curve; None is ``SHOTS``, and
             the whole training part of a file.
         shares: shares of each class's labels besides, such as 0.01 and 0.1.
         seeds: of splits, random weights and drawn unknown classes.
         probes: names of ``ALL_PROBES``.
         standardise: whether linear probes divide features by their standard deviation over the training samples.
-        ways, queries, episodes: of the episodes, see ``eval.episodes``; None is ``WAYS`` (or the number of classes, if
-            smaller) and ``QUERIES``; 0 episodes leaves them out.
+        ways, queries, episodes: of the episodes, see ``eval.probes.episodes``; None is ``WAYS`` (or the number of
+            classes, if smaller) and ``QUERIES``; 0 episodes leaves them out.
         unknown: labels of unknown classes, the same for every seed; they take no part in the closed-set rows.
         unknown_classes: so many classes are drawn anew for each seed and left out; not together with ``unknown``.
         fine_tune: train end to end, from the encoder and from random weights (``supervised``); None does for a scene,
             where it takes seconds.
         fine_tune_seeds: the first so many of the seeds.
-        fine_tune_options: keywords of ``eval.fine_tune.check_settings``, for the encoder's fine-tuning.
+        fine_tune_options: keywords of ``simclr.finetune.check_settings``, for the encoder's fine-tuning.
         head: fine-tune from the first layer of this projection head instead of h.
         cache: where features are kept; None extracts them each time.
         device: where encoders run.
-        exclude: ids that no split may use; None is the ``monitor_ids`` of the encoder's metadata (``eval.draw``).
+        exclude: ids that no split may use; None is the ``monitor_ids`` of the encoder's metadata
+            (``eval.splits.draw``).
         transductive: whether pretraining saw the test samples, without their labels; None = not known.
         command: to be kept in the result.
         progress: called with (what, done, all of it).
@@ -228,11 +221,11 @@ def few_shot(
             closed, seeds, probes, standardise, chosen, episodes, [names[c] for c in unknown], unknown_classes
         ),
         "rows": table,
-        "paired": paired(table, HEADLINE) if HEADLINE in probes else [],
+        "paired": paired(table, FEW_SHOT_HEADLINE) if FEW_SHOT_HEADLINE in probes else [],
         "gaps": gaps(table),
         "episodes": found.episodes,
         "open_set": open_rows(found.open_set),
-        "headline": HEADLINE if HEADLINE in probes else probes[0],
+        "headline": FEW_SHOT_HEADLINE if FEW_SHOT_HEADLINE in probes else probes[0],
         "standardise": standardise,
         "selected_on": "training samples only (ridge: leave-one-out; thresholds: held-out training samples; "
         "fine-tuning: number of steps on a validation part of the training samples)",

@@ -11,29 +11,31 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from eval.amounts import check_amounts, fewer_shots, whole_numbers
-from eval.baselines import unlabelled_ids
-from eval.describe_split import describe_split
-from eval.draw import default_kinds, draw_splits, excluded_ids
-from eval.feature_cache import FeatureCache
-from eval.features import check_finite, fingerprint
-from eval.labelled import LabelledData, as_source, as_tensor
-from eval.linear_probe import ALPHAS, DEFAULT_PROBES, HEADLINE, check_probes
-from eval.logistic_probe import FEW_SHOT_C, PENALTIES, SWEEP_FROM
-from eval.metrics import METRICS
-from eval.outcomes import outcomes
-from eval.representations import Progress, representations
-from eval.score import Score, score
-from eval.splits import Split
-from eval.structure import METRICS as STRUCTURE
-from eval.structure import POLICY, Structure, structure
-from eval.summary import gaps, paired, rows
-from eval.supervised import SUPERVISED, SUPERVISED_MOST, supervised_scores
-from simclr.data.scene import SceneSource
+from eval.metrics.accuracy import METRICS
+from eval.metrics.structure import METRICS as STRUCTURE
+from eval.metrics.structure import POLICY, Structure, structure
+from eval.probes.end_to_end import SUPERVISED, SUPERVISED_MOST, supervised_scores
+from eval.probes.logistic_probe import FEW_SHOT_C, PENALTIES, SWEEP_FROM
+from eval.probes.registry import DEFAULT_PROBES, HEADLINE, check_probes
+from eval.probes.ridge_probe import ALPHAS
+from eval.probes.score import Score, score
+from eval.results.outcomes import outcomes
+from eval.results.rows import gaps, paired, rows
+from eval.splits.amounts import check_amounts, fewer_shots, whole_numbers
+from eval.splits.describe_split import describe_split
+from eval.splits.draw import default_kinds, draw_splits
+from eval.splits.labelled import LabelledData
+from eval.splits.split import Split
+from eval.subject.baselines import unlabelled_ids
+from eval.subject.feature_cache import FeatureCache
+from eval.subject.features import check_finite, fingerprint
+from eval.subject.representations import Progress, representations
+from eval.subject.subject import as_source, as_tensor, excluded_ids
+from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
 from simclr.errors import InputError
-from simclr.metadata import versions
+from simclr.run.metadata import versions
 
 PROTOCOL = "simclr-linear-eval/3"
 SEEDS = (0, 1, 2, 3, 4)
@@ -74,12 +76,12 @@ def linear_eval(
         samples: labelled samples to draw training (and, without ``test_source``, test) samples from, or with features
             the classes (N,) int64, -1 = unlabelled.
         test_source: the test part, with the same classes.
-        splits: words of ``eval.draw.draw_splits``: ``random``, ``block``, files, or splits; None is random, and for a
-            scene block as well.
+        splits: words of ``eval.splits.draw.draw_splits``: ``random``, ``block``, files, or splits; None is random, and
+            for a scene block as well.
         shots: k a class; None is ``SCENE_SHOTS`` for a scene and no few-shot split otherwise.
         shares: shares of each class's labels, such as 0.01 and 0.1.
         seeds: of splits and random initialisations.
-        probes: names of ``eval.linear_probe.PROBES``; None is ``DEFAULT_PROBES``.
+        probes: names of ``eval.probes.registry.PROBES``; None is ``DEFAULT_PROBES``.
         standardise: whether linear probes divide features by their standard deviation over the training samples.
         validation: share of each class's training samples that probes choose on, in splits without a validation part;
             0 leaves the choice to leave-one-out and to the probes' own held-out samples.
@@ -99,7 +101,7 @@ def linear_eval(
         A row is one measurement: ``representation``, ``probe``, ``shots``, ``labels``, ``split``, ``metric``, ``mean``,
         ``sd``, ``per_seed`` and ``selected``. Metrics are ``oa``, ``aa`` and ``kappa`` (or ``accuracy``); of probes
         with logits also ``ece`` and ``ece_scaled``; of ``retrieval`` ``r_at_1`` and ``map_at_r``; of ``k-means``
-        ``nmi`` (``eval.structure``).
+        ``nmi`` (``eval.metrics.structure``).
 
     Raises:
         InputError: without labels, with unfit classes, splits, shots, shares, seeds or probes, before any feature is

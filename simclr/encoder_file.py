@@ -14,10 +14,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from simclr.data.preprocess import Preprocess
-from simclr.encoder import random_encoder, seeded
 from simclr.errors import InputError
 from simclr.files import write_atomically, write_text
-from simclr.head import ProjectionHead
+from simclr.models.encoder import random_encoder, seeded
+from simclr.models.head import ProjectionHead
 
 FORMAT = "simclr-encoder/1"
 

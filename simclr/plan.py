@@ -10,25 +10,37 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from rich.console import Console
+from rich.table import Table
 from torch import Tensor, nn
 
-from simclr.build import build_inputs, build_loss_options
-from simclr.checkpoint import KEPT
-from simclr.course import build_learner, set_course
+from augment.checks import counted
+from simclr.build import build_learner, build_loss_options
 from simclr.data import batches
-from simclr.distributed import start_accelerator
 from simclr.errors import InputError
 from simclr.files import write_text
-from simclr.grad_cache import backward_again, project_without_graph
 from simclr.launch import is_main_process
-from simclr.ntxent import nt_xent
-from simclr.optimizer import parameter_table, set_lr
+from simclr.losses.ntxent import nt_xent
 from simclr.pretrain import MicroBatch
-from simclr.schedule import warmup_cosine
-from simclr.schema import Recipe
-from simclr.tables import print_plan
+from simclr.recipe.schema import Recipe
+from simclr.run.checkpoint import KEPT
+from simclr.train.course import set_course
+from simclr.train.distributed import start_accelerator
+from simclr.train.grad_cache import backward_again, project_without_graph
+from simclr.train.optimizer import parameter_table, set_lr
+from simclr.train.schedule import warmup_cosine
+from simclr.views.inputs import build_inputs
 
 PHASES = ("reading", "augmentation", "forward", "loss", "backward", "optimizer")
+
+PHASE_WORDS = {
+    "reading": "samples to the device",
+    "augmentation": "drawing the views",
+    "forward": "encoder and head",
+    "loss": "NT-Xent, there and back",
+    "backward": "encoder and head",
+    "optimizer": "the update",
+}
 
 
 class PhaseTimer:
@@ -63,7 +75,7 @@ def plan(recipe: Recipe, steps: int = 3) -> dict[str, Any]:
         steps: timed, after one that is not.
 
     Returns:
-        Plain numbers and texts, see ``simclr.tables.print_plan`` for how they read; ``step.phases_ms`` has a step's
+        Plain numbers and texts, see ``simclr.plan.print_plan`` for how they read; ``step.phases_ms`` has a step's
         mean milliseconds by phase.
 
     Raises:
@@ -197,3 +209,60 @@ def _device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{device.type} ({platform.processor() or platform.machine()})"
+
+
+def print_plan(numbers: dict[str, Any]) -> None:
+    """What `simclr.plan.plan` found, in one table."""
+    data, model, run, step, cost = (numbers[key] for key in ("data", "model", "run", "step", "cost"))
+    device = numbers["device"]
+    table = Table(show_header=False, box=None)
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    bands = counted(data["bands"], "band")
+    if data["encoder_bands"] != data["bands"]:
+        bands += f" → {data['encoder_bands']}"
+    where = "resident in memory" if data["resident"] else "streamed"
+    table.add_row("data", f"{data['samples']:,} samples of {data['source']}, {bands}, {where}")
+    table.add_row("views", f"{numbers['views']['count']} of each sample")
+    for line in numbers["views"]["operations"]:
+        table.add_row("", f"  {line}")
+    table.add_row("encoder", f"{model['encoder']}, {model['encoder_parameters']:,} parameters")
+    table.add_row("head", f"{model['head_parameters']:,} parameters")
+    for line in model["optimizer"]:
+        table.add_row("", f"  {line}")
+    micro = f" in {run['micro_batches']} micro batches" if run["micro_batches"] > 1 else ""
+    steps = f"{run['steps']:,} ({run['steps_per_epoch']:,} an epoch)"
+    table.add_row("steps", f"{steps} of {run['batch_size']:,} images{micro}")
+    table.add_row("learning rate", f"up to {run['peak_lr']:.4g} in {run['warmup_steps']:,} steps, then a cosine to 0")
+    processes = f", {device['processes']} processes" if device["processes"] > 1 else ""
+    threads = f", {counted(device['threads'], 'thread')}" if device["name"].startswith("cpu") else ""
+    table.add_row("device", f"{device['name']}{processes}{threads}, {run['precision']}")
+    rate = step["images_per_second"]
+    speed = f"{rate:,.{0 if rate >= 10 else 2}f} images/s, mean of {step['timed']}"
+    table.add_row("a step", f"{duration(step['seconds'])} ({speed})")
+    for phase, milliseconds in step["phases_ms"].items():
+        share = milliseconds / 10 / step["seconds"]
+        table.add_row("", f"  {phase:12} {milliseconds:10,.1f} ms {share:6.1f} %  {PHASE_WORDS[phase]}")
+    network = (step["phases_ms"]["forward"] + step["phases_ms"]["backward"]) / 10 / step["seconds"]
+    table.add_row("", f"  the network takes {network:.1f} %, everything else {100 - network:.1f} %")
+    table.add_row("the run", f"{duration(cost['seconds'])}, without checkpoints and the online probe")
+    table.add_row("memory", f"{cost['memory_bytes'] / 2**30:.2f} GiB at the peak of these steps")
+    state, disk = (cost[key] / 2**20 for key in ("run_state_bytes", "disk_bytes"))
+    table.add_row("disk", f"{disk:,.1f} MiB at the end, a run state {state:,.1f} MiB")
+    Console().print(table, highlight=False)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person would say them: 0.35 s, 12 s, 4 min 10 s, 3 h 05 min, 2 days 4 h."""
+    if seconds < 10:
+        return f"{seconds:.2g} s" if seconds < 1 else f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    if whole < 7200:
+        return f"{whole // 60} min {whole % 60:02} s"
+    minutes = round(seconds / 60)
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60:02} min"
+    hours = round(seconds / 3600)
+    return f"{hours // 24} days {hours % 24} h"

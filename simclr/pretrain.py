@@ -10,26 +10,26 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from simclr.build import build_inputs, build_loss_options
-from simclr.checkpoint import load_run_state, run_states, save_run_state
-from simclr.course import build_learner, set_course
+from simclr.build import build_learner, build_loss_options
 from simclr.data import Source, batches
-from simclr.diagnosis import explain_divergence
-from simclr.distributed import on_main_first, start_accelerator
-from simclr.drawn_views import choose_samples, look_at_views
 from simclr.encoder_file import save_encoder
 from simclr.errors import DivergenceError
-from simclr.grad_cache import backward_again, project_without_graph
-from simclr.health import collapse_warning, health
-from simclr.metadata import describe_run
-from simclr.ntxent import nt_xent
-from simclr.optimizer import parameter_table, set_lr
-from simclr.progress import Progress
-from simclr.run_folder import MetricsFile, open_run_folder
-from simclr.schedule import warmup_cosine
-from simclr.schema import Recipe
-from simclr.trackers import start_trackers
-from simclr.views_picture import draw_views
+from simclr.losses.ntxent import nt_xent
+from simclr.recipe.schema import Recipe
+from simclr.run.checkpoint import load_run_state, run_states, save_run_state
+from simclr.run.metadata import describe_run
+from simclr.run.run_folder import MetricsFile, open_run_folder
+from simclr.run.terminal import Progress
+from simclr.run.trackers import start_trackers
+from simclr.train.course import set_course
+from simclr.train.distributed import on_main_first, start_accelerator
+from simclr.train.grad_cache import backward_again, project_without_graph
+from simclr.train.health import collapse_warning, explain_divergence, health
+from simclr.train.optimizer import parameter_table, set_lr
+from simclr.train.schedule import warmup_cosine
+from simclr.views.drawn_views import choose_samples, look_at_views
+from simclr.views.inputs import build_inputs
+from simclr.views.picture import draw_views
 
 
 class OnlineProbe(NamedTuple):

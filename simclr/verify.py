@@ -1,7 +1,7 @@
 """Do several processes train what one would? Measured where the user trains: `simclr verify`.
 
 The reference is the textbook's: one process, the whole batch, float64, a cross entropy over all pairs of rows. It
-shares no line with ``simclr.ntxent``.
+shares no line with ``simclr.losses.ntxent``.
 """
 
 import copy
@@ -16,14 +16,16 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from accelerate import Accelerator
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
 from torch import Tensor, nn
 
-from simclr.distributed import start_accelerator
 from simclr.errors import InputError
 from simclr.files import write_text
-from simclr.ntxent import nt_xent
-from simclr.sync_batchnorm import convert_sync_batchnorm
-from simclr.tables import print_verification
+from simclr.losses.ntxent import nt_xent
+from simclr.train.distributed import start_accelerator
+from simclr.train.sync_batchnorm import convert_sync_batchnorm
 
 TEMPERATURE = 0.1
 
@@ -275,3 +277,29 @@ def _result(accelerator: Accelerator, checks: Sequence[Check]) -> dict[str, Any]
         # JSON has no infinity.
         "checks": [{**c._asdict(), "error": c.error if math.isfinite(c.error) else None, "ok": c.ok} for c in checks],
     }
+
+
+def print_verification(result: dict[str, Any]) -> None:
+    """What `simclr verify` measured, and what it means."""
+    n = result["processes"]
+    where = f"{n} process{'es' if n > 1 else ''} on {result['device']}"
+    where += f" over {result['backend']}" if result["backend"] else ""
+    table = Table(title=f"{where}, against one in float64", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("relative error")
+    table.add_column("measured", justify="right")
+    table.add_column("tolerance", justify="right")
+    table.add_column("")
+    for check in result["checks"]:
+        mark = "ok" if check["ok"] else "[bold red]FAILED[/bold red]"
+        measured = "not a number" if check["error"] is None else f"{check['error']:.1e}"
+        table.add_row(check["name"], measured, f"{check['tolerance']:.0e}", mark)
+    console = Console()
+    console.print(table)
+    failed = sum(not check["ok"] for check in result["checks"])
+    if failed:
+        line = f"{failed} of {len(result['checks'])} checks failed: training on this machine would not be exact"
+    elif n == 1:
+        line = "one process is right; for two: accelerate launch --multi_gpu --num_processes 2 -m simclr verify"
+    else:
+        line = f"{n} processes give the loss and the gradients of one"
+    console.print(line, soft_wrap=True, highlight=False)

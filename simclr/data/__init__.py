@@ -9,40 +9,40 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from simclr.data.arrays import Arrays as Arrays
-    from simclr.data.digits import load_digits as load_digits
     from simclr.data.feed import batches as batches
-    from simclr.data.image_folder import ImageFolder as ImageFolder
-    from simclr.data.neighbours import Neighbours as Neighbours
+    from simclr.data.images.arrays import Arrays as Arrays
+    from simclr.data.images.digits import load_digits as load_digits
+    from simclr.data.images.image_folder import ImageFolder as ImageFolder
+    from simclr.data.images.torchvision_dataset import torchvision_source as torchvision_source
     from simclr.data.open import open_source as open_source
     from simclr.data.order import SampleOrder as SampleOrder
     from simclr.data.preprocess import Preprocess as Preprocess
     from simclr.data.preprocess import fit_preprocess as fit_preprocess
-    from simclr.data.scene import SceneSource as SceneSource
-    from simclr.data.scene import load_indian_pines as load_indian_pines
-    from simclr.data.scene_file import load_scene as load_scene
+    from simclr.data.scenes.indian_pines import load_indian_pines as load_indian_pines
+    from simclr.data.scenes.neighbours import Neighbours as Neighbours
+    from simclr.data.scenes.scene import SceneSource as SceneSource
+    from simclr.data.scenes.scene_file import load_scene as load_scene
     from simclr.data.source import Source as Source
+    from simclr.data.source import TensorSource as TensorSource
     from simclr.data.stream import StreamSource as StreamSource
-    from simclr.data.tensor_source import TensorSource as TensorSource
-    from simclr.data.torchvision_dataset import torchvision_source as torchvision_source
 
 _HOME = {
-    "Arrays": "arrays",
-    "ImageFolder": "image_folder",
-    "Neighbours": "neighbours",
+    "Arrays": "images.arrays",
+    "ImageFolder": "images.image_folder",
+    "Neighbours": "scenes.neighbours",
     "Preprocess": "preprocess",
     "SampleOrder": "order",
-    "SceneSource": "scene",
+    "SceneSource": "scenes.scene",
     "Source": "source",
     "StreamSource": "stream",
-    "TensorSource": "tensor_source",
+    "TensorSource": "source",
     "batches": "feed",
     "fit_preprocess": "preprocess",
-    "load_digits": "digits",
-    "load_indian_pines": "scene",
-    "load_scene": "scene_file",
+    "load_digits": "images.digits",
+    "load_indian_pines": "scenes.indian_pines",
+    "load_scene": "scenes.scene_file",
     "open_source": "open",
-    "torchvision_source": "torchvision_dataset",
+    "torchvision_source": "images.torchvision_dataset",
 }
 
 __all__ = sorted(_HOME)

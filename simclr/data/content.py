@@ -10,12 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from simclr.data.arrays import Arrays
-from simclr.data.image_folder import ImageFolder
-from simclr.data.scene import SceneSource
-from simclr.data.source import Source
+from simclr.data.images.arrays import Arrays
+from simclr.data.images.image_folder import ImageFolder
+from simclr.data.scenes.scene import SceneSource
+from simclr.data.source import Source, TensorSource
 from simclr.data.stream import StreamSource
-from simclr.data.tensor_source import TensorSource
 
 _SAMPLED = 64
 _ROWS_AT_ONCE = 4096

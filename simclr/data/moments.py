@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from simclr.data.scene import SceneSource
+from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source
 
 

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import torch
 
-from simclr.data.arrays import Arrays
-from simclr.data.bands import band_numbers, wavelengths_of
-from simclr.data.digits import load_digits
-from simclr.data.image_folder import ImageFolder, class_folders, find_images
-from simclr.data.scene import SceneSource, load_indian_pines
-from simclr.data.scene_file import load_scene
+from simclr.data.images.arrays import Arrays
+from simclr.data.images.digits import load_digits
+from simclr.data.images.image_folder import ImageFolder, class_folders, find_images
+from simclr.data.images.torchvision_dataset import torchvision_source
+from simclr.data.scenes.bands import band_numbers, wavelengths_of
+from simclr.data.scenes.indian_pines import load_indian_pines
+from simclr.data.scenes.scene import SceneSource
+from simclr.data.scenes.scene_file import load_scene
 from simclr.data.source import Source
 from simclr.data.stream import StreamSource
-from simclr.data.torchvision_dataset import torchvision_source
 from simclr.errors import InputError
 
 SOURCES = ("indian-pines", "scene", "image-folder", "torchvision", "arrays", "digits")

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from simclr.data.moments import Moments, moments_of
-from simclr.data.scene import SceneSource
+from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source
 from simclr.errors import InputError
 

@@ -8,8 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from simclr.data.source import Source
-from simclr.data.tensor_source import TensorSource
+from simclr.data.source import Source, TensorSource
 from simclr.data.workers import read_ahead, usable_cores
 from simclr.errors import InputError
 

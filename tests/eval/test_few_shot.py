@@ -7,23 +7,23 @@ from sklearn.linear_model import RidgeClassifierCV
 from sklearn.preprocessing import StandardScaler
 
 from eval.few_shot import few_shot
-from eval.few_shot_request import DEFAULT_PROBES
-from eval.few_shot_table import print_few_shot
-from eval.labelled import LabelledData
-from eval.leakage import leakage
-from eval.linear_probe import ALPHAS
-from eval.open_split import open_splits
-from eval.prototypes import nearest_prototype
-from eval.representations import representations
-from eval.split_file import write_split
-from eval.splits import k_shot
-from eval.summary import write_result
+from eval.probes.prototypes import nearest_prototype
+from eval.probes.registry import FEW_SHOT_PROBES
+from eval.probes.ridge_probe import ALPHAS
+from eval.report.few_shot_table import print_few_shot
+from eval.results.result_file import write_result
+from eval.splits.labelled import LabelledData
+from eval.splits.leakage import leakage
+from eval.splits.open_split import open_splits
+from eval.splits.split import k_shot
+from eval.splits.split_file import write_split
+from eval.subject.representations import representations
 from simclr.data.preprocess import fit_preprocess
-from simclr.data.scene import SceneSource
-from simclr.data.tensor_source import TensorSource
-from simclr.encoder import random_encoder
+from simclr.data.scenes.scene import SceneSource
+from simclr.data.source import TensorSource
 from simclr.encoder_file import FrozenEncoder
 from simclr.errors import InputError
+from simclr.models.encoder import random_encoder
 
 
 def blobs(classes=6, per_class=30, dim=8):
@@ -58,7 +58,7 @@ def test_a_matrix_of_features():
     labels[:4] = -1
     result = few_shot(x, labels, shots=(1, 5), seeds=range(3), ways=4, episodes=20, unknown_classes=2)
     assert {r["representation"] for r in result["rows"]} == {"features"}
-    assert {r["probe"] for r in result["rows"]} == set(DEFAULT_PROBES)
+    assert {r["probe"] for r in result["rows"]} == set(FEW_SHOT_PROBES)
     split = k_shot(labels, 5, 1)
     found = nearest_prototype(x[split.train], labels[split.train], x[split.test], "cosine")
     expected = float((found.classes == labels[split.test]).double().mean())
@@ -94,7 +94,7 @@ def scene_encoder():
 
 
 def test_an_encoder_beside_its_baselines(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("eval.fine_tuned.STEPS", 5)
+    monkeypatch.setattr("eval.probes.end_to_end.STEPS", 5)
     encoder, scene = scene_encoder()
     result = few_shot(
         encoder,

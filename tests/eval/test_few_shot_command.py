@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 import torch
 
-from eval.few_shot_command import run_few_shot
-from simclr.build import build_source
+from eval.commands import run_few_shot
 from simclr.data.preprocess import fit_preprocess
-from simclr.encoder import random_encoder
 from simclr.encoder_file import save_encoder
 from simclr.errors import InputError
-from simclr.recipe import check_recipe
+from simclr.models.encoder import random_encoder
+from simclr.recipe.read import check_recipe
+from simclr.views.inputs import build_source
 
 QUICK = {"shots": "3", "seeds": 2, "probes": "ridge", "episodes": 0, "fine_tune": False}
 

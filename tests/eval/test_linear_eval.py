@@ -15,16 +15,16 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from eval import linear_eval as module
-from eval.amounts import fewer_shots_lines
-from eval.calibration import expected_calibration_error
 from eval.linear_eval import linear_eval
-from eval.score import score
-from eval.splits import Split, given, hold_out, k_shot, stratified
+from eval.metrics.calibration import expected_calibration_error
+from eval.probes.score import score
+from eval.splits.amounts import fewer_shots_lines
+from eval.splits.split import Split, given, hold_out, k_shot, stratified
 from simclr.data import ImageFolder
-from simclr.data.digits import load_digits
+from simclr.data.images.digits import load_digits
 from simclr.data.preprocess import Preprocess, fit_preprocess
-from simclr.data.scene import SceneSource
-from simclr.data.tensor_source import TensorSource
+from simclr.data.scenes.scene import SceneSource
+from simclr.data.source import TensorSource
 from simclr.errors import InputError
 
 

@@ -1,12 +1,13 @@
 import pytest
 import torch
 
-from simclr.build import build_inputs, build_loss_options, build_model
+from simclr.build import build_loss_options, build_model
 from simclr.data import SceneSource
-from simclr.data.digits import load_digits
+from simclr.data.images.digits import load_digits
 from simclr.errors import InputError
-from simclr.recipe import read_recipe
-from simclr.schema import Loss
+from simclr.recipe.read import read_recipe
+from simclr.recipe.schema import Loss
+from simclr.views.inputs import build_inputs
 
 
 def scene(height=11, width=7, patch_size=3):

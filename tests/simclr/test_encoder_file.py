@@ -6,9 +6,9 @@ from safetensors.torch import load_file, save_file
 
 from simclr import InputError, load_encoder
 from simclr.data.preprocess import Preprocess
-from simclr.encoder import random_encoder
 from simclr.encoder_file import load_head, read_metadata, save_encoder
-from simclr.head import ProjectionHead
+from simclr.models.encoder import random_encoder
+from simclr.models.head import ProjectionHead
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from PIL import Image
 from torch import nn
 
 from simclr import load_encoder
-from simclr.build import build_inputs
-from simclr.grad_cache import backward_again, project_without_graph
-from simclr.ntxent import nt_xent
+from simclr.losses.ntxent import nt_xent
 from simclr.pretrain import pretrain
-from simclr.recipe import read_recipe
+from simclr.recipe.read import read_recipe
+from simclr.train.grad_cache import backward_again, project_without_graph
+from simclr.views.inputs import build_inputs
 
 pytestmark = [
     pytest.mark.gpu,
@@ -24,7 +24,7 @@ pytestmark = [
 
 
 # All operations on photographs, the jitter in both modes, and all on spectra.
-EVERYTHING = runpy.run_path(str(Path(__file__).with_name("view_digests.py")))["recipes"]
+EVERYTHING = runpy.run_path(str(Path(__file__).parent / "views" / "view_digests.py"))["recipes"]
 KINDS = ["exact", "fast", "scene"]
 
 

@@ -30,7 +30,7 @@ def test_loading_sets_no_global_state():
         "random.getstate(), dict(os.environ), torch.is_grad_enabled(), torch.are_deterministic_algorithms_enabled())\n"
         "before = state()\n"
         "from simclr import load_encoder\n"
-        "from simclr.encoder import random_encoder\n"
+        "from simclr.models.encoder import random_encoder\n"
         "random_encoder(0, 'resnet10', in_chans=3)\n"
         "print(before == state())"
     )
@@ -38,5 +38,5 @@ def test_loading_sets_no_global_state():
 
 
 def test_the_command_line_answers_without_torch():
-    loaded = run("import sys, simclr.cli; print([m for m in ('torch', 'numpy', 'pydantic') if m in sys.modules])")
+    loaded = run("import sys, simclr.cli.main; print([m for m in ('torch', 'numpy', 'pydantic') if m in sys.modules])")
     assert loaded == "[]"

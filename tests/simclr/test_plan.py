@@ -5,11 +5,10 @@ import json
 import pytest
 import torch
 
-from simclr.checkpoint import run_states
-from simclr.plan import PHASES, plan
+from simclr.plan import PHASES, duration, plan
 from simclr.pretrain import pretrain
-from simclr.recipe import read_recipe
-from simclr.tables import duration
+from simclr.recipe.read import read_recipe
+from simclr.run.checkpoint import run_states
 
 pytestmark = pytest.mark.usefixtures("fresh_accelerate")
 TINY = ["encoder.width=4", "train.batch_size=128", "train.max_steps=6", "train.checkpoint_every=3"]

@@ -10,10 +10,10 @@ import torch
 from PIL import Image
 
 from simclr import load_encoder
-from simclr.checkpoint import run_states
 from simclr.errors import DivergenceError, InputError
 from simclr.pretrain import OnlineProbe, pretrain
-from simclr.recipe import read_recipe
+from simclr.recipe.read import read_recipe
+from simclr.run.checkpoint import run_states
 
 pytestmark = pytest.mark.usefixtures("fresh_accelerate")
 TINY = ["encoder.width=4", "train.batch_size=128", "train.checkpoint_every=4"]

@@ -6,9 +6,10 @@ import sys
 import pytest
 import torch
 
-from simclr import cli, verify
-from simclr.distributed import start_accelerator
-from simclr.ntxent import nt_xent
+from simclr import verify
+from simclr.cli import main as cli
+from simclr.losses.ntxent import nt_xent
+from simclr.train.distributed import start_accelerator
 
 pytestmark = pytest.mark.usefixtures("fresh_accelerate")
 

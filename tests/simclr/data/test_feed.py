@@ -6,9 +6,9 @@ import torch
 from PIL import Image
 
 from simclr.data.feed import batches
-from simclr.data.image_folder import ImageFolder
+from simclr.data.images.image_folder import ImageFolder
 from simclr.data.order import SampleOrder
-from simclr.data.tensor_source import TensorSource
+from simclr.data.source import TensorSource
 from simclr.errors import InputError
 
 N = 23

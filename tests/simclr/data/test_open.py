@@ -13,8 +13,8 @@ import sklearn.datasets
 import torch
 from PIL import Image
 
+from simclr.data.images.torchvision_dataset import torchvision_source
 from simclr.data.open import open_source
-from simclr.data.torchvision_dataset import torchvision_source
 from simclr.errors import InputError
 
 

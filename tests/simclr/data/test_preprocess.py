@@ -10,8 +10,8 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from torchvision.transforms.v2 import functional as tv
 
 from simclr.data.preprocess import Preprocess, fit_preprocess
-from simclr.data.scene import SceneSource
-from simclr.data.tensor_source import TensorSource
+from simclr.data.scenes.scene import SceneSource
+from simclr.data.source import TensorSource
 from simclr.errors import InputError
 
 

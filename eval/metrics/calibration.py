@@ -1,0 +1,86 @@
+"""Whether a probe's confidence can be believed: expected calibration error, and temperature scaling."""
+
+from __future__ import annotations
+
+import torch
+from scipy.optimize import minimize_scalar
+from torch import Tensor
+
+from simclr.errors import InputError
+
+BINS = 15
+# Bounds of log(temperature): a temperature at a bound says that the logits carry nothing, or separate everything.
+LOG_TEMPERATURE = (-7.0, 7.0)
+
+CALIBRATION = ("ece", "ece_scaled")
+
+
+def expected_calibration_error(confidence: Tensor, right: Tensor, bins: int = BINS) -> float:
+    """Mean over samples of |accuracy - confidence| of the sample's bin, in [0, 1].
+
+    Bins have equal width, (0, 1/bins], (1/bins, 2/bins], …; a confidence of exactly 0 is in the first.
+
+    Args:
+        confidence: probability of the predicted class, (n,) float in [0, 1].
+        right: whether the prediction was, (n,) bool.
+        bins: number of bins.
+
+    Raises:
+        InputError: without samples, with different lengths, or a confidence outside [0, 1].
+
+    Source: Guo et al., "On calibration of modern neural networks", ICML 2017, eq. 3.
+    """
+    if confidence.dim() != 1 or confidence.shape != right.shape or len(confidence) == 0:
+        raise InputError(
+            f"confidence {tuple(confidence.shape)} and right {tuple(right.shape)} must be two lists of one length."
+        )
+    if bins < 1:
+        raise InputError(f"bins is {bins}: give 1 or more.")
+    confidence = confidence.double()
+    # Rounding may lift a probability just above 1.
+    if not bool(((confidence >= 0) & (confidence <= 1 + 1e-6)).all()):
+        raise InputError("a confidence is not within 0 and 1: give probabilities, not logits.")
+    edges = torch.linspace(0, 1, bins + 1, dtype=torch.float64, device=confidence.device)
+    place = torch.bucketize(confidence, edges[1:-1])
+    # Sums over a bin: count * |accuracy - confidence| = |sum(right) - sum(confidence)|.
+    difference = torch.zeros(bins, dtype=torch.float64, device=confidence.device)
+    difference.scatter_add_(0, place, right.double() - confidence)
+    return float(difference.abs().sum() / len(confidence))
+
+
+def fit_temperature(logits: Tensor, labels: Tensor) -> float:
+    """The temperature T for which softmax(logits / T) gives ``labels`` the greatest likelihood.
+
+    Args:
+        logits: (n, K), of samples that the classifier was not fitted on.
+        labels: columns of the true classes, (n,) int64.
+
+    Raises:
+        InputError: without samples, or if the two do not fit together.
+
+    Source: Guo et al., ICML 2017, section 4.2.
+    """
+    if logits.dim() != 2 or labels.shape != logits.shape[:1] or len(labels) == 0:
+        raise InputError(f"logits {tuple(logits.shape)} and labels {tuple(labels.shape)}: give (n, K) and (n,).")
+    logits = logits.double()
+
+    def loss(log_temperature: float) -> float:
+        # Convex in 1 / T, so it has one minimum in log T as well.
+        return float(torch.nn.functional.cross_entropy(logits * torch.tensor(-log_temperature).double().exp(), labels))
+
+    return float(torch.tensor(minimize_scalar(loss, bounds=LOG_TEMPERATURE, method="bounded").x).exp())
+
+
+def calibration(logits: Tensor, right: Tensor, temperature: float | None = None) -> dict[str, float]:
+    """``ece`` of softmax(logits), and ``ece_scaled`` after division by a temperature where there is one.
+
+    Args:
+        logits: (n, K) of the scored samples; the predicted class is the one of the largest.
+        right: whether it was the true one, (n,) bool.
+        temperature: as of :func:`fit_temperature` on other samples.
+    """
+    found = {"ece": expected_calibration_error(logits.double().softmax(1).amax(1), right)}
+    if temperature is not None:
+        scaled = (logits.double() / temperature).softmax(1).amax(1)
+        found["ece_scaled"] = expected_calibration_error(scaled, right)
+    return found

@@ -1,0 +1,54 @@
+"""Whether a sample's nearest neighbours are of its class: R@1 and MAP@R under the cosine."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from eval.metrics.accuracy import check_labelled
+from simclr.errors import InputError
+
+ROWS_AT_ONCE = 1024
+
+
+def retrieval(h: Tensor, labels: Tensor) -> dict[str, float]:
+    """Recall at 1 (``r_at_1``) and mean average precision at R (``map_at_r``), each sample once as the query.
+
+    R is the number of other samples of the query's class; MAP@R averages 1/R * sum_{i <= R} precision(i) * hit(i). A
+    class of one sample has nothing to retrieve: it is no query, but stays among the candidates. Equally similar
+    candidates come in the order of their position.
+
+    Args:
+        h: representations, (n, dim), any float type and device; computed in float32.
+        labels: classes, (n,) int64, none negative.
+
+    Returns:
+        Both as fractions.
+
+    Raises:
+        InputError: if the two do not fit together, a label is negative, a feature is NaN or infinite, or
+            every class has a single sample.
+
+    Source: Musgrave, Belongie & Lim, "A metric learning reality check", ECCV 2020, section 3.2.
+    """
+    check_labelled(h, labels)
+    labels = labels.to(h.device)
+    others = labels.bincount()[labels] - 1
+    queries = torch.nonzero(others > 0).flatten()
+    if len(queries) == 0:
+        raise InputError("every class has a single sample: retrieval needs two or more of at least one class.")
+    unit = normalize(h.float(), dim=1)
+    most = int(others.max())
+    first, average = 0.0, 0.0
+    for rows in queries.split(ROWS_AT_ONCE):
+        similarity = unit[rows] @ unit.T
+        similarity[torch.arange(len(rows), device=h.device), rows] = -torch.inf
+        near = similarity.sort(dim=1, descending=True, stable=True).indices[:, :most]
+        hits = (labels[near] == labels[rows, None]).double()
+        places = torch.arange(1, most + 1, device=h.device)
+        precision = hits.cumsum(1) / places
+        within = places <= others[rows, None]
+        average += float(((precision * hits * within).sum(1) / others[rows]).sum())
+        first += float(hits[:, 0].sum())
+    return {"r_at_1": first / len(queries), "map_at_r": average / len(queries)}

@@ -1,0 +1,119 @@
+"""Logistic regression as a probe: the protocol of SimCLR's transfer experiments where there are samples enough.
+
+45 penalties, log-spaced from 1e-6 to 1e5, are fitted to a part of the training samples; the one with the most accurate
+predictions for the rest (the strongest among equals) is fitted again to all of them. The rest is the split's validation
+part, or a share of each class. With fewer than ``SWEEP_FROM`` samples a class and no validation part such a choice is
+noise: C is then ``FEW_SHOT_C``, and nothing is chosen.
+
+The penalty stands before ½||W||², beside the sum of the samples' cross entropies: scikit-learn's C is 1 / penalty.
+
+Source: Chen et al., "A simple framework for contrastive learning of visual representations", ICML 2020, appendix
+B.8.1; Kornblith, Shlens & Le, "Do better ImageNet models transfer better?", CVPR 2019, appendix A.4.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from eval.metrics.calibration import fit_temperature
+from eval.probes.logistic_path import LogisticPath, logistic_path
+from eval.probes.prediction import Prediction, Selected, classes_of, standardised
+from eval.splits.validation import FIXED, Parts, columns_of, parts_of
+
+PENALTIES = torch.logspace(5, -6, 45, dtype=torch.float64)
+SWEEP_FROM = 50
+FEW_SHOT_C = 1.0
+SWEEP_GAP = 1e-4
+FINAL_GAP = 1e-8
+
+
+def logistic(
+    train_x: Tensor,
+    train_y: Tensor,
+    test_x: Tensor,
+    *,
+    validation: Tensor | None = None,
+    standardise: bool = True,
+    calibrate: bool = True,
+    device: torch.device | str = "cpu",
+) -> Prediction:
+    """Multinomial logistic regression with an L2 penalty that is chosen on held-out samples, or fixed for few.
+
+    Args:
+        train_x: features, (n, dim), any float type.
+        train_y: classes, (n,) int64.
+        test_x: features to classify, (m, dim).
+        validation: rows of the training samples on which the penalty is chosen, however few there are; None holds a
+            share of each class out, where there are samples enough for a choice.
+        standardise: divide features by their standard deviation over the samples that are fitted to; they are centred
+            either way.
+        calibrate: fit a temperature also where the penalty is fixed, which takes a second fit.
+        device: where the problems are solved, in float64.
+
+    Returns:
+        The classes, logits as scores, and in ``selected``: the ``rule`` and what it was ``selected_on``, ``C`` and
+        ``penalty``, the proven relative ``gap`` of the fit, where there was a choice the best ``validation_accuracy``
+        and the largest ``sweep_gap``, and where samples were held out their number, ``validation_samples``, and the
+        ``temperature`` that calibrates their logits.
+
+    Raises:
+        InputError: if the training samples hold fewer than two classes or an unlabelled one.
+    """
+    classes = classes_of(train_y)
+    if validation is None and len(train_y) < SWEEP_FROM * len(classes):
+        penalty = 1 / FEW_SHOT_C
+        selected: Selected = {
+            "rule": f"fixed: fewer than {SWEEP_FROM} training samples a class on average",
+            "selected_on": FIXED,
+        }
+        parts = parts_of(train_y, None)
+        if calibrate and len(parts.held_out):
+            _, calibrated = _held_out(train_x, train_y, parts, 1 / torch.tensor([FEW_SHOT_C]), standardise, device)
+            selected |= {name: calibrated[name] for name in ("validation_samples", "temperature")}
+    else:
+        parts = parts_of(train_y, validation)
+        best, selected = _held_out(train_x, train_y, parts, PENALTIES, standardise, device)
+        penalty = float(PENALTIES[best])
+        selected["rule"] = f"the most accurate of {len(PENALTIES)} penalties on held-out samples"
+        selected["selected_on"] = parts.selected_on
+    train, test = standardised(train_x.to(device), test_x.to(device), standardise)
+    path = _fit(train, train_y, classes, torch.tensor([penalty]), FINAL_GAP)
+    logits = _logits(path, test)[0].cpu()
+    selected |= {"C": 1 / penalty, "penalty": penalty, "gap": float(path.gaps[0]), "standardised": standardise}
+    return Prediction(classes[logits.argmax(1)], logits, selected)
+
+
+def _held_out(
+    x: Tensor, y: Tensor, parts: Parts, penalties: Tensor, standardise: bool, device: torch.device | str
+) -> tuple[int, Selected]:
+    """Which penalty is the most accurate on the held-out samples, and the temperature of its logits there."""
+    fit, held_out, _ = parts
+    classes = classes_of(y[fit])
+    train, rest = standardised(x[fit].to(device), x[held_out].to(device), standardise)
+    path = _fit(train, y[fit], classes, penalties, SWEEP_GAP)
+    # A class that only the held-out samples have is never recognised.
+    truth = columns_of(classes, y[held_out]).to(device)
+    logits = _logits(path, rest)
+    accuracy = (logits.argmax(2) == truth).double().mean(1)
+    # argmax gives the first of equals: the strongest penalty.
+    best = int(accuracy.argmax())
+    known = truth >= 0
+    return best, {
+        "validation_samples": len(held_out),
+        "validation_accuracy": float(accuracy[best]),
+        "sweep_gap": float(path.gaps.max()),
+        "temperature": fit_temperature(logits[best][known], truth[known]),
+    }
+
+
+def _fit(x: Tensor, y: Tensor, classes: Tensor, penalties: Tensor, max_gap: float) -> LogisticPath:
+    # scikit-learn's C of two classes belongs to one vector of weights, the difference of our two.
+    scale = 2.0 if len(classes) == 2 else 1.0
+    columns = torch.searchsorted(classes, y).to(x.device)
+    return logistic_path(x, columns, len(classes), penalties.double() * scale, max_gap)
+
+
+def _logits(path: LogisticPath, x: Tensor) -> Tensor:
+    """(a, m, K)"""
+    return x @ path.weights + path.intercepts[:, None]

@@ -1,0 +1,53 @@
+"""The online kNN of a training run: which samples it looks at, and what it says."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from augment.addressed import permutation
+from eval.probes.knn import TEMPERATURE, K, knn_accuracy
+
+SEED = 0
+# Takes the place of the epoch in the order's address, as eval.splits.split does, and differs from it.
+STREAM = 2**23 + 1
+MOST = 5_000
+
+
+def knn_monitor(h: Tensor, labels: Tensor, k: int = K, temperature: float = TEMPERATURE) -> float:
+    """Leave-one-out accuracy of the weighted cosine kNN on representations centred on their own mean, in [0, 1].
+
+    Args:
+        h: representations of the monitor samples, (n, dim), any float type and device, n >= 2.
+        labels: their classes, (n,) int64, none negative.
+        k: neighbours; clamped to n - 1.
+        temperature: of the weights exp(cosine / temperature).
+    """
+    h = h.float()
+    return knn_accuracy(h - h.mean(0), labels, k, temperature)
+
+
+def monitor_ids(labels: Tensor, fraction: float = 0.1, per_class_min: int = 2) -> Tensor:
+    """Labelled samples that an online kNN may look at during pretraining; evaluation leaves them out of every split.
+
+    Of each class ``round(fraction * n)``, at least ``per_class_min``, but none of a class that would keep fewer than
+    two samples. Not a function of the run's seed, so that runs can be compared; at most about ``MOST`` samples.
+
+    Args:
+        labels: class of each sample, (N,) int64, -1 = unlabelled.
+        fraction: share of each class, 0..1.
+        per_class_min: least number of samples of a class.
+
+    Returns:
+        ids, ascending, (m,) int64; empty where no class is large enough.
+    """
+    order = permutation(SEED, STREAM, len(labels), "cpu")
+    known = order[labels[order] >= 0]
+    fraction = min(fraction, MOST / max(len(known), 1))
+    chosen = []
+    for c in labels[known].unique():
+        members = known[labels[known] == c]
+        take = max(per_class_min, round(fraction * len(members)))
+        if len(members) - take >= 2:
+            chosen.append(members[:take])
+    return torch.cat(chosen).sort().values if chosen else torch.empty(0, dtype=torch.int64)

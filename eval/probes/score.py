@@ -1,0 +1,104 @@
+"""Probes on a matrix of features: the part of linear evaluation that needs no encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from eval.metrics.accuracy import confusion, per_class_recall, scores
+from eval.metrics.calibration import calibration
+from eval.probes.prediction import FitPredict, Prediction, Selected
+from eval.probes.registry import DEFAULT_PROBES, LOGITS, PROBES, check_probes, fit_probe
+from eval.splits.split import Split
+from eval.subject.features import check_finite
+from simclr.errors import InputError
+
+
+@dataclass(frozen=True)
+class Score:
+    """One probe on one split.
+
+    Attributes:
+        probe: its name.
+        split: what it learned from and was scored on.
+        metrics: as fractions; with logits also ``ece``, and ``ece_scaled`` where the probe fitted a temperature.
+        recall: of each class.
+        counts: row = true class, column = predicted class, (K, K) int64, K = largest class that occurs + 1.
+        correct: whether each test sample was recognised, (m,) bool, in the order of ``split.test``.
+        selected: what the probe chose.
+    """
+
+    probe: str
+    split: Split
+    metrics: dict[str, float]
+    recall: dict[int, float]
+    counts: Tensor
+    correct: Tensor
+    selected: Selected
+
+
+def score(
+    features: Tensor,
+    labels: Tensor,
+    splits: Sequence[Split],
+    probes: Sequence[str] = DEFAULT_PROBES,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    standardise: bool = True,
+    registry: Mapping[str, FitPredict] = PROBES,
+) -> list[Score]:
+    """Every probe on every split: learns from the training rows alone, scored once on the test rows.
+
+    Where a split has a validation part, whatever a probe chooses is chosen there; then it learns from both parts.
+
+    Args:
+        features: (N, dim), any float type, on the CPU.
+        labels: classes, (N,) int64; -1 = unlabelled, which no split may use.
+        splits: whose ids are rows of ``features``.
+        probes: names of ``registry``.
+        progress: called with (probes fitted, all of them).
+        standardise: whether linear probes divide features by their standard deviation over the training rows.
+        registry: probes by name.
+
+    Returns:
+        One score for each split and probe, splits outermost.
+
+    Raises:
+        InputError: if a probe is unknown, features hold NaN or infinity, features and labels differ in length, a split
+            uses an unlabelled or missing row, or its training part holds fewer than two classes.
+    """
+    probes = check_probes(probes, registry)
+    if features.dim() != 2 or labels.shape != features.shape[:1]:
+        raise InputError(
+            f"features are {tuple(features.shape)} and labels {tuple(labels.shape)}: give (N, dim) and (N,) of one N."
+        )
+    check_finite(features, torch.arange(len(features)), "features")
+    found = []
+    for split in splits:
+        train = split.learned()
+        used = torch.cat([train, split.test])
+        if int(used.min()) < 0 or int(used.max()) >= len(labels) or bool((labels[used] < 0).any()):
+            raise InputError(f"the {split.name} split uses a sample that is unlabelled or not among the {len(labels)}.")
+        train_x, train_y, test_x = features[train], labels[train], features[split.test]
+        validation = split.validation_rows()
+        for probe in probes:
+            predicted = fit_probe(
+                probe, train_x, train_y, test_x, validation=validation, standardise=standardise, probes=registry
+            )
+            found.append(scored(probe, split, labels[split.test], predicted))
+            if progress is not None:
+                progress(len(found), len(splits) * len(probes))
+    return found
+
+
+def scored(probe: str, split: Split, truth: Tensor, predicted: Prediction) -> Score:
+    """The score of a prediction for the split's test samples, whose classes are ``truth``."""
+    classes, selected = predicted.classes, predicted.selected
+    metrics = scores(truth, classes)
+    if probe in LOGITS and predicted.scores is not None:
+        metrics |= calibration(predicted.scores, classes == truth, selected.get("temperature"))
+    recall = per_class_recall(truth, classes)
+    return Score(probe, split, metrics, recall, confusion(truth, classes), classes == truth, selected)

@@ -1,0 +1,168 @@
+"""SimCLR's own linear evaluation: a linear layer trained by SGD on frozen features, for several learning rates at once.
+
+Nesterov momentum 0.9, no weight decay, 90 epochs, the learning rate a multiple of 0.1 * batch / 256, down to 0 along a
+cosine. One pass serves all learning rates: the layer has a column of weights for each. The rate is chosen by the
+accuracy after the last epoch on held-out training samples (the split's validation part, or a share of each class), then
+trained again on all of them. Unlike the paper's, the features are of images without random crops and flips.
+
+Source: Chen et al., "A simple framework for contrastive learning of visual representations", ICML 2020, appendix B.6.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from augment.addressed import permutation
+from eval.metrics.calibration import fit_temperature
+from eval.probes.prediction import Prediction, Selected, classes_of, standardised
+from eval.splits.validation import FIXED, Parts, columns_of, parts_of
+from simclr.errors import InputError
+
+RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+PAPERS_RATE = 0.1
+EPOCHS = 90
+BATCH_SIZE = 256
+MOMENTUM = 0.9
+
+
+def sgd_path(
+    x: Tensor,
+    y: Tensor,
+    num_classes: int,
+    rates: Tensor,
+    epochs: int = EPOCHS,
+    batch_size: int = BATCH_SIZE,
+    seed: int = 0,
+) -> tuple[Tensor, Tensor]:
+    """Softmax regression by SGD from zero weights, for several learning rates side by side on the same batches.
+
+    Equal to ``torch.optim.SGD(momentum=0.9, nesterov=True)`` on the mean cross entropy of each batch. The order of an
+    epoch is ``augment.addressed.permutation(seed, epoch, n)``; samples that do not fill the last batch wait for the
+    next epoch's order.
+
+    Args:
+        x: features, (n, dim), any float type and device.
+        y: classes, (n,) int64, 0 <= y < num_classes.
+        num_classes: K.
+        rates: first learning rates, (a,) float, down to 0 along a cosine by step.
+        epochs: passes over the samples.
+        batch_size: clamped to n.
+        seed: of the order.
+
+    Returns:
+        weights (a, dim, K) and intercepts (a, K).
+
+    Raises:
+        InputError: if epochs or the batch size is less than 1.
+    """
+    if epochs < 1 or batch_size < 1:
+        raise InputError(f"epochs is {epochs} and batch_size {batch_size}: give 1 or more of each.")
+    n, dim = x.shape
+    batch_size = min(batch_size, n)
+    problems = len(rates)
+    # The learning rate is the last axis, so that softmax runs over contiguous memory.
+    weights, intercepts = x.new_zeros(dim, num_classes * problems), x.new_zeros(num_classes * problems)
+    parameters = [weights, intercepts]
+    velocity = [torch.zeros_like(p) for p in parameters]
+    rates = rates.to(x).repeat(num_classes)
+    per_epoch = n // batch_size
+    for epoch in range(epochs):
+        order = permutation(seed, epoch, n, x.device)
+        for step in range(per_epoch):
+            ids = order[step * batch_size : (step + 1) * batch_size]
+            batch, truth = x[ids], y[ids]
+            p = torch.addmm(intercepts, batch, weights).view(batch_size, num_classes, problems).softmax(1)
+            p[torch.arange(batch_size, device=x.device), truth] -= 1
+            residual = p.view(batch_size, -1) / batch_size
+            lr = rates * (0.5 + 0.5 * math.cos(math.pi * (epoch * per_epoch + step) / (epochs * per_epoch)))
+            for parameter, v, g in zip(parameters, velocity, (batch.T @ residual, residual.sum(0))):
+                v.mul_(MOMENTUM).add_(g)
+                parameter -= lr * (g + MOMENTUM * v)
+    return weights.view(dim, num_classes, problems).permute(2, 0, 1), intercepts.view(num_classes, problems).T
+
+
+def sgd(
+    train_x: Tensor,
+    train_y: Tensor,
+    test_x: Tensor,
+    *,
+    validation: Tensor | None = None,
+    standardise: bool = True,
+    epochs: int = EPOCHS,
+    batch_size: int = BATCH_SIZE,
+    device: torch.device | str = "cpu",
+) -> Prediction:
+    """Linear layer by SGD, its learning rate chosen on held-out samples; the paper's own where none can be spared.
+
+    Args:
+        train_x: features, (n, dim), any float type.
+        train_y: classes, (n,) int64.
+        test_x: features to classify, (m, dim).
+        validation: rows of the training samples on which the rate is chosen; None holds a share of each class out.
+        standardise: divide features by their standard deviation over the samples that are fitted to; they are centred
+            either way. It moves the best learning rate a hundredfold.
+        epochs: as of :func:`sgd_path`.
+        batch_size: as of :func:`sgd_path`.
+        device: where it is trained, in float32.
+
+    Returns:
+        The classes, logits as scores, and in ``selected``: the ``rule`` and what it was ``selected_on``, the ``lr``,
+        and where samples were held out their number, ``validation_samples``, the best ``validation_accuracy``, and the
+        ``temperature`` that calibrates their logits.
+
+    Raises:
+        InputError: if the training samples hold fewer than two classes or an unlabelled one.
+    """
+    classes = classes_of(train_y)
+    parts = parts_of(train_y, validation)
+    rate = PAPERS_RATE
+    selected: Selected = {"rule": "fixed: too few training samples to hold any out", "selected_on": FIXED}
+    if len(parts.held_out):
+        rate, selected = _choose(train_x, train_y, parts, standardise, epochs, batch_size, device)
+    lr = rate * min(batch_size, len(train_y)) / 256
+    train, test = (part.float().to(device) for part in standardised(train_x, test_x, standardise))
+    y = torch.searchsorted(classes, train_y).to(device)
+    weights, intercepts = sgd_path(train, y, len(classes), torch.tensor([lr]), epochs, batch_size)
+    scores = (test @ weights[0] + intercepts[0]).cpu()
+    selected |= {
+        "lr": lr,
+        "epochs": epochs,
+        "batch_size": min(batch_size, len(train_y)),
+        "standardised": standardise,
+    }
+    return Prediction(classes[scores.argmax(1)], scores, selected)
+
+
+def _choose(
+    x: Tensor,
+    y: Tensor,
+    parts: Parts,
+    standardise: bool,
+    epochs: int,
+    batch_size: int,
+    device: torch.device | str,
+) -> tuple[float, Selected]:
+    """The most accurate of ``RATES`` on the held-out samples, for a batch of 256."""
+    fit, held_out, selected_on = parts
+    classes = classes_of(y[fit])
+    lrs = torch.tensor(RATES) * (min(batch_size, len(fit)) / 256)
+    train, rest = (part.float().to(device) for part in standardised(x[fit], x[held_out], standardise))
+    target = torch.searchsorted(classes, y[fit]).to(device)
+    weights, intercepts = sgd_path(train, target, len(classes), lrs, epochs, batch_size)
+    # A class that only the held-out samples have is never recognised.
+    truth = columns_of(classes, y[held_out])
+    logits = (rest @ weights + intercepts[:, None]).cpu()
+    accuracy = (logits.argmax(2) == truth).double().mean(1)
+    # argmax gives the first of equals: the smallest rate.
+    best = int(accuracy.argmax())
+    known = truth >= 0
+    return RATES[best], {
+        "rule": f"the most accurate of {len(RATES)} learning rates on held-out samples",
+        "selected_on": selected_on,
+        "validation_samples": len(held_out),
+        "validation_accuracy": float(accuracy[best]),
+        "temperature": fit_temperature(logits[best][known], truth[known]),
+    }

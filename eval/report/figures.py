@@ -1,0 +1,236 @@
+"""Figures of a report as SVG text: readable in print, and told apart by more than colour."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+
+from eval.metrics.statistics import interval
+from eval.results.words import class_labels, class_marks, probe_name, representation_name
+from simclr.views.colours import PALETTE
+
+# Okabe & Ito, "Color universal design", 2008; the pale yellow is left out, it vanishes on paper.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "p", "h")
+LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
+# One look for each representation on the whole page; anything else takes the last.
+LOOKS = ("pretrained", "random", "raw", "window mean", "pca", "supervised")
+PERCENTAGES_UP_TO = 20
+BINS = 400
+HEALTH = {
+    "loss": "loss",
+    "rankme": "RankMe (effective rank of h)",
+    "alignment": "alignment (less is better)",
+    "uniformity": "uniformity (less is better)",
+    "knn": "online kNN accuracy, %",
+    "contrastive_accuracy": "contrastive accuracy, %",
+}
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",  # text stays text: it can be searched, and is read aloud
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10,
+    "axes.grid": True,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+}
+
+
+def confusion_figure(counts: Sequence[Sequence[int]], class_names: Sequence[str], salt: str = "confusion") -> str:
+    """Rows are true classes, in percent of each; classes without a test sample are left out.
+
+    Up to ``PERCENTAGES_UP_TO`` classes the percentages are written down, beyond there is a scale.
+
+    Args:
+        counts: (K, K), row = true class, column = predicted class.
+        class_names: K of them.
+        salt: of the ids in the SVG; two figures on one page need two.
+    """
+    with mpl.rc_context(_STYLE | {"axes.grid": False, "svg.hashsalt": salt}):
+        table = np.asarray(counts, dtype=np.float64)
+        kept = (table.sum(0) + table.sum(1)) > 0
+        total = table.sum(1, keepdims=True)
+        share = np.divide(100 * table, total, out=np.full_like(table, np.nan), where=total > 0)[kept][:, kept]
+        present = np.flatnonzero(kept)
+        marks, labels = class_marks(class_names), class_labels(class_names)
+        n = len(present)
+        figure = Figure(figsize=(7.2, 1 + 5.2 * min(1.0, 0.35 + n / 25)), layout="constrained")
+        axes = figure.subplots()
+        # One hue from white to dark: small errors stay pale, and grey print keeps the order.
+        shown = np.ma.masked_less(share, 0.5)
+        image = axes.imshow(shown, cmap="Blues", vmin=0, vmax=100, aspect="auto")
+        axes.set_xlabel("predicted class")
+        axes.set_ylabel("true class")
+        ticks = np.arange(n) if n <= 2 * PERCENTAGES_UP_TO else np.arange(0, n, -(-n // 20))
+        axes.set_xticks(ticks, [marks[present[i]] for i in ticks])
+        axes.set_yticks(ticks, [labels[present[i]] for i in ticks])
+        if n > PERCENTAGES_UP_TO:
+            figure.colorbar(image, ax=axes, label="% of the true class", fraction=0.04, pad=0.02)
+            return _svg(figure)
+        axes.set_xticks(np.arange(n - 1) + 0.5, minor=True)
+        axes.set_yticks(np.arange(n - 1) + 0.5, minor=True)
+        axes.grid(which="minor", color="#e4e4e4", linewidth=0.5)
+        axes.tick_params(which="minor", length=0)
+        for i, j in np.ndindex(share.shape):
+            if share[i, j] >= 0.5:
+                shade = "white" if share[i, j] > 50 else "black"
+                axes.text(j, i, f"{share[i, j]:.0f}", ha="center", va="center", color=shade, fontsize=8)
+        return _svg(figure)
+
+
+def efficiency_figure(rows: Sequence[Mapping[str, Any]], metric_name: str, salt: str = "efficiency") -> str:
+    """Score against the number of labels, one line for each representation, one panel for each kind of split.
+
+    Bars are 95 % Student t intervals over the seeds, where there are enough for one. Lines are shifted a little
+    sideways so that bars do not meet.
+
+    Args:
+        rows: of one metric and one probe, with ``shots`` or ``labels``.
+        metric_name: for the axis.
+        salt: of the ids in the SVG; two figures on one page need two.
+    """
+    with mpl.rc_context(_STYLE | {"svg.hashsalt": salt}):
+        panels = list(dict.fromkeys((r["split"], "shots" if r["shots"] else "labels") for r in rows))
+        names = list(dict.fromkeys((r["representation"], r["probe"]) for r in rows))
+        several = len({probe for name, probe in names if name == "pretrained"}) > 1
+        figure = Figure(figsize=(7.2, 3.2), layout="constrained")
+        grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+        for axes, (split, key) in zip(grid, panels):
+            for place, name in enumerate(names):
+                look = LOOKS.index(name[0]) if name[0] in LOOKS else len(LOOKS)
+                look = len(LOOKS) if name[1] == "fine-tune" else look
+                mine = [r for r in rows if r["split"] == split and r[key] and (r["representation"], r["probe"]) == name]
+                mine.sort(key=lambda r: r[key])
+                if not mine:
+                    continue
+                shift = 1.02 ** (place - (len(names) - 1) / 2)
+                scale = 1 if key == "shots" else 100
+                values = [interval(r["per_seed"]) or [r["mean"], r["mean"]] for r in mine]
+                mean = np.array([r["mean"] for r in mine])
+                ends = np.clip(np.array(values).T, 0, 1)  # no share lies outside
+                axes.errorbar(
+                    [r[key] * scale * shift for r in mine],
+                    100 * mean,
+                    100 * np.abs(ends - mean),
+                    color=COLOURS[look],
+                    marker=MARKERS[look],
+                    linestyle=LINES[look],
+                    linewidth=2.2 if name[0] == "pretrained" else 1.3,
+                    markersize=5.5,
+                    capsize=2,
+                    elinewidth=1,
+                    label=f"{representation_name(name[0])}{', ' + probe_name(name[1]) if several else ''}",
+                )
+            amounts = sorted({r[key] for r in rows if r["split"] == split and r[key]})
+            axes.set_xscale("log")
+            axes.set_xticks([a * scale for a in amounts], [f"{a * scale:g}" for a in amounts])
+            axes.minorticks_off()
+            axes.set_xlabel("labels per class" if key == "shots" else "share of the labels, %")
+            axes.set_title(f"{split} split")
+        grid[0].set_ylabel(f"{metric_name}, %")
+        handles = {label: handle for axes in grid for handle, label in zip(*axes.get_legend_handles_labels())}
+        figure.legend(
+            handles.values(),
+            handles.keys(),
+            loc="outside lower center",
+            ncols=3,
+            frameon=False,
+            handlelength=3.2,
+        )
+        return _svg(figure)
+
+
+def embedding_figure(points: np.ndarray, labels: np.ndarray, class_names: Sequence[str]) -> str:
+    """Samples as points: colour and shape by class, the class's mark near its median.
+
+    Args:
+        points: (n, 2).
+        labels: (n,) ints from 0.
+        class_names: for the legend.
+    """
+    with mpl.rc_context(_STYLE | {"axes.grid": False, "svg.hashsalt": "embedding"}):
+        present = np.unique(labels)
+        listed = len(present) <= 2 * len(PALETTE)
+        figure = Figure(figsize=(7.2, 5.4 + 0.17 * (-(-len(present) // 4) if listed else 0)), layout="constrained")
+        axes = figure.subplots()
+        for c in present:
+            mine = points[labels == c]
+            axes.scatter(
+                mine[:, 0],
+                mine[:, 1],
+                s=11,
+                marker=MARKERS[c % len(MARKERS)],
+                color=PALETTE[c % len(PALETTE)],
+                edgecolors="black",
+                linewidths=0.25,
+                label=class_labels(class_names)[c],
+                rasterized=True,
+            )
+        for c in present:
+            mine = points[labels == c]
+            # The sample next to the median: the median itself may lie where there is none.
+            x, y = mine[np.linalg.norm(mine - np.median(mine, axis=0), axis=1).argmin()]
+            outline = [withStroke(linewidth=2.5, foreground="white")]
+            axes.text(x, y, class_marks(class_names)[c], ha="center", va="center", weight="bold", path_effects=outline)
+        axes.axis("off")
+        if listed:
+            figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=8, handletextpad=0.2)
+        return _svg(figure, dpi=200)
+
+
+def health_figure(metrics: Sequence[Mapping[str, Any]]) -> str:
+    """Loss and health of the representation over the steps, a panel for each number that was logged.
+
+    Args:
+        metrics: lines of metrics.jsonl. More than ``BINS`` values are drawn as means, with their range behind.
+    """
+    with mpl.rc_context(_STYLE | {"svg.hashsalt": "health"}):
+        shown = [key for key in HEALTH if any(_finite(m.get(key)) for m in metrics)]
+        rows = -(-len(shown) // 3)
+        figure = Figure(figsize=(7.2, 2.1 * rows + 0.2), layout="constrained")
+        grid = figure.subplots(rows, min(3, len(shown)), squeeze=False).flatten()
+        for axes, key in zip(grid, shown):
+            scale = 100 if HEALTH[key].endswith("%") else 1
+            pairs = np.array([(m["step"], m[key] * scale) for m in metrics if _finite(m.get(key))], dtype=np.float64)
+            _draw_curve(axes, pairs)
+            axes.set_title(HEALTH[key], fontsize=9)
+            axes.locator_params(nbins=4)
+        for axes in grid[len(shown) :]:
+            axes.set_visible(False)
+        figure.supxlabel("step", fontsize=9)
+        return _svg(figure)
+
+
+def _draw_curve(axes: Axes, pairs: np.ndarray) -> None:
+    bins = [part for part in np.array_split(pairs, min(BINS, len(pairs))) if len(part)]
+    x = [part[:, 0].mean() for part in bins]
+    if len(pairs) > len(bins):
+        low, high = ([f(part[:, 1]) for part in bins] for f in (np.min, np.max))
+        axes.fill_between(x, low, high, color="#bbbbbb", linewidth=0)
+    marker = "o" if len(pairs) <= 60 else None
+    axes.plot(x, [part[:, 1].mean() for part in bins], color=COLOURS[0], linewidth=1.3, marker=marker, markersize=2.5)
+
+
+def _finite(value: Any) -> bool:
+    return isinstance(value, int | float) and bool(np.isfinite(value))
+
+
+def _svg(figure: Figure, dpi: int = 150) -> str:
+    """The figure as an <svg> element of its own width, without the address of anything outside."""
+    text = StringIO()
+    figure.savefig(text, format="svg", dpi=dpi)
+    svg = text.getvalue()
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    # Groups are numbered alike in every figure, and nothing refers to them.
+    return re.sub(r'<g id="[^"]*"', "<g", svg).strip()

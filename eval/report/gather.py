@@ -1,0 +1,171 @@
+"""`simclr report`: from a run or a result folder to report.html."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from eval.report.embedding import choose_for_map, tsne
+from eval.report.page import Embedding, Material
+from eval.results.result_file import FEW_SHOT, RESULT, read_result
+from eval.subject.feature_cache import FeatureCache
+from eval.subject.features import fingerprint
+from simclr.encoder_file import FrozenEncoder, load_encoder
+from simclr.errors import InputError
+from simclr.recipe.read import check_recipe
+from simclr.views.inputs import build_source
+
+PICTURES = {
+    "map.png": (
+        "Map: The scene in false colour, the ground truth with the training pixels, and the predicted classes, above "
+        "of every pixel, below where the ground truth has a class.",
+        "map: simclr linear-eval draws one of a scene",
+    ),
+    "unknown-map.png": (
+        "Map with unknown classes: As above, with some classes unknown. Unknown and rejected pixels are black: to "
+        "reject a pixel of an unknown class is right.",
+        "map with unknown classes: simclr few-shot --unknown CLASS draws one of a scene",
+    ),
+}
+VIEWS, COPY = "views.png", "encoder.json"
+
+
+def title_of(found: Material) -> str:
+    """What a report is about."""
+    result = found.result or found.few_shot
+    data = result["source"]["name"] if result else (found.encoder or {}).get("source", {}).get("name", "a run")
+    name = (found.encoder or {}).get("encoder", {}).get("name")
+    return f"{data}: what the frozen {name + ' ' if name else ''}encoder is worth"
+
+
+def gather(folder: Path, show: Callable[[str], None] = lambda text: None) -> Material:
+    """Everything in a folder that a report can show.
+
+    Raises:
+        InputError: as in :func:`run_report`.
+    """
+    missing: list[str] = []
+    result = _optional(folder / RESULT, "result.json: run simclr linear-eval", missing)
+    few_shot = _optional(folder / FEW_SHOT, "few-shot.json: run simclr few-shot", missing)
+    metrics = _metrics(folder / "metrics.jsonl", missing)
+    encoder = _encoder(folder, [r for r in (result, few_shot) if r is not None], missing)
+    if result is None and few_shot is None and metrics is None and encoder is None:
+        raise InputError(f"{folder} holds neither a run nor a result: give a folder of simclr pretrain or linear-eval")
+    metadata = encoder.metadata if encoder else None
+    pictures: dict[str, bytes] = {}
+    for name, (caption, how) in PICTURES.items():
+        if (folder / name).is_file():
+            pictures[caption] = (folder / name).read_bytes()
+        elif metadata is None or metadata["source"].get("patch_size"):  # a scene, for all that is known
+            missing.append(how)
+    views = (folder / VIEWS).read_bytes() if (folder / VIEWS).is_file() else None
+    if views is None:
+        missing.append("views.png: simclr pretrain draws it")
+    if result is not None and not any(o["counts"] for o in result.get("outcomes", [])):
+        missing.append("confusion matrix: result.json has no counts, or more classes than are counted")
+    if metrics and not any("knn" in line for line in metrics):
+        missing.append("online kNN: the recipe has monitor.knn=false, or its data no labels")
+    embedding = None
+    if encoder is None:
+        missing.append("t-SNE: there is no encoder to extract features with")
+    else:
+        embedding = _embedding(encoder, result or few_shot, folder, show, missing)
+    return Material(result, few_shot, metrics, metadata, pictures, views, embedding, missing)
+
+
+def _optional(file: Path, how: str, missing: list[str]) -> dict[str, Any] | None:
+    if file.is_file():
+        return read_result(file)
+    missing.append(how)
+    return None
+
+
+def _metrics(file: Path, missing: list[str]) -> list[dict[str, Any]] | None:
+    if not file.is_file():
+        missing.append("curves of pretraining: there is no metrics.jsonl")
+        return None
+    found = []
+    for number, line in enumerate(lines := file.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+        try:
+            found.append(json.loads(line))
+            found[-1]["step"] + 0
+        except (ValueError, KeyError, TypeError):
+            if number == len(lines):  # a run that was cut short, or is still writing
+                del found[number - 1 :]
+                break
+            raise InputError(f"{file} is damaged in line {number}: it holds one JSON object a step") from None
+    return found or None
+
+
+def _encoder(folder: Path, results: list[dict[str, Any]], missing: list[str]) -> FrozenEncoder | None:
+    """The folder's own encoder, else the one that a result names; all results must be of it."""
+    hashes = {r["encoder"].get("sha256_before") for r in results}
+    if len(hashes) > 1:
+        raise InputError(f"{folder} holds results of different encoders: evaluate the same one again")
+    own = (folder / "encoder.safetensors").is_file()
+    named = [Path(r["encoder"]["file"]) for r in results if r["encoder"].get("file")]
+    place = folder if own else next((path for path in named if path.exists()), None)
+    if place is None:
+        return None
+    encoder = load_encoder(place)
+    _check_copy((place if place.is_dir() else place.parent) / COPY, encoder.metadata)
+    mine = fingerprint(encoder)
+    if hashes and mine not in hashes:
+        if own:
+            raise InputError(
+                f"the results in {folder} are of another encoder than its encoder.safetensors "
+                f"({str(hashes.pop())[:12]}…, not {mine[:12]}…): evaluate again"
+            )
+        missing.append(f"encoder: {place} has changed since the result")
+        return None
+    return encoder
+
+
+def _check_copy(file: Path, metadata: dict[str, Any]) -> None:
+    """The copy of the metadata that people read must be whole, and say what the encoder file says."""
+    if not file.is_file():
+        return
+    how = "delete it, encoder.safetensors holds the same"
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} is damaged, no JSON ({error}): {how}") from None
+    if content != metadata:
+        raise InputError(f"{file} is not of the encoder file beside it, or was changed: {how}")
+
+
+def _embedding(
+    encoder: FrozenEncoder,
+    result: dict[str, Any] | None,
+    folder: Path,
+    show: Callable[[str], None],
+    missing: list[str],
+) -> Callable[[], Embedding] | None:
+    """t-SNE of labelled samples: of the result's data where it names them, of its test part where it has one."""
+    section = (result or {}).get("source", {}).get("data", encoder.metadata["data"])
+    try:
+        data = check_recipe({"data": section}).data
+        source = build_source(data, "test") or build_source(data)
+    except InputError as error:
+        missing.append(f"t-SNE: the data cannot be read ({error})")
+        return None
+    if source is None or source.labels is None or source.in_chans != encoder.preprocess.in_chans:
+        missing.append("t-SNE: the data has no labels")
+        return None
+    ids = choose_for_map(source.labels)
+    if len(ids) < 4:
+        missing.append("t-SNE: the data has fewer than 4 labelled samples")
+        return None
+    features = FeatureCache(folder / "features").features(
+        encoder, source, ids, progress=lambda done, total: show(f"features {done:,}/{total:,}")
+    )
+    readable = source.labels[ids] >= 0
+    labels, names = source.labels[ids][readable].numpy(), source.class_names
+    # It takes seconds, mostly outside of Python: the other figures are drawn meanwhile.
+    pool = ThreadPoolExecutor(1)
+    points = pool.submit(tsne, features[readable])
+    pool.shutdown(wait=False)
+    return lambda: (points.result(), labels, names)

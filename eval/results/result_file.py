@@ -1,0 +1,65 @@
+"""Reading what evaluations wrote."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from simclr.errors import InputError
+from simclr.files import write_text
+
+RESULT = "result.json"
+FEW_SHOT = "few-shot.json"
+
+
+def read_result(path: str | Path) -> dict[str, Any]:
+    """A result of ``simclr linear-eval`` or ``simclr few-shot``.
+
+    Args:
+        path: the JSON file, or a folder with a result.json.
+
+    Raises:
+        InputError: if it is missing, damaged or no result; in one line.
+    """
+    file = Path(path)
+    file = file / RESULT if file.is_dir() else file
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"there is no {file}: evaluate with simclr linear-eval first") from None
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        raise InputError(f"{file} is damaged, no JSON ({error}): evaluate again") from None
+    rows = content.get("rows") if isinstance(content, dict) else None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and row.keys() >= _NEEDED for row in rows):
+        raise InputError(f"{file} is no result of this version: its rows need {', '.join(sorted(_NEEDED))}")
+    for key, kind in (("splits", list), ("source", dict), ("encoder", dict)):
+        if not isinstance(content.get(key), kind):
+            raise InputError(f"{file} is no result of this version: it has no {key}; evaluate again")
+    return content
+
+
+_NEEDED = {"representation", "probe", "shots", "split", "metric", "mean", "sd", "per_seed"}
+
+
+def write_result(result: Mapping[str, Any], path: str | Path) -> None:
+    """Writes a result as JSON, whole or not at all, in the order of its keys, one line for each entry of a list.
+
+    Raises:
+        ValueError: if a number is NaN or infinite, which JSON cannot hold.
+    """
+    parts = []
+    for key, value in result.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            text = "[\n    " + ",\n    ".join(_json(entry) for entry in value) + "\n  ]"
+        else:
+            text = _json(value)
+        parts.append(f"  {_json(key)}: {text}")
+    write_text(Path(path), "{\n" + ",\n".join(parts) + "\n}\n")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, allow_nan=False, ensure_ascii=False)

@@ -1,0 +1,97 @@
+"""Fixed splits of a scene as the field passes them around: label maps of the training and of the test pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from eval.splits.split import Split, usable
+from simclr.data.images.arrays import read_arrays
+from simclr.data.scenes.mat import read_mat
+from simclr.errors import InputError
+
+
+def map_split(
+    labels: Tensor,
+    train_map: Tensor,
+    test_map: Tensor | None = None,
+    *,
+    name: str = "map",
+    exclude: Iterable[int] | Tensor | None = None,
+) -> Split:
+    """The split that label maps describe: their pixels that are not 0, with the labels of the ground truth.
+
+    Maps in use number the classes otherwise than the ground truth, and mark pixels that have no label there. So only
+    the positions are taken from them; pixels without a label are dropped and counted, and so are those of
+    classes that then have no training sample.
+
+    Args:
+        labels: class of each pixel, (H, W) int64, -1 = unlabelled.
+        train_map: (H, W), 0 = not a training pixel.
+        test_map: (H, W), 0 = not a test pixel; None tests on all other labelled pixels.
+        name: what the split is called.
+        exclude: ids that may be in neither part.
+
+    Raises:
+        InputError: if a map has another shape, marks nothing that has a label, or the two share pixels.
+    """
+    for what, marks in (("training", train_map), ("test", test_map)):
+        if marks is not None and marks.shape != labels.shape:
+            raise InputError(
+                f"the {what} map of {name} has {'x'.join(map(str, marks.shape))} pixels, but the scene has "
+                f"{'x'.join(map(str, labels.shape))}: give a map of the same scene."
+            )
+    flat = labels.flatten().cpu()
+    free = usable(flat, exclude)
+    marked = train_map.flatten() != 0
+    tested = flat >= 0 if test_map is None else test_map.flatten() != 0
+    if test_map is None:
+        tested = tested & ~marked
+    both = (marked & tested).nonzero().flatten()
+    if len(both):
+        raise InputError(
+            f"training and test map of {name} share {len(both)} pixels, first id {int(both[0])}: a pixel may be in one "
+            f"part only."
+        )
+    train, test = (marked & free).nonzero().flatten(), tested & free
+    known = torch.isin(flat, flat[train].unique())
+    unknown = int((test & ~known).sum())
+    dropped = {
+        "marked for training, unlabelled": int((marked & (flat < 0)).sum()),
+        "marked for testing, unlabelled": int((tested & (flat < 0)).sum()),
+        "excluded": int(((marked | tested) & (flat >= 0) & ~free).sum()),
+        "of classes without a training sample": unknown,
+    }
+    left_out = tuple(flat[test & ~known].unique().tolist())
+    rule = "training positions from a map, " + (
+        "all other labelled pixels test" if test_map is None else "test positions from another"
+    )
+    return Split(
+        name,
+        train,
+        (test & known).nonzero().flatten(),
+        rule=f"{rule}; labels from the ground truth",
+        left_out=left_out,
+        dropped={why: n for why, n in dropped.items() if n},
+    )
+
+
+def read_map(path: str | Path) -> Tensor:
+    """The only array of rows and columns in a .mat, .npy or .npz file, (H, W) bool: which pixels are not 0.
+
+    Raises:
+        InputError: if the file is missing or damaged, or holds no such array, or several.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise InputError(f"the label map {file} does not exist: give a .mat, .npy or .npz file.")
+    content = read_mat(file) if file.suffix.lower() == ".mat" else read_arrays(file, "--split")
+    maps = {key: array for key, array in content.items() if array.ndim == 2 and min(array.shape) > 1}
+    if len(maps) != 1:
+        held = ", ".join(f"{key or 'array'} {'x'.join(map(str, a.shape))}" for key, a in content.items()) or "nothing"
+        raise InputError(f"{file} holds {held}: a label map is one array (height, width), 0 = not in this part.")
+    return torch.from_numpy(np.ascontiguousarray(next(iter(maps.values())) != 0))

@@ -1,0 +1,154 @@
+"""Splits as files: JSON that says which samples, drawn how, of what data, and that cannot be changed unnoticed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from eval.splits.split import Split
+from simclr.errors import InputError
+from simclr.files import write_text
+
+FORMAT = "simclr-split/1"
+PARTS = ("train", "validation", "test")
+
+
+def write_split(path: str | Path, split: Split, labels: Tensor, class_names: Sequence[str], source: str = "") -> str:
+    """Writes a split, whole or not at all.
+
+    Ids are written class by class as ranges, ``3-7,12``. ``sha256`` at the end is that of the file's other entries.
+
+    Args:
+        path: .json file to write.
+        split: whose ids count through all N samples (those of a test part of its own follow the training part's).
+        labels: class of each sample, (N,) int64.
+        class_names: of the classes.
+        source: name of the data, for people.
+
+    Returns:
+        The file's ``sha256``.
+    """
+    content: dict[str, Any] = {
+        "format": FORMAT,
+        "name": split.name,
+        "rule": split.rule,
+        "seed": split.seed,
+        "shots": split.shots,
+        "share": split.share,
+        "left_out": [class_names[c] for c in split.left_out],
+        "dropped": dict(split.dropped),
+        "source": {"name": source, "samples": len(labels), "classes": list(class_names)},
+        **{part: [as_ranges(ids[labels[ids] == c]) for c in range(len(class_names))] for part, ids in _parts(split)},
+    }
+    content["sha256"] = _digest(content)
+    write_text(Path(path), json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    return content["sha256"]
+
+
+def read_split(path: str | Path, labels: Tensor, class_names: Sequence[str]) -> Split:
+    """Reads a split and makes sure that it is of these samples.
+
+    The labels of its samples tell: they must be those that the file says. So a split stays valid for the same data at
+    another place, in another format or preprocessed in another way. Samples that have lost their label since (images
+    that cannot be read) are left out and counted in ``dropped``.
+
+    Args:
+        path: a file of :func:`write_split`.
+        labels: class of each sample, (N,) int64.
+        class_names: of the classes.
+
+    Returns:
+        The split, named by the file (without .json); it has no seed, as nothing is drawn.
+
+    Raises:
+        InputError: if the file is missing, damaged or changed, belongs to other data, or its parts meet.
+    """
+    file = Path(path)
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"the split file {file} cannot be read: {error.strerror or error}.") from None
+    except ValueError as error:
+        raise InputError(f"{file} is no JSON file ({error}): give one that write_split wrote.") from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise InputError(f"{file} is no split file of this version ({FORMAT}): give one that write_split wrote.")
+    if content.get("sha256") != _digest(content):
+        raise InputError(f"{file} was damaged or changed (its sha256 does not fit): write it again.")
+    samples, classes = content["source"]["samples"], content["source"]["classes"]
+    if (samples, classes) != (len(labels), list(class_names)):
+        other = ", or other names" if len(classes) == len(class_names) else ""
+        raise InputError(
+            f"{file} is a split of {samples} samples of {len(classes)} classes, but the data has {len(labels)} of "
+            f"{len(class_names)}{other}: give one of this data."
+        )
+    ids, lost = {}, 0
+    for part in PARTS:
+        by_class = [from_ranges(text, file) for text in content[part]]
+        these = torch.cat(by_class)
+        if len(these) and int(these.max()) >= samples:
+            raise InputError(
+                f"the {part} part of {file} names sample {int(these.max())}, which the data does not have."
+            )
+        said = torch.cat([torch.full_like(some, c) for c, some in enumerate(by_class)])
+        wrong = these[(labels[these] != said) & (labels[these] >= 0)]
+        if len(wrong):
+            raise InputError(
+                f"{len(wrong)} samples have other labels than {file} says, first id {int(wrong[0])}: the data, their "
+                f"order or their labels are not those that it was written for."
+            )
+        ids[part] = these[labels[these] >= 0].sort().values
+        lost += len(these) - len(ids[part])
+    return Split(
+        file.stem,
+        ids["train"],
+        ids["test"],
+        None,
+        content["shots"],
+        content["rule"],
+        tuple(classes.index(name) for name in content["left_out"]),
+        content["share"],
+        ids["validation"],
+        content["dropped"] | ({"without a label now": lost} if lost else {}),
+        {"file": str(file), "sha256": content["sha256"]},
+    )
+
+
+def as_ranges(ids: Tensor) -> str:
+    """Ids in ascending order as text: ``3-7,12`` is 3, 4, 5, 6, 7, 12."""
+    ids = ids.sort().values
+    if len(ids) == 0:
+        return ""
+    ends = torch.nonzero(ids.diff() != 1).flatten()
+    first = ids[torch.cat([torch.tensor([0]), ends + 1])].tolist()
+    last = ids[torch.cat([ends, torch.tensor([len(ids) - 1])])].tolist()
+    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in zip(first, last))
+
+
+def from_ranges(text: str, file: str | Path = "the split") -> Tensor:
+    """The ids of :func:`as_ranges`, (n,) int64.
+
+    Raises:
+        InputError: if the text is none of its kind.
+    """
+    parts = []
+    for part in text.split(",") if text else []:
+        first, dash, last = part.partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise InputError(f"{file} holds {part[:20]!r} among its ids: ids are written as 3-7,12.")
+        parts.append(torch.arange(int(first), int(last or first) + 1))
+    return torch.cat(parts) if parts else torch.empty(0, dtype=torch.int64)
+
+
+def _parts(split: Split) -> list[tuple[str, Tensor]]:
+    return [(part, getattr(split, part)) for part in PARTS]
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    rest = {key: value for key, value in content.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True, ensure_ascii=True).encode()).hexdigest()

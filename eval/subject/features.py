@@ -1,0 +1,119 @@
+"""Frozen representations: every sample through the encoder once, with proof that the encoder did not change."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from simclr.data.preprocess import Preprocess
+from simclr.data.scenes.scene import SceneSource
+from simclr.data.source import Source
+from simclr.data.stream import StreamSource
+from simclr.data.workers import read_ahead, usable_cores
+from simclr.errors import InputError
+
+BATCH_SIZE = 512
+
+
+def fingerprint(module: nn.Module) -> str:
+    """SHA-256 over name, dtype, shape and bytes of all parameters and buffers, also those that are never saved."""
+    digest = hashlib.sha256()
+    tensors = [*module.named_parameters(), *module.named_buffers()]
+    for name, tensor in sorted(tensors, key=lambda item: item[0]):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+@torch.no_grad()
+def extract_features(
+    encoder: nn.Module,
+    source: Source,
+    ids: Tensor,
+    batch_size: int = BATCH_SIZE,
+    device: torch.device | str = "cpu",
+    progress: Callable[[int, int], None] | None = None,
+) -> Tensor:
+    """Representations h of the given samples, without any augmentation.
+
+    The encoder is put in eval mode and on ``device``, and afterwards back as it was. A scene is preprocessed once as a
+    whole, which gives the same as preprocessing every patch.
+
+    Args:
+        encoder: as of ``simclr.load_encoder``: a module (b, C, H, W) -> (b, dim) with ``preprocess``.
+        source: where the samples are.
+        ids: which ones, (n,) int64.
+        batch_size: samples at once; changes speed and memory only.
+        device: where the encoder runs.
+        progress: called with (samples done, n) after each batch.
+
+    Returns:
+        (n, dim) float32 on the CPU, in the order of ``ids``.
+
+    Raises:
+        InputError: if a feature is NaN or infinite, naming the first sample.
+        RuntimeError: if a parameter or buffer changed on the way: the encoder was not frozen.
+    """
+    before = fingerprint(encoder)
+    preprocess: Preprocess = encoder.preprocess  # type: ignore[assignment]
+    found: list[Tensor] = []
+    with _frozen_on(encoder, device):
+        scene = isinstance(source, SceneSource)
+        # A copy moves to the device: the caller's scene stays where it is.
+        taken = preprocess.scene(copy.copy(source).to(device)) if isinstance(source, SceneSource) else source
+        for batch in _batches(taken, ids, batch_size):
+            batch = batch.to(device)
+            h = encoder(batch if scene else preprocess(batch))
+            if h.dim() != 2:
+                raise InputError(f"the encoder gives {tuple(h.shape)} for {len(batch)} samples; (n, dim) is needed.")
+            found.append(h.float().cpu())
+            if progress is not None:
+                progress(min(len(ids), batch_size * len(found)), len(ids))
+    if fingerprint(encoder) != before:
+        raise RuntimeError(
+            "the encoder's parameters or buffers changed while features were extracted: it is not frozen "
+            "(BatchNorm that updates in eval mode, or another thread that trains it)."
+        )
+    features = torch.cat(found)
+    check_finite(features, ids, "the encoder's features")
+    return features
+
+
+def check_finite(features: Tensor, ids: Tensor, what: str) -> None:
+    """Raises InputError that names the first sample with a NaN or infinite feature."""
+    bad = ~features.isfinite().all(1)
+    if bool(bad.any()):
+        raise InputError(
+            f"{what} hold NaN or infinity for {int(bad.sum())} of {len(features)} samples, first id {int(ids[bad][0])}."
+        )
+
+
+def _batches(source: Source, ids: Tensor, batch_size: int) -> Iterator[Tensor]:
+    """The samples batch by batch; those of a streamed source are read ahead by one process a core."""
+    parts = ids.split(batch_size)
+    if not isinstance(source, StreamSource):
+        yield from (source[part] for part in parts)
+        return
+    workers = min(usable_cores(), len(ids) // BATCH_SIZE)
+    for batch, damaged in read_ahead(source.read, (part.tolist() for part in parts), workers):
+        source.note_damaged(damaged)
+        yield batch
+
+
+@contextmanager
+def _frozen_on(encoder: nn.Module, device: torch.device | str) -> Iterator[None]:
+    """Eval mode on a device for a while; then every module's own mode and the old device again."""
+    modes = [(module, module.training) for module in encoder.modules()]
+    home = next((t.device for t in [*encoder.parameters(), *encoder.buffers()]), torch.device("cpu"))
+    encoder.eval().to(device)
+    try:
+        yield
+    finally:
+        encoder.to(home)
+        for module, training in modes:
+            module.training = training

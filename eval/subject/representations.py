@@ -1,0 +1,74 @@
+"""Features to be judged side by side: the encoder's, those of random weights, and the input's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from eval.splits.labelled import LabelledData
+from eval.subject.baselines import calibrated_twin, fit_pca, patches, raw_features, unlabelled_ids, window_mean
+from eval.subject.feature_cache import FeatureCache
+from simclr.data.scenes.scene import SceneSource
+from simclr.encoder_file import FrozenEncoder
+
+Progress = Callable[[str, int, int], None]
+PCA_COMPONENTS = 64
+
+
+class Representation(NamedTuple):
+    """Features (n, dim) of the samples that splits may use; ``seed`` is that of random weights, else None."""
+
+    name: str
+    seed: int | None
+    features: Tensor
+
+
+def representations(
+    model: FrozenEncoder | Tensor,
+    data: LabelledData,
+    ids: Tensor,
+    seeds: Sequence[int],
+    cache: FeatureCache,
+    device: torch.device | str,
+    report: Progress,
+) -> Iterator[Representation]:
+    """What is judged, one after the other: an encoder and its baselines, or a matrix of features.
+
+    Baselines: ``random`` twins, the ``raw`` input, its ``pca`` and, of a scene, the ``window mean``.
+
+    Args:
+        model: an encoder, or features (N, dim).
+        data: the samples.
+        ids: those that splits may use, ascending.
+        seeds: of random weights, one twin for each.
+        cache: where features are kept.
+        device: where encoders run.
+        report: called with (what, done, all of it).
+    """
+    if isinstance(model, Tensor):
+        yield Representation("features", None, model[ids].float())
+        return
+
+    def extract(encoder: FrozenEncoder, what: str) -> Tensor:
+        def show(done: int, total: int) -> None:
+            report(f"features: {what}", done, total)
+
+        return data.gather(ids, lambda part, some: cache.features(encoder, part, some, device=device, progress=show))
+
+    yield Representation("pretrained", None, extract(model, "pretrained"))
+    for seed in seeds:
+        twin = calibrated_twin(model, seed, data.source, device)
+        yield Representation("random", seed, extract(twin, f"random weights, seed {seed}"))
+    preprocess = model.preprocess
+    raw = data.gather(ids, lambda part, some: raw_features(preprocess, part, some))
+    yield Representation("raw", None, raw)
+    scene, fitted_on = data.source, unlabelled_ids(data.source)
+    inputs, fit = raw, raw[torch.isin(ids, fitted_on)]
+    if isinstance(scene, SceneSource) and data.test_source is None:
+        yield Representation("window mean", None, window_mean(preprocess, scene, ids))
+        inputs, fit = patches(preprocess, scene, ids), patches(preprocess, scene, fitted_on)
+    mean, directions = fit_pca(fit, PCA_COMPONENTS)
+    yield Representation("pca", None, (inputs - mean) @ directions)

@@ -1,0 +1,65 @@
+"""The command line. It stands on top of the house and joins its rooms; torch is imported inside the commands."""
+
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+import typer
+
+from simclr.cli import judging, training
+from simclr.errors import DivergenceError, InputError
+from simclr.launch import is_main_process
+
+app = typer.Typer(
+    name="simclr",
+    help="Pretrain an encoder with SimCLR, then find out honestly how good it is.",
+    epilog="simclr --debug COMMAND … shows the traceback of an error.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+_COMMANDS: tuple[Callable[..., None], ...] = (
+    training.pretrain,
+    training.views,
+    training.plan,
+    judging.linear_eval,
+    judging.few_shot,
+    training.verify,
+    judging.report,
+    judging.compare,
+    training.recipes,
+)
+for command in _COMMANDS:
+    app.command(command.__name__.replace("_", "-"))(command)
+
+
+def main() -> NoReturn:
+    """Run a command; a mistake of the user becomes one line on stderr and exit status 2."""
+    debug = "--debug" in sys.argv
+    sys.argv = [argument for argument in sys.argv if argument != "--debug"]
+    try:
+        code = app(standalone_mode=False)
+    except Exception as error:
+        if debug:
+            raise
+        status, message = _explain(error)
+        # All processes of a launch find the same mistake, so one says so.
+        if is_main_process() or not isinstance(error, InputError | DivergenceError):
+            print(message, file=sys.stderr)
+        sys.exit(status)
+    if code == 130:
+        print("simclr: interrupted; --resume goes on from the last run state, if one was saved", file=sys.stderr)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _explain(error: Exception) -> tuple[int, str]:
+    """Exit status and message."""
+    if isinstance(error, InputError):
+        return 2, f"simclr: {error}"
+    if isinstance(error, DivergenceError):
+        return 1, f"simclr: {error}"
+    if hasattr(error, "format_message"):  # typer's complaint about an option or a command
+        message = error.format_message()
+        return 2, message if "\n" in message else f"simclr: {message[:1].lower()}{message[1:].rstrip('.')}; see --help"
+    return 1, f"simclr: {type(error).__name__}: {' '.join(str(error).split())} (add --debug for the traceback)"

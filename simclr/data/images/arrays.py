@@ -1,0 +1,168 @@
+"""A .npy or .npz file of images as a source, memory-mapped where the format allows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from simclr.data.source import TensorSource, as_labels, as_tensor
+from simclr.data.stream import StreamSource
+from simclr.errors import InputError
+
+LAYOUTS = ("auto", "NHW", "NHWC", "NCHW")
+
+
+class Arrays(StreamSource):
+    """Images in one array of shape (N, H, W), (N, H, W, C) or (N, C, H, W), read when asked for.
+
+    Args:
+        path: .npy file (memory-mapped), or .npz file (its array is read into memory).
+        key: which array of an .npz file; None = the only one of 3 or 4 dimensions.
+        labels: .npy or .npz file of labels, or None. An .npz at ``path`` may hold them itself, see ``labels_key``.
+        labels_key: which array of the .npz holds the labels; None = the only one of N whole numbers, if there is one.
+        layout: "NHW", "NHWC" or "NCHW"; "auto" = the channel axis is the smaller one of axes 1 and 3.
+        name: what it is called in logs; the path when None.
+
+    Raises:
+        InputError: if the file cannot be read, or holds no array or several arrays that fit.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        key: str | None = None,
+        labels: str | os.PathLike[str] | None = None,
+        labels_key: str | None = None,
+        layout: str = "auto",
+        name: str | None = None,
+    ) -> None:
+        if layout not in LAYOUTS:
+            raise InputError(f"data.layout is {layout!r}: choose one of {', '.join(LAYOUTS)}.")
+        file = Path(path).expanduser()
+        arrays = read_arrays(file, "data.path")
+        array = pick(arrays, key, (3, 4), file, "data.key")
+        self.array = _to_nchw(array, layout, file)
+        super().__init__(name or str(path), self.array.shape[1])
+        probe, self.value_max = as_tensor(np.asarray(self.array[:1]), str(file))
+        self.sample_shape = (probe.shape[1], probe.shape[2], probe.shape[3])
+        self.sample_dtype = probe.dtype
+        if self.array.dtype.kind in "ui" and self.value_max is None:
+            # A wide integer's held dtype depends on its values, and must not differ from batch to batch.
+            self.sample_dtype = torch.float32
+        if labels is not None:
+            label_file = Path(labels).expanduser()
+            found = pick(read_arrays(label_file, "data.labels"), labels_key, (1, 2), label_file, "data.labels_key")
+            self.labels = as_labels(found, str(label_file))
+        else:
+            self.labels = _labels_within(arrays, labels_key, len(self), file)
+        if self.labels is not None:
+            self.class_names = tuple(str(k) for k in range(int(self.labels.max()) + 1))
+        self._check_labels()
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def sample_name(self, i: int) -> str:
+        return f"sample {i}"
+
+    def read(self, ids: Sequence[int]) -> tuple[Tensor, list[int]]:
+        batch, _ = as_tensor(np.ascontiguousarray(self.array[np.asarray(ids, dtype=np.int64)]), self.name)
+        return batch.to(self.sample_dtype), []
+
+    def load(self, workers: int | None = None) -> TensorSource:
+        images, _ = as_tensor(np.array(self.array, order="C"), self.name)
+        return TensorSource(
+            images.to(self.sample_dtype),
+            self.labels,
+            name=self.name,
+            class_names=self.class_names,
+            value_max=self.value_max,
+        )
+
+
+def read_arrays(file: Path, key: str) -> dict[str, np.ndarray]:
+    """The arrays of a .npy (memory-mapped, under the name "") or .npz file; never unpickles.
+
+    Args:
+        file: the file.
+        key: the recipe key that named it, for the error.
+
+    Raises:
+        InputError: if it is missing, of another kind, damaged, or holds Python objects.
+    """
+    if not file.is_file():
+        kind = "is a folder" if file.is_dir() else "does not exist"
+        raise InputError(f"{key} is {file}, which {kind}: give a .npy or .npz file.")
+    try:
+        loaded = np.load(file, mmap_mode="r", allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return {"": loaded}
+        with loaded:
+            return {name: loaded[name] for name in loaded.files}
+    except (ValueError, OSError, EOFError, BadZipFile) as error:
+        raise InputError(
+            f"{file} cannot be read as .npy or .npz ({one_line(error)}): save it again with numpy.save or numpy.savez."
+        ) from error
+
+
+def pick(arrays: dict[str, np.ndarray], key: str | None, ranks: Sequence[int], file: Path, option: str) -> np.ndarray:
+    """The array named ``key``, or the only one whose rank is among ``ranks``.
+
+    Raises:
+        InputError: naming what the file holds.
+    """
+    holds = ", ".join(f"{name or 'array'} {tuple(a.shape)}" for name, a in arrays.items()) or "nothing"
+    if key is not None and "" not in arrays:
+        if key not in arrays:
+            raise InputError(f"{option} is {key!r}, but {file} holds {holds}: name one of them.")
+        chosen = arrays[key]
+        if chosen.ndim not in ranks:
+            wanted = " or ".join(map(str, ranks))
+            raise InputError(f"{key} in {file} has shape {tuple(chosen.shape)}, but {wanted} axes are needed.")
+        return chosen
+    fitting = [name for name, a in arrays.items() if a.ndim in ranks]
+    if len(fitting) != 1:
+        many = "several arrays" if fitting else "no array"
+        advice = f"set {option} to one of them" if fitting else "give another file"
+        wanted = " or ".join(map(str, ranks))
+        raise InputError(f"{file} has {many} of {wanted} axes, it holds {holds}: {advice}.")
+    return arrays[fitting[0]]
+
+
+def one_line(error: BaseException) -> str:
+    """An exception's text without line breaks."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _to_nchw(array: np.ndarray, layout: str, file: Path) -> np.ndarray:
+    """A view (N, C, H, W) of the array."""
+    if 0 in array.shape:
+        raise InputError(f"{file} holds an array of shape {tuple(array.shape)}: it has no samples.")
+    if layout != "auto" and len(layout) != array.ndim:
+        raise InputError(f"data.layout is {layout}, but the array in {file} has shape {tuple(array.shape)}.")
+    if array.ndim == 3:
+        return array[:, None]
+    if layout == "auto":
+        if array.shape[1] == array.shape[3]:
+            raise InputError(
+                f"{file} holds {tuple(array.shape)}, with the channels at either end: set data.layout=NHWC or NCHW."
+            )
+        layout = "NHWC" if array.shape[3] < array.shape[1] else "NCHW"
+    return array.transpose(0, 3, 1, 2) if layout == "NHWC" else array
+
+
+def _labels_within(arrays: dict[str, np.ndarray], key: str | None, n: int, file: Path) -> Tensor | None:
+    """Labels that lie in the images' own .npz, if any."""
+    if key is not None:
+        return as_labels(pick(arrays, key, (1, 2), file, "data.labels_key"), f"{key} in {file}")
+    fitting = [name for name, a in arrays.items() if a.shape in ((n,), (n, 1)) and a.dtype.kind in "ui"]
+    if len(fitting) > 1:
+        raise InputError(f"{file} has several arrays that may be labels ({', '.join(fitting)}): set data.labels_key.")
+    return as_labels(arrays[fitting[0]], f"{fitting[0]} in {file}") if fitting else None

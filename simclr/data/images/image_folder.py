@@ -1,0 +1,156 @@
+"""A folder of image files as a source, with or without one folder for each class."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from simclr.data.images.decode import Format, decode, is_deep, is_grey
+from simclr.data.stream import DamagedError, StreamSource, too_many_damaged
+from simclr.errors import InputError
+
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
+_PROBED = 32  # images opened to find out what the folder holds
+
+
+class ImageFolder(StreamSource):
+    """Image files below a folder, read when asked for.
+
+    Every folder directly below ``path`` is a class (sorted by name), with all images below it. There are no labels if
+    images lie directly in ``path``, or if there is only one folder. Files are sorted by path, so ids are stable.
+    Hidden files and folders are ignored.
+
+    Args:
+        path: the folder.
+        image_size: side that images are resized (shorter side) and centre-cropped to; None requires one size of all.
+        in_chans: 1 or 3; None = 3 if any of 32 images spread over the folder has colours, otherwise 1.
+        class_names: the classes, when they are those of another folder (the training part's); None = those found.
+        max_damaged: share of the images that may be unreadable.
+        name: what it is called in logs; the folder's path when None.
+
+    Raises:
+        InputError: if the folder is missing or holds no image that can be read.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        image_size: int | None = None,
+        in_chans: int | None = None,
+        class_names: Sequence[str] | None = None,
+        max_damaged: float = 0.01,
+        name: str | None = None,
+    ) -> None:
+        root = Path(path).expanduser()
+        if not root.is_dir():
+            kind = "is a file" if root.exists() else "does not exist"
+            raise InputError(f"data.path is {root}, which {kind}: give a folder of images.")
+        if in_chans not in (None, 1, 3):
+            raise InputError(f"data.in_chans is {in_chans}: images are decoded to 1 (grey) or 3 (RGB) channels.")
+        if image_size is not None and image_size < 1:
+            raise InputError(f"data.image_size is {image_size}: set 1 or more pixels.")
+        self.root = root
+        self.files = find_images(root)
+        if not self.files:
+            raise InputError(f"no images under {root}: looked for {', '.join(EXTENSIONS)}.")
+        self.max_damaged = max_damaged
+        self.format, size = self._probe(in_chans, image_size)
+        self.sample_shape = (self.format.in_chans, *size)
+        self.sample_dtype = self.format.dtype
+        labels, class_names = self._classes(class_names)
+        super().__init__(
+            name or str(path),
+            self.format.in_chans,
+            labels=labels,
+            class_names=class_names,
+            value_max=self.format.value_max,
+        )
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def sample_name(self, i: int) -> str:
+        return self.files[i]
+
+    def read_one(self, i: int) -> Tensor:
+        try:
+            with Image.open(self.root / self.files[i]) as image:
+                sample = decode(image, self.format)
+        except InputError as error:
+            raise InputError(f"{self.root / self.files[i]} {error}") from error
+        except Exception as error:  # PIL raises a dozen kinds for a broken file
+            raise DamagedError(self.files[i]) from error
+        if tuple(sample.shape) != self.sample_shape:
+            raise InputError(
+                f"{self.root / self.files[i]} has {sample.shape[2]}x{sample.shape[1]} pixels, but the first image has "
+                f"{self.sample_shape[2]}x{self.sample_shape[1]}: set data.image_size to resize them all."
+            )
+        return sample
+
+    def _classes(self, given: Sequence[str] | None) -> tuple[Tensor | None, Sequence[str]]:
+        found = class_folders(self.files)
+        if given is None and len(found) < 2:
+            return None, ()
+        names = found if given is None else given
+        unknown = sorted(set(found) - set(names))
+        if unknown:
+            raise InputError(
+                f"{self.root} has the class folder {unknown[0]!r}, which the training part lacks: "
+                f"its classes are {', '.join(names[:10])}{', ...' if len(names) > 10 else ''}."
+            )
+        if not found:
+            return None, ()
+        number = {name: k for k, name in enumerate(names)}
+        return torch.tensor([number[_first_folder(f)] for f in self.files]), names
+
+    def _probe(self, in_chans: int | None, image_size: int | None) -> tuple[Format, tuple[int, int]]:
+        """The format that suits the folder, and the (height, width) of a decoded image."""
+        n = len(self.files)
+        spread = dict.fromkeys(k * n // _PROBED for k in range(_PROBED))
+        facts = [fact for i in spread if (fact := self._look(i)) is not None]
+        if not facts:
+            facts = [fact for fact in map(self._look, range(n)) if fact is not None][:1]
+        if not facts:
+            raise InputError(too_many_damaged(str(self.root), self.files, n, self.max_damaged))
+        if in_chans is None:
+            in_chans = 1 if all(grey for grey, _, _ in facts) else 3
+        deep = in_chans == 1 and all(deep for _, deep, _ in facts)
+        return Format(in_chans, deep, image_size), (image_size, image_size) if image_size else facts[0][2]
+
+    def _look(self, i: int) -> tuple[bool, bool, tuple[int, int]] | None:
+        """Whether image i is grey, whether it has 16 bits, and its (height, width); None if it cannot be read."""
+        try:
+            with Image.open(self.root / self.files[i]) as image:
+                grey, deep = is_grey(image), is_deep(image)
+                width, height = ImageOps.exif_transpose(image).size
+        except Exception:  # PIL raises a dozen kinds for a broken file
+            return None
+        return grey, deep, (height, width)
+
+
+def find_images(root: Path) -> list[str]:
+    """Paths of the image files below a folder, relative to it, sorted; hidden files and folders are left out."""
+    found: list[str] = []
+    for folder, folders, files in os.walk(root, followlinks=True):
+        folders[:] = [f for f in folders if not f.startswith(".")]
+        relative = os.path.relpath(folder, root)
+        prefix = "" if relative == "." else relative + os.sep
+        found += [prefix + f for f in files if not f.startswith(".") and f.lower().endswith(EXTENSIONS)]
+    return sorted(found)
+
+
+def class_folders(files: Sequence[str]) -> list[str]:
+    """Names of the folders that the images lie in, sorted; none if any image lies in no folder."""
+    folders = {_first_folder(f) for f in files}
+    return [] if "" in folders else sorted(folders)
+
+
+def _first_folder(file: str) -> str:
+    folder, _, rest = file.partition(os.sep)
+    return folder if rest else ""

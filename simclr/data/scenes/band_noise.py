@@ -1,0 +1,69 @@
+"""How noisy the bands of a scene are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from augment.checks import counted
+from simclr.data.moments import moments_of
+from simclr.data.preprocess import Preprocess
+from simclr.data.scenes.scene import SceneSource
+from simclr.errors import InputError
+
+
+def noise_of_bands(covariance: Tensor) -> Tensor:
+    """Standard deviation of each band's noise: what a linear regression on all other bands leaves over.
+
+    Signal is shared by the bands, noise is not.
+
+    Args:
+        covariance: (C, C) of the bands over many pixels.
+
+    Returns:
+        (C,) float64.
+
+    Source: Bioucas-Dias and Nascimento, "Hyperspectral subspace identification", TGRS 2008, section II-A, here by the
+    inverse of the covariance: the residual's variance is 1 / (inverse)_cc.
+    """
+    covariance = covariance.double()
+    variance = covariance.diagonal().clamp(min=torch.finfo(torch.float64).tiny)
+    scale = variance.sqrt()
+    # In units of each band's spread; the ridge keeps bands that repeat each other apart.
+    correlation = covariance / torch.outer(scale, scale) + 1e-10 * torch.eye(len(covariance), dtype=torch.float64)
+    return scale / torch.linalg.inv(correlation).diagonal().sqrt()
+
+
+def noise_in_units(
+    scene: SceneSource, preprocess: Preprocess, snr: float | Sequence[float] | Literal["estimate"]
+) -> list[float]:
+    """Standard deviation of the noise of a pixel (of a cell, if pooled) in each good band, in working units.
+
+    Args:
+        scene: raw.
+        preprocess: fitted on it; noise in a cell's mean is less by its side.
+        snr: mean over noise of the raw values, one for all bands or one for each; or ``estimate``: the noise that the
+            scene has, see :func:`noise_of_bands`.
+
+    Raises:
+        InputError: if there is not one ``snr`` a band.
+    """
+    moments = moments_of(scene, covariance=snr == "estimate")
+    good = scene.good_bands
+    if snr == "estimate":
+        sd = torch.zeros(scene.in_chans, dtype=torch.float64)
+        sd[good] = noise_of_bands((moments.scatter / moments.count)[good][:, good])
+    else:
+        ratio = torch.as_tensor(snr, dtype=torch.float64).flatten()
+        if len(ratio) not in (1, scene.in_chans):
+            raise InputError(
+                f"augment.noise.snr has {counted(len(ratio), 'value')}, but the scene has "
+                f"{counted(scene.in_chans, 'band')}: give 1" + (", or one for each" if scene.in_chans > 1 else "")
+            )
+        sd = moments.mean.abs() / ratio
+    edges = torch.stack([torch.zeros(scene.in_chans), torch.ones(scene.in_chans)]).to(scene.cube)
+    low, high = preprocess.to_units(edges[:, :, None, None]).flatten(1).double().cpu()
+    return [float(value) for value in (sd * (high - low) / preprocess.pool)[good]]

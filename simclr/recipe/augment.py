@@ -1,0 +1,230 @@
+"""What a recipe may say about views: the operations, asymmetric views and small ones.
+
+An operation is a section. ``blur: {}`` switches it on with the defaults below, ``blur: {p: 0.2}`` with another value;
+``blur: null``, or no such key, leaves it out.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+
+from simclr.recipe.section import (
+    NotNegative,
+    Odd,
+    Positive,
+    PositiveRange,
+    PositiveShareRange,
+    Probability,
+    Range,
+    Section,
+    ShareRange,
+)
+
+# augment.addressed.MAX_VIEWS: a view's number has a byte in the address of its random numbers. Not imported, since
+# recipes are read without torch.
+MAX_VIEWS = 256
+
+
+class ResizedCrop(Section):
+    size: Annotated[int, Field(ge=1)] | None = Field(None, description="side of the view; by default that of the data")
+    scale: PositiveShareRange = Field((0.08, 1.0), description="share of the image's area")
+    ratio: PositiveRange = Field((0.75, 4 / 3), description="width/height")
+    keep_center: bool = Field(False, description="scenes: only boxes that hold the centre pixel")
+
+
+class CenterShift(Section):
+    """Scenes: the first view lies on its pixel, every other one on a pixel near it."""
+
+    shift: Annotated[int, Field(ge=1)] = Field(description="greatest offset in pixels in each direction")
+    candidates: Annotated[int, Field(ge=1, le=64)] = Field(1, description="the most similar of so many is taken")
+    window: Odd = Field(5, description="side of the square averaged for the comparison, odd")
+
+
+class Flip(Section):
+    p: Probability = 0.5
+
+
+class Rotation90(Section):
+    p: Probability = 1.0
+
+
+class NeighbourMixture(Section):
+    """Scenes: a patch mixed with that of a pixel near it."""
+
+    shift: Annotated[int, Field(ge=1)] = Field(3, description="greatest offset in pixels in each direction")
+    alpha: ShareRange = Field((0.7, 1.0), description="the sample's own share")
+    p: Probability = 0.5
+
+
+class SpectralShift(Section):
+    """Spectra moved along their axis; by a positive shift, features move to shorter wavelengths."""
+
+    shift: NotNegative = Field(
+        1.0, description="greatest, in both directions: in nm where wavelengths are known, else in bands"
+    )
+    p: Probability = 0.5
+
+
+class SpectralSmoothing(Section):
+    sigma: PositiveRange = Field((0.5, 2.0), description="in nm where wavelengths are known, else in bands")
+    p: Probability = 0.5
+
+
+class Radiation(Section):
+    alpha: Range = (0.9, 1.1)
+    beta: Annotated[float, Field(ge=0)] = 0.04
+    p: Probability = 1.0
+
+
+class SpectralJitter(Section):
+    gain: Annotated[float, Field(ge=0)] = 0.1
+    offset: Annotated[float, Field(ge=0)] = 0.1
+    order: Annotated[int, Field(ge=0, le=100)] = Field(3, description="highest cosine of the curves")
+    p: Probability = 0.8
+
+
+class BandDropout(Section):
+    fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    window: Annotated[int, Field(ge=0)] = 0
+    p: Probability = 0.5
+
+
+class Noise(Section):
+    sd: NotNegative | list[NotNegative] = Field(0.05, description="in units after data.normalize; one, or one a band")
+    snr: Positive | list[Positive] | Literal["estimate"] | None = Field(
+        None, description="scenes, instead of sd: mean/noise of the raw bands, one or one a band; or from the scene"
+    )
+    p: Probability = 0.5
+
+    @model_validator(mode="after")
+    def _check(self) -> "Noise":
+        if self.snr is not None and self.sd != type(self).model_fields["sd"].default:
+            raise ValueError("augment.noise has both sd and snr: set one of the two")
+        return self
+
+
+class Cutout(Section):
+    scale: PositiveShareRange = Field((0.02, 0.3), description="share of the image's area")
+    p: Probability = 0.5
+
+
+class ColorJitter(Section):
+    brightness: Annotated[float, Field(ge=0)] = 0.8
+    contrast: Annotated[float, Field(ge=0)] = 0.8
+    saturation: Annotated[float, Field(ge=0)] = 0.8
+    hue: Annotated[float, Field(ge=0, le=0.5)] = 0.2
+    p: Probability = 0.8
+    mode: Literal["exact", "compiled", "fast"] = "exact"
+
+
+class Grayscale(Section):
+    p: Probability = 0.2
+
+
+class Blur(Section):
+    kernel_size: Odd = Field(23, description="taps, odd; SimCLR takes a tenth of the side")
+    sigma: PositiveRange = Field((0.1, 2.0), description="in pixels")
+    p: Probability = 0.5
+
+
+class Solarize(Section):
+    threshold: Probability = Field(0.5, description="pixels from 0 to 1 are turned from here on")
+    p: Probability = 0.2
+
+
+class Operations(Section):
+    """The operations of a view, in the order in which they are applied; {} takes the defaults, null leaves one out."""
+
+    neighbour_mixture: NeighbourMixture | None = None
+    resized_crop: ResizedCrop | None = None
+    horizontal_flip: Flip | None = None
+    vertical_flip: Flip | None = None
+    rotation90: Rotation90 | None = None
+    spectral_shift: SpectralShift | None = None
+    spectral_smoothing: SpectralSmoothing | None = None
+    radiation: Radiation | None = None
+    spectral_jitter: SpectralJitter | None = None
+    band_dropout: BandDropout | None = None
+    noise: Noise | None = None
+    color_jitter: ColorJitter | None = None
+    grayscale: Grayscale | None = None
+    blur: Blur | None = None
+    solarize: Solarize | None = None
+    cutout: Cutout | None = None
+
+
+class Changes(Operations):
+    """What some views do otherwise: the keys that are set; all others are as for every view.
+
+    ``blur: {p: 0.1}`` changes one value of an operation, ``blur: null`` leaves it out of these views, and ``blur: {}``
+    changes nothing where every view is blurred, but blurs these with the defaults where none is.
+    """
+
+    @model_serializer(mode="wrap")
+    def _only_what_is_set(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        whole = handler(self)
+        return {key: _set_part(getattr(self, key), whole[key]) for key in whole if key in self.model_fields_set}
+
+
+class Override(Changes):
+    """Asymmetric views: other operations in some of them."""
+
+    views: list[Annotated[int, Field(ge=0)]] = Field(min_length=1, description="numbers of the views, from 0")
+
+
+class SmallViews(Changes):
+    """Multi-crop: further views of a smaller size, numbered after the others."""
+
+    count: Annotated[int, Field(ge=1)] = Field(description="how many")
+    resized_crop: ResizedCrop = Field(description="its size is that of the small views")
+
+
+class Augment(Operations):
+    """Views: how many, of what, and the operations of each."""
+
+    views: Annotated[int, Field(ge=2)] = 2
+    center_shift: CenterShift | None = None
+    overrides: list[Override] = Field([], description="views that differ from the others")
+    small_views: SmallViews | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "Augment":
+        for override in self.overrides:
+            for view in override.views:
+                if view >= self.views:
+                    raise ValueError(
+                        f"augment.overrides names view {view}, but augment.views is {self.views}: "
+                        f"views are numbered from 0 to {self.views - 1}"
+                    )
+        if self.small_views and self.small_views.resized_crop.size is None:
+            raise ValueError("augment.small_views.resized_crop.size is missing: set the side of the small views")
+        if self.total_views > MAX_VIEWS:
+            small = " with its small ones" if self.small_views else ""
+            raise ValueError(f"augment.views is {self.total_views}{small}, but must be at most {MAX_VIEWS}")
+        return self
+
+    @property
+    def total_views(self) -> int:
+        """Number of views of a sample, small ones included."""
+        return self.views + (self.small_views.count if self.small_views else 0)
+
+    def of_view(self, view: int) -> dict[str, dict[str, Any]]:
+        """The operations of a view, small ones numbered after the others: name → arguments."""
+        names = set(Operations.model_fields)
+        given = {name: arguments for name, arguments in self.model_dump(include=names).items() if arguments is not None}
+        changes = [override for override in self.overrides if view in override.views]
+        for change in [*changes, *([self.small_views] if self.small_views and view >= self.views else [])]:
+            for name, arguments in change.model_dump(include=names).items():
+                if arguments is None:
+                    given.pop(name, None)
+                else:
+                    defaults = getattr(change, name).model_dump() if name not in given else given[name]
+                    given[name] = {**defaults, **arguments}
+        return given
+
+
+def _set_part(value: Any, dumped: Any) -> Any:
+    """Of a section, the keys that were set."""
+    if not isinstance(value, Section):
+        return dumped
+    return {key: part for key, part in dumped.items() if key in value.model_fields_set}

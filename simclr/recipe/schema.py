@@ -1,0 +1,107 @@
+"""What a recipe may say: every key, its type, its range and its default, in one place."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from simclr.recipe.augment import Augment
+from simclr.recipe.data import SCENES, Data
+from simclr.recipe.section import Section
+
+
+class Encoder(Section):
+    """The base encoder f."""
+
+    name: str = Field("resnet18", description="resnet8 to resnet152, spectral_spatial, or timm:NAME")
+    stem: Literal["imagenet", "small"] = Field("imagenet", description="ResNets; small: 3x3 without max-pool")
+    width: Annotated[int, Field(ge=1)] = Field(64, description="channels of the first stage")
+
+
+class Head(Section):
+    """The projection head g."""
+
+    layers: Literal[2, 3] = 2
+    hidden_dim: Annotated[int, Field(ge=1)] | None = Field(None, description="by default the encoder's feature_dim")
+    out_dim: Annotated[int, Field(ge=2)] = 128
+
+
+class Loss(Section):
+    """NT-Xent."""
+
+    temperature: Annotated[float, Field(ge=0.002)] = 0.5
+    decoupled: bool = Field(False, description="leave positives out of the denominator (DCL)")
+    negative_distance: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="scenes: only pixels so far apart, in rows or columns, are negatives of each other; patch_size "
+        "leaves out patches that overlap",
+    )
+
+
+class Train(Section):
+    """Optimisation. One step is one global batch, whatever the number of processes."""
+
+    batch_size: Annotated[int, Field(ge=2)] = Field(512, description="images of a step, over all processes")
+    micro_batch: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="images (with all their views) that a process passes through the network at once; by default its "
+        "whole share of batch_size. Smaller: gradient caching, the same gradient in less memory for one more forward "
+        "pass; but BatchNorm then normalises each micro batch by itself",
+    )
+    epochs: Annotated[int, Field(ge=1)] = 100
+    max_steps: Annotated[int, Field(ge=1)] | None = Field(None, description="stop there; the schedule ends there too")
+    optimizer: Literal["lars", "sgd", "adamw"] = "lars"
+    lr: Annotated[float, Field(gt=0)] = 0.3
+    lr_scaling: Literal["none", "linear", "sqrt"] = Field(
+        "none", description="linear: lr·batch_size/256; sqrt: lr·√batch_size"
+    )
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-6
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="LARS and SGD; β1 of AdamW")
+    warmup_epochs: Annotated[float, Field(ge=0)] = 10
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    checkpoint_every: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="steps between run states; by default an epoch, or a tenth of the run when that is longer"
+    )
+
+
+class Monitor(Section):
+    """What is measured while the run goes on; nothing is ever selected by it."""
+
+    every: Annotated[int, Field(ge=1)] = Field(default=50, description="steps between looks at the health of z and h")
+    knn: bool = Field(default=True, description="leave-one-out kNN on a tenth of the labels, if any")
+
+
+class Log(Section):
+    """Where the numbers go besides metrics.jsonl."""
+
+    trackers: list[Literal["wandb", "tensorboard"]] = Field([], description="by their names in accelerate")
+    project: str = "simclr"
+
+
+class Recipe(Section):
+    """One experiment."""
+
+    description: str = ""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    data: Data
+    augment: Augment = Augment()
+    encoder: Encoder = Encoder()
+    head: Head = Head()
+    loss: Loss = Loss()
+    train: Train = Train()
+    monitor: Monitor = Monitor()
+    log: Log = Log()
+
+    @model_validator(mode="after")
+    def _check(self) -> "Recipe":
+        if self.data.source not in SCENES:
+            views = (self.augment.of_view(view) for view in range(self.augment.total_views))
+            for name, used in (
+                ("center_shift", self.augment.center_shift is not None),
+                ("neighbour_mixture", any("neighbour_mixture" in view for view in views)),
+            ):
+                if used:
+                    raise ValueError(
+                        f"augment.{name} takes pixels near by in a scene, but data.source is {self.data.source}: "
+                        f"leave it out"
+                    )
+        return self

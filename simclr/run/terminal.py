@@ -1,0 +1,92 @@
+"""The line that moves while a run goes on: loss, images a second, time left."""
+
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+from rich.table import Table
+
+
+class Progress:
+    """A bar on a terminal; on a file or pipe, one line every tenth of the run.
+
+    Args:
+        total: steps of the run.
+        start: steps that are done already.
+        batch_size: images of a step.
+        enabled: only the main process draws.
+    """
+
+    def __init__(self, total: int, start: int, batch_size: int, enabled: bool = True) -> None:
+        self._total, self._done, self._batch_size = total, start, batch_size
+        self._began, self._start = time.perf_counter(), start
+        self._enabled = enabled
+        self._bar: RichProgress | None = None
+        if enabled and sys.stderr.isatty():
+            self._bar = RichProgress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[numbers]}"),
+                TimeRemainingColumn(),
+                TextColumn("left"),
+                console=Console(stderr=True),
+            )
+            self._task = self._bar.add_task("pretraining", total=total, completed=start, numbers="")
+
+    def advance(self, numbers: dict[str, Any]) -> None:
+        """One step is done."""
+        if not self._enabled:
+            return
+        self._done += 1
+        seconds = time.perf_counter() - self._began
+        rate = (self._done - self._start) * self._batch_size / seconds
+        text = f"loss {numbers['loss']:.4f} · {rate:,.0f} images/s"
+        if self._bar:
+            self._bar.update(self._task, completed=self._done, numbers=text)
+        elif self._done % max(1, self._total // 10) == 0 or self._done == self._total:
+            left = (self._total - self._done) * seconds / (self._done - self._start)
+            health = f" · RankMe {numbers['rankme']:.1f}" if "rankme" in numbers else ""
+            knn = f" · kNN {100 * numbers['knn']:.1f} %" if "knn" in numbers else ""
+            print(
+                f"step {self._done}/{self._total} · {text}{health}{knn} · {left:,.0f} s left",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def __enter__(self) -> "Progress":
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
+
+
+def print_summary(numbers: dict[str, Any], folder: Path) -> None:
+    """The end of a run: what came out and where it lies."""
+    table = Table(show_header=False, box=None)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    labels = {
+        "steps": ("steps", "{:,}"),
+        "samples_seen": ("samples seen", "{:,}"),
+        "loss": ("loss", "{:.4f}"),
+        "contrastive_accuracy": ("contrastive accuracy", "{:.3f}"),
+        "rankme": ("RankMe of h", "{:.1f}"),
+        "knn": ("online kNN accuracy", "{:.3f}"),
+        "seconds": ("seconds", "{:,.0f}"),
+    }
+    for key, (label, form) in labels.items():
+        if key in numbers:
+            table.add_row(label, form.format(numbers[key]))
+    table.add_row("encoder", str(folder / "encoder.safetensors"))
+    Console().print(table)

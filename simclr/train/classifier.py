@@ -1,0 +1,96 @@
+"""A classifier on top of an encoder, to be trained with it: its parts, layers and modes."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from eval.subject.features import BATCH_SIZE
+from simclr.encoder_file import FrozenEncoder
+from simclr.models.head import ProjectionHead
+from simclr.train.layer_groups import Layer, layers_of
+
+NORMS = (nn.modules.batchnorm._BatchNorm,)
+BATCH_NORM = ("frozen", "affine", "train")
+
+
+def build_classifier(
+    encoder: FrozenEncoder,
+    head: ProjectionHead | None,
+    plain: Callable[[Tensor], Tensor],
+    train: Tensor,
+    classes: int,
+    batch_norm: str,
+    device: torch.device | str,
+) -> nn.Sequential:
+    """Copies of the encoder and the head's first layer, and a classifier that starts at zero on standardised inputs.
+
+    Args:
+        encoder: as of ``simclr.load_encoder``; it stays as it is.
+        head: whose first layer (linear, BatchNorm, ReLU) follows; none when None.
+        plain: ids (b,) -> inputs of the encoder.
+        train: ids of the samples that the standardisation is fitted on.
+        classes: outputs of the classifier.
+        batch_norm: one of ``BATCH_NORM``; ``frozen`` takes the gradient from normalisation layers.
+        device: where the model is to be.
+
+    Returns:
+        Four parts: encoder, first layer of the head, standardisation, classifier; all others require gradients.
+    """
+    body: nn.Module = copy.deepcopy(encoder.encoder).to(device)
+    first = nn.Identity() if head is None else nn.Sequential(*copy.deepcopy(list(head)[:3])).to(device)
+    body.requires_grad_(True)
+    first.requires_grad_(True)
+    if batch_norm == "frozen":
+        for module in [*body.modules(), *first.modules()]:
+            if isinstance(module, NORMS):
+                module.requires_grad_(False)
+    model = nn.Sequential(body, first)
+    features = scores_of(model, plain, train)
+    scale = _Standardise(features.mean(0), features.std(0, correction=0)).to(device)
+    classifier = nn.Linear(features.shape[1], classes, device=device)
+    nn.init.zeros_(classifier.weight)
+    nn.init.zeros_(classifier.bias)
+    return nn.Sequential(body, first, scale, classifier)
+
+
+class _Standardise(nn.Module):
+    """Fixed shift and scale, taken from the features of the training samples before training."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: Tensor, std: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean)
+        self.register_buffer("std", torch.where(std > 1e-6, std, torch.ones_like(std)))
+
+    def forward(self, h: Tensor) -> Tensor:
+        return (h.float() - self.mean) / self.std
+
+
+def tuned_layers(model: nn.Sequential) -> list[Layer]:
+    """Layers of :func:`build_classifier` from the input to the classifier, for ``layer_groups``."""
+    layers = layers_of(model[0])
+    if any(True for _ in model[1].parameters()):
+        layers.append(("head", list(model[1].parameters())))
+    return [*layers, ("classifier", list(model[3].parameters()))]
+
+
+def set_mode(model: nn.Module, batch_norm: str) -> None:
+    """Training mode; normalisation layers only where their statistics follow the batches."""
+    model.train()
+    if batch_norm != "train":
+        for module in model.modules():
+            if isinstance(module, NORMS):
+                module.eval()
+
+
+@torch.no_grad()
+def scores_of(model: nn.Module, plain: Callable[[Tensor], Tensor], ids: Tensor) -> Tensor:
+    """Outputs of the model in eval mode, on the CPU."""
+    model.eval()
+    return torch.cat([model(plain(part)).float().cpu() for part in ids.split(BATCH_SIZE)])

@@ -1,0 +1,63 @@
+"""Pictures of whatever the encoder takes: photographs in their own colours, many bands as a false colour."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# Brightness, yellow to blue, and red to green: most of the information where every eye sees it best, least where
+# colour-blind eyes see it worst.
+_OPPONENT = torch.tensor([[0.6, 0.3, 0.2], [0.6, 0.3, -0.2], [0.6, -0.5, 0.0]])
+
+# Found by search: any two of the first 16 differ by at least 21 (CIE 1976 Lab), also to red-blind and green-blind eyes
+# (Machado et al. 2009). Beyond 20 classes colours repeat, and the numbers in the ground truth tell them apart.
+PALETTE = (
+    *("#ff2449", "#0000ff", "#00b6ff", "#ffed00", "#92ffc8", "#494980", "#006dff", "#ed9212", "#375b00", "#248080"),
+    *("#00ff80", "#922449", "#ed37c8", "#6d00b6", "#f7c6f7", "#b6a480", "#db80b6", "#009249", "#80db49", "#2449ff"),
+)
+
+
+def own_colours(rows: Sequence[Tensor]) -> list[np.ndarray]:
+    """Batches (B, 1 or 3, h, w) in units of 0..1 → pictures (B, h, w, 3) in [0, 1]: 0 is black, 1 is white.
+
+    Where noise leaves that range, it is widened for all alike, so that a hundredth of the values is cut off.
+    """
+    values = torch.cat([row.flatten() for row in rows]).numpy()
+    low, high = min(0.0, float(np.quantile(values, 0.01))), max(1.0, float(np.quantile(values, 0.99)))
+    pictures = [((row.movedim(1, -1).numpy() - low) / (high - low)).clip(0, 1) for row in rows]
+    return [np.broadcast_to(picture, (*picture.shape[:3], 3)) for picture in pictures]
+
+
+def false_colour(rows: Sequence[Tensor], whitened: bool = False) -> list[np.ndarray]:
+    """Batches (B, C, h, w) of any channels → pictures (B, h, w, 3) in [0, 1], on one common scale.
+
+    One channel is shown as grey, three as red, green and blue. Of others, the first principal component is brightness,
+    the second runs from blue to yellow, the third from green to red.
+
+    Args:
+        rows: batches, which may differ in h and w.
+        whitened: the channels are principal components already.
+    """
+    channels = rows[0].shape[1]
+    components = whitened or channels not in (1, 3)
+    if components and not whitened:
+        pixels = _pixels(rows)
+        center = pixels.mean(0)
+        basis = torch.linalg.svd((pixels - center)[:20000], full_matrices=False).Vh[:3].T
+        rows = [((row.movedim(1, -1) - center) @ basis).movedim(-1, 1) for row in rows]
+    rows = [row[:, :3] for row in rows]
+    low, high = np.quantile(_pixels(rows).numpy(), [0.01, 0.99], axis=0)
+    low, high = (torch.from_numpy(bound).float()[:, None, None] for bound in (low, high))
+    middle, spread = (low + high) / 2, (high - low).clamp(min=1e-6)
+    scaled = [((row - middle) / spread).clamp(-0.5, 0.5) for row in rows]
+    if not components:
+        return own_colours([row + 0.5 for row in scaled])
+    missing = 3 - scaled[0].shape[1]
+    centred = [F.pad(row, (0, 0, 0, 0, 0, missing)).movedim(1, -1) for row in scaled]
+    return [(0.5 + row @ _OPPONENT.T).clamp(0, 1).numpy() for row in centred]
+
+
+def _pixels(rows: Sequence[Tensor]) -> Tensor:
+    return torch.cat([row.movedim(1, -1).flatten(0, -2) for row in rows])

@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+import torch
+from matplotlib.colors import to_rgb
+from PIL import Image
+from torch import Tensor, nn
+
+from eval.maps.picture import draw_scene_map, false_colour, map_title
+from eval.maps.predict import predict_scene
+from eval.probes.score import score
+from eval.splits.split import Split, k_shot
+from simclr.data.preprocess import Preprocess, fit_preprocess
+from simclr.data.scenes.scene import SceneSource
+from simclr.views.colours import PALETTE
+
+
+class Mean(nn.Module):
+    def __init__(self, preprocess: Preprocess) -> None:
+        super().__init__()
+        self.preprocess = preprocess
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean((2, 3))
+
+
+def scene():
+    g = torch.Generator().manual_seed(0)
+    truth = torch.zeros(20, 30, dtype=torch.int64)
+    truth[1:9, 1:14], truth[1:9, 15:29], truth[11:19, 1:29] = 3, 5, 9
+    cube = torch.randn(10, 12, generator=g)[truth].permute(2, 0, 1) * 100
+    return SceneSource(cube + torch.randn(cube.shape, generator=g) * 60, truth, patch_size=3)
+
+
+def test_the_map_holds_the_predictions_that_are_scored():
+    source = scene()
+    split = k_shot(source.labels, 5, 0)
+    encoder = Mean(fit_preprocess(source))
+    predicted = predict_scene(encoder, source, split, "ridge")
+    assert predicted.shape == (20, 30)
+    features = encoder(encoder.preprocess(source[torch.arange(600)]))
+    (expected,) = score(features, source.labels, [split], ["ridge"])
+    right = (predicted.flatten() == source.labels)[split.test].float().mean()
+    assert abs(float(right) - expected.metrics["oa"]) < 0.005
+
+
+def test_the_picture_shows_each_class_in_its_colour(tmp_path):
+    source = scene()
+    split = k_shot(source.labels, 5, 0)
+    truth = source.labels.reshape(20, 30)
+    draw_scene_map(tmp_path / "map.png", source, split, {"pretrained": truth.clamp_min(0)})
+    pixels = np.asarray(Image.open(tmp_path / "map.png").convert("RGB")).reshape(-1, 3)
+    assert [p.name for p in tmp_path.iterdir()] == ["map.png"]
+    shares = [(pixels == np.round(np.array(to_rgb(PALETTE[c])) * 255)).all(1).sum() for c in range(3)]
+    # Regions of 104, 112 and 224 pixels, each in three panels; the first class also fills the unlabelled part of one.
+    unlabelled = int((truth < 0).sum())
+    assert shares[1] / shares[2] == pytest.approx(112 / 224, rel=0.1)
+    assert shares[0] / shares[2] == pytest.approx((3 * 104 + unlabelled) / (3 * 224), rel=0.1)
+
+
+def test_the_title_says_what_predicted_and_from_which_labels():
+    labels = scene().labels
+    assert map_title(k_shot(labels, 5, 3), "kNN probe") == "kNN probe, random split, 5 shots, seed 3"
+    given = Split("given", torch.tensor([40]), torch.tensor([50]))
+    assert map_title(given, "kNN probe") == "kNN probe, given split, all labels"
+
+
+def test_false_colour_is_stretched_between_percentiles():
+    cube = torch.arange(16 * 100).reshape(16, 10, 10)
+    image = false_colour(cube)
+    band = cube[4].float().numpy()
+    low, high = np.percentile(band, (2, 98))
+    np.testing.assert_allclose(image[..., 0], np.clip((band - low) / (high - low), 0, 1), atol=1e-6)
+    assert false_colour(torch.rand(1, 4, 5)).shape == (4, 5, 3)

@@ -1,0 +1,60 @@
+import numpy as np
+import torch
+from matplotlib.colors import to_rgb
+from PIL import Image
+
+from eval.maps.picture import draw_scene_map
+from eval.maps.predict import predict_with_unknown
+from eval.open_set.metrics import UNKNOWN
+from eval.splits.labelled import LabelledData
+from eval.splits.open_split import open_splits
+from simclr.data.preprocess import Preprocess, fit_preprocess
+from simclr.data.scenes.scene import SceneSource
+from simclr.views.colours import PALETTE
+
+
+class Mean(torch.nn.Module):
+    def __init__(self, preprocess: Preprocess) -> None:
+        super().__init__()
+        self.preprocess = preprocess
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean((2, 3))
+
+
+def scene():
+    """Three fields far apart from each other, on a ground that looks like none of them."""
+    g = torch.Generator().manual_seed(0)
+    truth = torch.zeros(20, 30, dtype=torch.int64)
+    truth[1:9, 1:14], truth[1:9, 15:29], truth[11:19, 1:29] = 1, 2, 3
+    cube = 100 * torch.eye(4, 8)[truth].permute(2, 0, 1)
+    return SceneSource(cube + torch.randn(cube.shape, generator=g), truth, patch_size=1)
+
+
+def unknown_split(source, shots):
+    """A random split with class 2 unknown."""
+    none = torch.empty(0, dtype=torch.int64)
+    return open_splits(LabelledData(source), ("random",), [2], (shots,), (), (0,), none)[0].open
+
+
+def test_an_unknown_class_is_rejected_and_known_ones_are_not():
+    source = scene()
+    split = unknown_split(source, 40)
+    predicted = predict_with_unknown(Mean(fit_preprocess(source)), source, split).flatten()
+    assert bool((predicted[source.labels == 2] == UNKNOWN).all())
+    known = (source.labels >= 0) & (source.labels != 2)
+    assert float((predicted == source.labels)[known].float().mean()) > 0.85  # about 5 % are meant to be rejected
+
+
+def test_unknown_and_rejected_are_black_and_count_as_right(tmp_path, monkeypatch):
+    source = scene()
+    split = unknown_split(source, 10)
+    truth = source.labels.reshape(20, 30)
+    predicted = truth.where(truth != 2, UNKNOWN)
+    titles = []
+    monkeypatch.setattr("matplotlib.axes.Axes.set_title", lambda self, text, **kwargs: titles.append(text))
+    draw_scene_map(tmp_path / "map.png", source, split, {"pretrained": predicted}, [2])
+    assert titles[-1] == "pretrained: open OA 100.0 % on test pixels"
+    pixels = np.asarray(Image.open(tmp_path / "map.png").convert("RGB")).reshape(-1, 3)
+    assert not (pixels == np.round(np.array(to_rgb(PALETTE[2])) * 255)).all(1).any()
+    assert (pixels == 0).all(1).mean() > 0.15

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from eval.metrics.calibration import calibration, expected_calibration_error, fit_temperature
+from simclr.errors import InputError
+
+
+def by_bins(confidence, right, bins):
+    """Guo et al., eq. 3, bin by bin."""
+    total = 0.0
+    for b in range(bins):
+        inside = (confidence > b / bins) & (confidence <= (b + 1) / bins)
+        if b == 0:
+            inside |= confidence == 0
+        if inside.any():
+            total += inside.mean() * abs(right[inside].mean() - confidence[inside].mean())
+    return total
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    samples=st.lists(st.tuples(st.integers(0, 24), st.booleans()), min_size=1, max_size=60),
+    bins=st.sampled_from([1, 3, 8, 10]),
+)
+def test_ece_equals_the_formula_bin_by_bin(samples, bins):
+    # Quarters of eighths fall on edges, on purpose; 0 and 1 occur.
+    confidence, right = np.array([c / 24 for c, _ in samples]), np.array([r for _, r in samples], dtype=float)
+    found = expected_calibration_error(torch.tensor(confidence), torch.tensor(right) > 0, bins)
+    edges = np.linspace(0, 1, bins + 1)
+    near = np.abs(confidence[:, None] - edges).min(1) < 1e-12
+    # An edge such as 1/3 has no exact binary form: only exact ones may be compared.
+    if not (near & ~np.isin(confidence, edges)).any():
+        assert found == pytest.approx(by_bins(confidence, right, bins), abs=1e-12)
+
+
+def test_a_worked_example():
+    # Two bins: {0.2, 0.4} with one right, |1/2 - 0.3| = 0.2; {0.9, 1.0} with one right, |1/2 - 0.95| = 0.45.
+    confidence, right = torch.tensor([0.2, 0.4, 0.9, 1.0]), torch.tensor([True, False, False, True])
+    assert expected_calibration_error(confidence, right, bins=2) == pytest.approx((0.2 + 0.45) / 2)
+
+
+def test_temperature_undoes_a_scale_of_the_logits():
+    g = torch.Generator().manual_seed(0)
+    logits = torch.randn(20_000, 5, generator=g) * 2
+    labels = torch.multinomial(logits.softmax(1), 1, generator=g).flatten()
+    assert fit_temperature(logits * 3, labels) == pytest.approx(3, rel=0.05)
+    right = (logits * 3).argmax(1) == labels
+    found = calibration(logits * 3, right, fit_temperature(logits * 3, labels))
+    assert found["ece"] > 0.1
+    assert found["ece_scaled"] < 0.02
+
+
+def test_the_temperature_is_the_best_of_a_fine_grid():
+    g = torch.Generator().manual_seed(1)
+    logits, labels = torch.randn(80, 4, generator=g).double(), torch.randint(0, 4, (80,), generator=g)
+    logits[torch.arange(80), labels] += 1
+    grid = torch.logspace(-2, 2, 4001, dtype=torch.float64)
+    losses = [float(torch.nn.functional.cross_entropy(logits / t, labels)) for t in grid]
+    assert fit_temperature(logits, labels) == pytest.approx(float(grid[int(np.argmin(losses))]), rel=2e-3)
+
+
+def test_temperature_keeps_the_predictions_and_stays_finite():
+    separable = torch.eye(4).repeat(5, 1)
+    assert 0 < fit_temperature(separable, torch.arange(4).repeat(5)) < 0.05
+    assert 100 < fit_temperature(separable, torch.arange(4).roll(1).repeat(5)) < 2000
+
+
+@pytest.mark.parametrize(
+    ("confidence", "right", "bins"),
+    [([], [], 15), ([0.5], [True, False], 15), ([1.5], [True], 15), ([float("nan")], [True], 15), ([0.5], [True], 0)],
+)
+def test_bad_input_is_named(confidence, right, bins):
+    with pytest.raises(InputError):
+        expected_calibration_error(torch.tensor(confidence), torch.tensor(right, dtype=torch.bool), bins)

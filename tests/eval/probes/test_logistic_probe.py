@@ -1,0 +1,106 @@
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import minimize_scalar
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from eval.probes.logistic_probe import PENALTIES, SWEEP_FROM, logistic
+from eval.splits.validation import validation_part
+
+
+def data(n, dim=12, classes=3, seed=0):
+    rng = np.random.default_rng(seed)
+    y = np.arange(n) % classes
+    means = np.random.default_rng(99).normal(size=(classes, dim)) * 0.5
+    return torch.tensor(rng.normal(size=(n, dim)) * 3 + means[y]), torch.tensor(y)
+
+
+def scikit(x, y, test, c):
+    scaler = StandardScaler().fit(x)
+    model = LogisticRegression(C=c, solver="newton-cholesky", tol=1e-12).fit(scaler.transform(x), y)
+    return model.predict_proba(scaler.transform(test)), model.predict(scaler.transform(test))
+
+
+def test_the_paper_has_45_values_from_1e_minus_6_to_1e5():
+    np.testing.assert_allclose(PENALTIES.flip(0), np.logspace(-6, 5, 45))
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_few_samples_have_scikit_learns_default_strength(classes):
+    x, y = data(SWEEP_FROM * classes - 1, classes=classes)
+    test, _ = data(200, classes=classes, seed=1)
+    found = logistic(x, y, test)
+    probabilities, predicted = scikit(x, y, test, 1.0)
+    assert found.selected["C"] == 1.0
+    assert found.selected["selected_on"] == "nothing, it is fixed"
+    assert "validation_accuracy" not in found.selected
+    np.testing.assert_allclose(found.scores.softmax(1), probabilities, atol=1e-4)
+    assert found.classes.tolist() == predicted.tolist()
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_many_samples_have_the_value_that_predicts_the_held_out_best(classes):
+    x, y = data(SWEEP_FROM * classes, classes=classes)
+    test, _ = data(200, classes=classes, seed=1)
+    found = logistic(x, y, test)
+    fit, held_out = validation_part(y)
+    accuracies = {
+        p: float((scikit(x[fit], y[fit], x[held_out], 1 / p)[1] == y[held_out].numpy()).mean())
+        for p in PENALTIES.tolist()
+    }
+    best = max(accuracies.values())
+    assert found.selected["validation_accuracy"] == pytest.approx(best)
+    assert found.selected["penalty"] == max(p for p, a in accuracies.items() if a == best)
+    assert found.selected["C"] == pytest.approx(1 / found.selected["penalty"])
+    assert found.selected["validation_samples"] == len(held_out)
+    assert found.selected["gap"] <= 1e-8
+    # Fitted again to all training samples.
+    probabilities, _ = scikit(x, y, test, found.selected["C"])
+    np.testing.assert_allclose(found.scores.softmax(1), probabilities, atol=1e-4)
+
+
+def test_the_temperature_of_few_samples_is_that_of_held_out_ones():
+    x, y = data(90)
+    x[torch.arange(90), y] += 4
+    found = logistic(x, y, x)
+    fit, held_out = validation_part(y)
+    scaler = StandardScaler().fit(x[fit])
+    model = LogisticRegression(C=1.0, solver="newton-cholesky", tol=1e-12).fit(scaler.transform(x[fit]), y[fit])
+    logits = torch.tensor(model.decision_function(scaler.transform(x[held_out])))
+
+    def loss(log_temperature):
+        return float(torch.nn.functional.cross_entropy(logits / np.exp(log_temperature), y[held_out]))
+
+    expected = np.exp(minimize_scalar(loss, bracket=(-1, 1)).x)
+    assert 0.1 < expected < 10
+    assert found.selected["temperature"] == pytest.approx(expected, rel=1e-2)
+    assert found.selected["validation_samples"] == len(held_out) == 18
+    assert "temperature" not in logistic(x, y, x, calibrate=False).selected
+    assert "temperature" not in logistic(x[:9], y[:9], x).selected
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_validation_part_of_the_split_chooses_the_penalty(classes):
+    x, y = data(130, classes=classes)
+    test, _ = data(50, classes=classes, seed=1)
+    start = 101 - classes  # not as many samples of each class: else rounding decides the strongest penalties
+    fit, rows = torch.arange(start), torch.arange(start, 130)
+    found = logistic(x, y, test, validation=rows)
+    accuracies = {
+        p: float((scikit(x[fit], y[fit], x[rows], 1 / p)[1] == y[rows].numpy()).mean()) for p in PENALTIES.tolist()
+    }
+    best = max(accuracies.values())
+    assert found.selected["selected_on"] == "the split's validation part"
+    assert found.selected["penalty"] == max(p for p, a in accuracies.items() if a == best)
+    probabilities, _ = scikit(x, y, test, found.selected["C"])
+    np.testing.assert_allclose(found.scores.softmax(1), probabilities, atol=1e-4)
+
+
+def test_standardising_is_a_declared_switch():
+    x, y = data(90)
+    x = x * torch.logspace(-2, 2, 12, dtype=torch.float64)
+    with_scale, without = logistic(x, y, x), logistic(x, y, x, standardise=False)
+    assert (with_scale.selected["standardised"], without.selected["standardised"]) == (True, False)
+    model = LogisticRegression(C=1.0, solver="newton-cholesky", tol=1e-12).fit(x - x.mean(0), y)
+    np.testing.assert_allclose(without.scores.softmax(1), model.predict_proba(x - x.mean(0)), atol=1e-4)

@@ -1,0 +1,31 @@
+import pytest
+import torch
+
+from eval.probes.knn import knn_accuracy
+from eval.probes.monitor import MOST, knn_monitor, monitor_ids
+
+
+def test_a_tenth_of_each_class_but_of_none_that_is_too_small():
+    labels = torch.tensor([0] * 200 + [1] * 20 + [2] * 4 + [3] * 3 + [-1] * 50)
+    ids = monitor_ids(labels)
+    assert labels[ids].bincount(minlength=4).tolist() == [20, 2, 2, 0]
+    assert torch.equal(ids, ids.sort().values)
+    assert torch.equal(ids, monitor_ids(labels))
+
+
+def test_large_data_give_a_bounded_number():
+    assert len(monitor_ids(torch.arange(100_000) % 10)) == pytest.approx(MOST, abs=10)
+
+
+def test_without_labels_there_is_nothing_to_look_at():
+    assert len(monitor_ids(torch.full((10,), -1))) == 0
+
+
+def test_centring_lets_neighbours_count_behind_a_relu():
+    # All rows point one way but for a small part that tells the classes apart: without centring the majority wins.
+    g = torch.Generator().manual_seed(0)
+    labels = torch.tensor([0] * 60 + [1] * 6)
+    h = torch.randn(66, 8, generator=g) * 0.1 + torch.nn.functional.one_hot(labels, 8) * 0.8 + 20.0
+    assert knn_monitor(h, labels) > 0.95
+    assert knn_accuracy(h, labels) == pytest.approx(60 / 66)
+    assert knn_monitor(h, labels) == knn_accuracy(h - h.mean(0), labels)

@@ -1,0 +1,458 @@
+import base64
+import io
+import json
+import re
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from eval.commands import run_report
+from eval.report.embedding import choose_for_map
+from eval.report.figures import confusion_figure, efficiency_figure, embedding_figure, health_figure
+from eval.report.gather import gather
+from eval.report.grids import Grid, difference_grid, quality_grid
+from eval.report.html import table
+from eval.report.page import Material, report_html
+from eval.report.prose import findings
+from eval.results.result_file import write_result
+from eval.subject.features import fingerprint
+from simclr.data.images.digits import load_digits
+from simclr.data.preprocess import fit_preprocess
+from simclr.encoder_file import load_encoder, save_encoder
+from simclr.errors import InputError
+from simclr.models.encoder import random_encoder
+
+CLASSES = ["oats", "wheat & <corn>", "woods"]
+METRICS = [
+    {"step": i, "loss": 5.0 - i / 500, "seconds": i / 10, **({"rankme": 90.0, "knn": 0.5} if i % 100 == 0 else {})}
+    for i in range(1_000)
+]
+
+
+def result(sha="abc"):
+    kinds = [(split, shots) for split in ("random", "block") for shots in (5, 20)]
+    g = np.random.default_rng(0)
+    rows = [
+        {
+            "representation": r,
+            "probe": p,
+            "split": split,
+            "shots": shots,
+            "labels": None,
+            "metric": metric,
+            "per_seed": (values := g.uniform(0.2, 0.9, 3).tolist()),
+            "mean": float(np.mean(values)),
+            "sd": float(np.std(values, ddof=1)),
+        }
+        for split, shots in kinds
+        for r in ("pretrained", "random")
+        for p in ("logistic", "knn")
+        for metric in ("oa", "aa")
+    ]
+    key = {"probe": "logistic", "metric": "oa", "labels": None}
+    return {
+        "protocol": "simclr-linear-eval/2 split=random,block",
+        "rows": rows,
+        "paired": [
+            {"difference": "pretrained - random", **key, "split": s, "shots": k, "mean": 0.1234, "ci95": [-0.05, 0.3]}
+            | {"per_seed": [0.1, 0.1, 0.1702]}
+            for s, k in kinds
+        ],
+        "gaps": [],
+        "per_class": [
+            {
+                "representation": "pretrained",
+                **key,
+                "split": "random",
+                "shots": 20,
+                "recall": dict.fromkeys(CLASSES, 0.5),
+            }
+        ],
+        "outcomes": [
+            {
+                "representation": "pretrained",
+                **key,
+                "split": split,
+                "shots": 20,
+                "counts": [[8, 1, 1], [0, 30, 10], [0, 0, 0]],
+                "correct": ["", "", ""],
+            }
+            for split in ("random", "block")
+        ],
+        "headline": "logistic",
+        "selected_on": "training samples only",
+        "transductive": True,
+        "seeds": [0, 1, 2],
+        "skipped": [],
+        "damaged": [],
+        "splits": [
+            {"split": s, "shots": k, "labels": None, "seed": i, "train": 15, "test": 70, "left_out": []}
+            | {"sha256_train": f"{i}{k}{s}" * 9, "sha256_test": f"{k}{i}{s}" * 9}
+            | {"leakage": {"inside": 0.25 * (s == "random"), "touching": 0.5 * (s == "random"), "patch_size": 9}}
+            for s, k in kinds
+            for i in range(3)
+        ],
+        "source": {"name": "fields", "samples": 100, "test_part": None, "classes": dict.fromkeys(CLASSES, 10)},
+        "excluded": {"samples": 7, "why": "their labels were seen"},
+        "encoder": {"feature_dim": 16, "sha256_before": sha, "sha256_after": sha, "file": "gone/encoder.safetensors"},
+        "versions": {"torch": "2.11"},
+        "command": "simclr linear-eval runs/fields",
+    }
+
+
+def few_shot():
+    row = {"representation": "pretrained", "shots": 5, "split": "unknown", "mean": 0.8768, "sd": 0.01}
+    base = result()
+    return base | {
+        "protocol": "simclr-few-shot/1",
+        "episodes": [
+            {
+                "representation": "pretrained",
+                **{"ways": 5, "shots": 1, "queries": 15, "episodes": 600},
+                "accuracy": {"cosine": {"mean": 0.7123, "sd": 0.1, "ci95": [0.7043, 0.7203]}},
+            }
+        ],
+        "open_set": [
+            {**row, "probe": "energy", "threshold": None, "metric": "auroc"},
+            {**row, "probe": "energy", "threshold": "weibull", "metric": "open_oa", "mean": 0.4321},
+        ],
+        "splits": [s | {"unknown": ["oats"]} for s in base["splits"]],
+    }
+
+
+def png():
+    file = io.BytesIO()
+    Image.new("RGB", (4, 3)).save(file, format="PNG")
+    return file.getvalue()
+
+
+class Page(HTMLParser):
+    """Collects what a browser would load, the table cells, and whether every tag is closed."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.open, self.addresses, self.cells, self.tags = [], [], [[]], []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.addresses += [
+            v for k, v in attributes if k in ("src", "href", "xlink:href", "data", "action", "poster", "srcset")
+        ]
+        if tag not in ("meta", "link", "br", "img"):
+            self.open.append(tag)
+        if tag == "tr":
+            self.cells.append([])
+        if tag in ("th", "td"):
+            self.cells[-1].append("")
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if self.open and self.open[-1] == tag:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] in ("th", "td"):
+            self.cells[-1][-1] += data
+
+
+def whole():
+    g = np.random.default_rng(0)
+    points = (g.normal(size=(30, 2)), g.integers(0, 3, 30), CLASSES)
+    pictures = {"Map: of it": png()}
+    return Material(
+        result(), few_shot(), METRICS, {"recipe": {"seed": 7}}, pictures, png(), lambda: points, ["knn: gone"]
+    )
+
+
+@pytest.fixture(scope="module")
+def html():
+    return report_html(whole(), "fields & <more>")
+
+
+def test_the_page_is_well_formed_and_loads_nothing(html):
+    page = Page(html)
+    assert page.open == []
+    assert all(a.startswith(("#", "data:image/png;base64,")) for a in page.addresses)
+    assert not {"script", "link", "iframe", "object"} & set(page.tags)
+    assert "@import" not in html
+    assert not re.search(r"url\((?!#)", html)
+    ElementTree.fromstring(html.removeprefix("<!DOCTYPE html>\n"))  # XML too, so every figure is
+    assert "fields &amp; &lt;more&gt;" in html
+    assert "wheat &amp; &lt;corn&gt;" in html
+    assert len(html) < 3_000_000
+
+
+def test_no_address_of_the_network_is_in_the_page_but_the_names_of_namespaces(html):
+    namespaces = {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+    assert set(re.findall(r"https?://[^\s\"'<>]+", html)) <= namespaces
+    assert set(re.findall(r"\b(?!xmlns)[\w:-]+=\"(https?://[^\"]+)", re.sub(r"xmlns(:\w+)?=", "xmlns=", html))) == set()
+
+
+def test_every_figure_says_what_it_shows(html):
+    pictures, figures = re.findall(r"<img [^>]*>", html), re.findall(r"<figure[^>]*>", html)
+    assert len(pictures) == 2
+    assert len(figures) == 2 + 2 + 2 + 1 + 1  # pictures, curves, confusions, t-SNE, health
+    assert all(re.search(r'alt="[^"]{5,}"', tag) for tag in pictures)
+    assert sum("aria-label=" in tag for tag in figures) == len(figures) - len(pictures)
+
+
+def test_the_same_material_gives_the_same_page(html):
+    assert report_html(whole(), "fields & <more>") == html
+
+
+def test_no_two_elements_share_an_id(html):
+    ids = re.findall(r'\bid="([^"]+)"', html)
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', html))
+    assert used <= set(ids)
+    assert len(set(ids)) == len(ids)
+
+
+def test_the_numbers_are_those_of_the_json(html):
+    cells = Page(html).cells
+    for row in result()["rows"]:
+        if row["probe"] == "logistic":
+            text = f"{100 * row['mean']:.1f} ± {100 * row['sd']:.1f}"
+            name = {"random": "random weights"}.get(row["representation"], row["representation"])
+            assert any(c and c[0] == name and text in c for c in cells), text
+    assert not any(c and c[0] == "random" for c in cells)
+    split = next(c for c in cells if "OA, 5 shots" in c)
+    ours = cells[cells.index(split) + 1]
+    row = next(r for r in result()["rows"] if r["metric"] == "aa")
+    assert ours[split.index("AA, 5 shots")] == f"{100 * row['mean']:.1f} ± {100 * row['sd']:.1f}"
+    assert any("+12.3 [−5.0, +30.0]" in c for c in cells)
+    assert ["1 oats", "10", "50.0"] in cells
+    assert ["pretrained", "cosine", "71.2 ± 0.8"] in cells
+    assert ["pretrained", "energy", "87.7 ± 1.0"] in cells
+    assert ["energy", "weibull", "43.2 ± 1.0"] in cells
+
+
+def test_how_to_get_the_same_again_is_on_the_page(html):
+    cells = Page(html).cells
+    for fact in (
+        ["command", "simclr linear-eval runs/fields"],
+        ["protocol", "simclr-linear-eval/2 split=random,block"],
+        ["seeds", "0, 1, 2"],
+        ["selected on", "training samples only"],
+        ["transductive", "yes"],
+        ["encoder sha256 before", "abc"],
+        ["encoder sha256 after", "abc"],
+    ):
+        assert fact in cells
+    assert "<b>seed</b> 7" in html
+    hashes = " ".join(c[1] for c in cells if len(c) == 4).split()
+    for split in result()["splits"]:
+        assert f"{split['sha256_train'][:8]}/{split['sha256_test'][:8]}" in hashes
+
+
+@pytest.mark.parametrize("part", ["result", "few_shot", "metrics", "encoder", "embedding"])
+def test_any_part_alone_makes_a_page(part):
+    page = report_html(Material(**{part: getattr(whole(), part)}), "alone")
+    assert Page(page).open == []
+    assert report_html(Material(missing=["all of it"]), "none").count("all of it") == 1
+
+
+def test_how_the_numbers_came_about_is_said_in_words(html):
+    text = re.sub(r"<[^>]+>", "", html)
+    for sentence in (
+        "logistic probe, random and block splits, 5 and 20 shots, 3 seeds.",
+        "Made on: training samples only.",
+        "Pretraining saw the test samples, without their labels (transductive).",
+        "7 samples left out of every split: their labels were seen.",
+        "a training patch of 9 × 9 pixels",
+        "random split, 5 shots: 25 % and 50 %",
+        "block split, 20 shots: 0 % and 0 %",
+        "SHA-256 over all parameters and buffers, the same before and after the evaluation: abc",
+        "Unknown: oats.",
+    ):
+        assert sentence in text
+
+
+@pytest.mark.parametrize(
+    ("mean", "ci95", "words"),
+    [
+        (0.1, [0.05, 0.15], "better than the best baseline, PCA (+10.0 points, 95 % interval +5.0 to +15.0)"),
+        (0.1, [-0.05, 0.25], "not clearly different from the best baseline, PCA (+10.0 points"),
+        (-0.1, [-0.15, -0.05], "worse than the best baseline, PCA (−10.0 points"),
+        (0.1, None, "+10.0 points to the best baseline, PCA (n = 2: no interval)"),
+    ],
+)
+def test_what_the_numbers_come_to_is_measured_against_the_best_baseline(mean, ci95, words):
+    content = result()
+    key = {"probe": "logistic", "metric": "oa", "labels": None, "split": "random", "shots": 20, "per_seed": [0, 1]}
+    content["paired"] = [
+        {"difference": "pretrained - random", **key, "mean": 0.3, "ci95": [0.2, 0.4]},
+        {"difference": "pretrained - pca", **key, "mean": mean, "ci95": ci95},
+    ]
+    content["rows"] = [{**r, "mean": 0.5, "sd": 0.01} for r in content["rows"]]
+    random, block = findings(content)
+    assert random == f"Random split, 20 shots: 50.0 ± 1.0 % OA, {random.partition('OA, ')[2]}"
+    assert words in random
+    assert block == "Block split, 20 shots: 50.0 ± 1.0 % OA."
+
+
+def test_a_matrix_of_features_is_reported_too():
+    content = result()
+    content["rows"] = [
+        r | {"representation": "features"} for r in content["rows"] if r["representation"] == "pretrained"
+    ]
+    content |= {"paired": [], "outcomes": [], "per_class": [], "encoder": {"sha256_before": None, "sha256_after": None}}
+    text = report_html(Material(content), "features")
+    assert len(findings(content)) == 2
+    assert "Frozen" not in text
+    assert "Baselines" not in text
+    assert any(c[0] == "features" for c in Page(text).cells if c)
+
+
+def test_differences_of_two_seeds_have_no_interval():
+    content = result()
+    content["paired"] = [{**r, "ci95": None, "per_seed": [0.1, 0.1468]} for r in content["paired"]]
+    grid = difference_grid(content)
+    assert grid.rows == [["− random weights"] + ["+12.3 (n = 2)"] * 4]
+    assert "fewer than 3 seeds" in grid.caption
+
+
+def test_neighbours_clusters_and_calibration_are_a_table():
+    content = result()
+    assert quality_grid(content, "random") is None
+    row = {"split": "random", "shots": 5, "labels": None, "mean": 0.4321, "sd": None}
+    content["rows"] += [
+        {**row, "representation": "random", "probe": "retrieval", "metric": "r_at_1"},
+        {**row, "representation": "random", "probe": "logistic", "metric": "ece"},
+        {**row, "representation": "random", "probe": "knn", "metric": "ece", "mean": 0.9},
+    ]
+    grid = quality_grid(content, "random")
+    assert grid.head == ["", "R@1, 5 shots", "ECE, 5 shots"]
+    assert grid.rows == [["random weights", "43.2", "43.2"]]
+    assert "neighbours" in grid.caption
+    assert "calibration of the logistic probe" in grid.caption
+    content["rows"] = [r for r in content["rows"] if r["metric"] == "ece"]
+    assert "neighbours" not in quality_grid(content, "random").caption
+
+
+def test_a_representation_is_named_once_above_its_probes():
+    grid = Grid("of it", ["", "probe", "OA"], [["a", "x", "1"], ["a", "y", "2"], ["b", "x", "3"]], names=2)
+    cells = [row for row in Page(table(grid)).cells if row]
+    assert cells == [["", "probe", "OA"], ["a", "x", "1"], ["y", "2"], ["b", "x", "3"]]
+    assert table(grid).count('rowspan="2"') == 1
+
+
+def test_confusion_percentages_are_of_the_true_class():
+    svg = ElementTree.fromstring(confusion_figure([[8, 1, 1], [0, 30, 10], [0, 0, 0]], CLASSES))
+    texts = ["".join(t.itertext()) for t in svg.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"80", "10", "75", "25"} <= set(texts)
+    assert any("oats" in t for t in texts)
+
+
+def test_figures_take_unusual_input():
+    g = np.random.default_rng(0)
+    for classes in (2, 30, 60):
+        names = [f"class {i}" for i in range(classes)]
+        assert confusion_figure(g.integers(0, 9, (classes, classes)), names).endswith("</svg>")
+        assert embedding_figure(g.normal(size=(90, 2)), g.integers(0, classes, 90), names).endswith("</svg>")
+    rows = [
+        {"representation": "pretrained", "probe": "ridge", "split": "given", "shots": None, "labels": share}
+        | {"mean": 0.5, "per_seed": [0.5]}
+        for share in (0.01, 0.1)
+    ]
+    assert "share of the labels, %" in efficiency_figure(rows, "accuracy")
+    assert "loss" in health_figure([{"step": 0, "loss": 1.0}, {"step": 1, "loss": float("nan")}])
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run's folder with an untrained encoder of the digits."""
+    folder = tmp_path_factory.mktemp("run")
+    source = load_digits()
+    preprocess = fit_preprocess(source)
+    encoder = {"in_chans": 1, "name": "resnet8", "stem": "small", "width": 8}
+    module = random_encoder(0, **encoder)
+    metadata = {
+        "encoder": encoder,
+        "feature_dim": module.feature_dim,
+        "data": {"source": "digits"},
+        "source": {"name": "digits", "samples": len(source), "classes": list(source.class_names)},
+    }
+    save_encoder(folder / "encoder.safetensors", module, preprocess, metadata)
+    (folder / "metrics.jsonl").write_text("\n".join(map(json.dumps, METRICS)) + '\n{"step": 10')
+    (folder / "views.png").write_bytes(png())
+    return folder
+
+
+def test_a_run_without_results_is_shown_and_what_is_missing_is_said(run, monkeypatch):
+    monkeypatch.setattr("eval.report.gather.choose_for_map", lambda labels: choose_for_map(labels, 60))
+    found = gather(run)
+    assert (found.result, found.few_shot) == (None, None)
+    assert len(found.metrics) == 1_000  # the line that was cut short is left out
+    assert found.embedding()[0].shape == (60, 2)
+    for word in ("result.json", "few-shot.json"):
+        assert any(word in text for text in found.missing)
+    assert not any("map" in text for text in found.missing)  # digits are no scene
+
+
+def test_a_result_of_another_encoder_is_refused(run, tmp_path):
+    write_result(result(), run / "result.json")
+    with pytest.raises(InputError, match="another encoder"):
+        run_report(run)
+    write_result(result(fingerprint(load_encoder(run))), run / "result.json")
+    write_result(few_shot(), run / "few-shot.json")
+    with pytest.raises(InputError, match="different encoders"):
+        run_report(run)
+    (run / "result.json").unlink()
+    (run / "few-shot.json").unlink()
+
+
+def test_a_folder_of_a_result_alone(tmp_path, capsys):
+    write_result(result(), tmp_path / "result.json")
+    file = run_report(tmp_path / "result.json", output=tmp_path / "new" / "page.html")
+    html = file.read_text(encoding="utf-8")
+    assert "t-SNE: there is no encoder" in html
+    assert f"data:image/png;base64,{base64.b64encode(png()).decode()}" not in html
+    assert "not in the report: few-shot.json: run simclr few-shot" in capsys.readouterr().out
+
+
+def test_nothing_to_report_and_damaged_files_are_refused_in_one_line(tmp_path):
+    with pytest.raises(InputError, match="neither a run nor a result"):
+        run_report(tmp_path)
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1}\nbroken\n{"step": 2}\n')
+    with pytest.raises(InputError, match="line 2"):
+        run_report(tmp_path)
+    (tmp_path / "result.json").write_text("{")
+    with pytest.raises(InputError, match="damaged") as error:
+        run_report(tmp_path)
+    assert "\n" not in str(error.value)
+    with pytest.raises(InputError, match="give a folder of simclr pretrain") as error:
+        run_report(tmp_path / "nothing")
+    assert f"there is no {tmp_path / 'nothing'}:" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_copy_of_the_metadata_that_is_damaged_or_of_another_encoder_is_refused(run):
+    copy = run / "encoder.json"
+    whole = copy.read_text()
+    for content, message in (
+        (whole[:-20], "damaged, no JSON"),
+        (whole.replace("resnet8", "resnet9"), "not of the encoder file"),
+    ):
+        copy.write_text(content)
+        with pytest.raises(InputError, match=message) as error:
+            gather(run)
+        assert str(copy) in str(error.value)
+        assert "\n" not in str(error.value)
+    copy.write_text(whole)
+
+
+def test_a_report_is_a_single_file(run, monkeypatch):
+    monkeypatch.setattr("eval.report.gather.choose_for_map", lambda labels: choose_for_map(labels, 60))
+    before = {path for path in run.rglob("*") if "features" not in path.parts}
+    file = run_report(run)
+    assert {path for path in run.rglob("*") if "features" not in path.parts} - before == {file}
+    assert file.stat().st_size < 3_000_000
+    assert "t-SNE of h, 60 labelled samples" in file.read_text(encoding="utf-8")

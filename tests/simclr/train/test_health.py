@@ -1,0 +1,53 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from simclr.train.health import alignment, collapse_warning, contrastive_accuracy, health, rankme, uniformity, z_std
+
+
+def test_rankme_of_known_spectra():
+    q, _ = torch.linalg.qr(torch.randn(50, 8, generator=torch.Generator().manual_seed(0)))
+    assert rankme(q) == pytest.approx(8, rel=1e-4)
+    assert rankme(torch.ones(20, 6)) == pytest.approx(1, abs=1e-4)
+    assert rankme(torch.zeros(20, 6)) == 1
+    s = np.array([4.0, 2.0, 1.0, 1.0])
+    p = s / s.sum()
+    assert rankme(q[:, :4] * torch.tensor(s, dtype=torch.float32)) == pytest.approx(
+        math.exp(-(p * np.log(p)).sum()), rel=1e-4
+    )
+
+
+def test_rankme_refuses_nan():
+    with pytest.raises(ValueError, match="NaN"):
+        rankme(torch.full((3, 3), torch.nan))
+
+
+def test_alignment_and_uniformity_by_hand():
+    z = torch.randn(2, 20, 5, generator=torch.Generator().manual_seed(1))
+    u = (z / z.norm(dim=-1, keepdim=True)).numpy().astype(np.float64)
+    assert alignment(z) == pytest.approx(((u[0] - u[1]) ** 2).sum(-1).mean(), rel=1e-5)
+    pairs = [np.exp(-2 * ((u[0, i] - u[0, j]) ** 2).sum()) for i in range(20) for j in range(i)]
+    assert uniformity(z[0]) == pytest.approx(np.log(np.mean(pairs)), rel=1e-5)
+
+
+def test_z_std_is_one_when_spread_and_zero_when_collapsed():
+    spread = torch.randn(4000, 64, generator=torch.Generator().manual_seed(2))
+    assert z_std(spread) == pytest.approx(1, abs=0.02)
+    assert z_std(torch.ones(10, 64)) == pytest.approx(0, abs=1e-6)
+
+
+def test_contrastive_accuracy():
+    z = torch.eye(6)[None].repeat(2, 1, 1)
+    assert contrastive_accuracy(z) == 1
+    z[1] = z[1].roll(1, 0)  # everybody's nearest row belongs to somebody else
+    assert contrastive_accuracy(z) == 0
+
+
+def test_collapse_is_said_and_health_is_not():
+    generator = torch.Generator().manual_seed(3)
+    h, z = torch.randn(64, 32, generator=generator), torch.randn(2, 64, 16, generator=generator)
+    assert collapse_warning(health(h, z)) is None
+    assert "collapsed" in collapse_warning(health(h, torch.ones(2, 64, 16)))
+    assert "RankMe" in collapse_warning(health(torch.ones(64, 32), z))
