@@ -1,21 +1,24 @@
-"""Reading what evaluations wrote."""
+"""Results as files: the one place where records become JSON and JSON becomes records."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
+from eval.results.record import Record, Result
 from simclr.errors import InputError
 from simclr.files import write_text
 
 RESULT = "result.json"
 FEW_SHOT = "few-shot.json"
+_NEEDED = {"representation", "probe", "shots", "split", "metric", "mean", "sd", "per_seed"}
 
 
-def read_result(path: str | Path) -> dict[str, Any]:
-    """A result of ``simclr linear-eval`` or ``simclr few-shot``.
+def read_result(path: str | Path) -> Result:
+    """A result of ``simclr linear-eval`` or ``simclr few-shot``, of this version or an older one.
 
     Args:
         path: the JSON file, or a folder with a result.json.
@@ -39,21 +42,28 @@ def read_result(path: str | Path) -> dict[str, Any]:
     for key, kind in (("splits", list), ("source", dict), ("encoder", dict)):
         if not isinstance(content.get(key), kind):
             raise InputError(f"{file} is no result of this version: it has no {key}; evaluate again")
-    return content
+    try:
+        return Result.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InputError(f"{file} is no result of this version: {where}: {first['msg']}; evaluate again") from None
 
 
-_NEEDED = {"representation", "probe", "shots", "split", "metric", "mean", "sd", "per_seed"}
+def as_json(record: Record) -> dict[str, Any]:
+    """A record as JSON has it: what was set, in the order of the fields, lists for tuples."""
+    return record.model_dump(mode="json", exclude_unset=True)
 
 
-def write_result(result: Mapping[str, Any], path: str | Path) -> None:
-    """Writes a result as JSON, whole or not at all, in the order of its keys, one line for each entry of a list.
+def write_result(record: Record, path: str | Path) -> None:
+    """Writes a record as JSON, whole or not at all, in the order of its fields, one line for each entry of a list.
 
     Raises:
         ValueError: if a number is NaN or infinite, which JSON cannot hold.
     """
     parts = []
-    for key, value in result.items():
-        if isinstance(value, list) and value and isinstance(value[0], dict):
+    for key, value in record.model_dump(exclude_unset=True).items():
+        if isinstance(value, tuple) and value and isinstance(value[0], dict):
             text = "[\n    " + ",\n    ".join(_json(entry) for entry in value) + "\n  ]"
         else:
             text = _json(value)

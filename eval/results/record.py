@@ -1,0 +1,302 @@
+"""What an evaluation found, as typed records: the fields are the keys of result.json and few-shot.json.
+
+Everything inside the house reads attributes; only ``eval.results.result_file`` turns records into JSON and back. A field
+that an evaluation does not set is not written, and one that an old file lacks has its default.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+Facts = dict[str, JsonValue]
+"""Free-form JSON: what a probe chose, or a recipe's section. Nothing looks into it but people and their scripts."""
+
+
+class Record(BaseModel):
+    """A frozen record; keys that this version does not know are passed over."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Row(Record):
+    """One measurement: mean and standard deviation over seeds of one metric.
+
+    Attributes:
+        representation: what was judged: ``pretrained``, ``features``, or a baseline.
+        probe: what learned from the labels, or what looked at the features.
+        threshold: of decisions about unknown classes; None for everything else.
+        shots: labels a class that were asked for, None where there is no such number.
+        labels: share of each class's labels that was asked for, None where there is none.
+        split: kind of split.
+        metric: name in ``eval.metrics.registry`` or ``eval.open_set.metrics``.
+        mean, sd: fractions; sd has n - 1 in its denominator, and is None for a single value.
+        per_seed: the value of each seed, None where there is none.
+        selected: what was chosen on the training samples of each seed.
+    """
+
+    representation: str
+    probe: str
+    threshold: str | None = None
+    shots: int | None
+    labels: float | None = None
+    split: str
+    metric: str
+    mean: float | None
+    sd: float | None
+    per_seed: tuple[float | None, ...] = ()
+    selected: tuple[Facts, ...] = ()
+
+
+class Difference(Record):
+    """The pretrained encoder minus a baseline, seed by seed on the same splits; ``ci95`` is of the mean."""
+
+    difference: str
+    probe: str
+    shots: int | None
+    labels: float | None = None
+    split: str
+    metric: str
+    mean: float
+    sd: float | None = None
+    ci95: tuple[float, float] | None
+    per_seed: tuple[float, ...]
+
+    @property
+    def baseline(self) -> str:
+        """Name of the representation that is subtracted."""
+        return self.difference.removeprefix("pretrained - ")
+
+
+class Gap(Record):
+    """By how much random splits promise more than block splits, seed by seed."""
+
+    gap: str
+    representation: str
+    probe: str
+    shots: int | None
+    labels: float | None = None
+    metric: str
+    mean: float
+    sd: float | None = None
+    ci95: tuple[float, float] | None
+    per_seed: tuple[float, ...]
+
+
+class ClassRecall(Record):
+    """Mean recall of each class over the seeds, by the class's name."""
+
+    representation: str
+    probe: str
+    shots: int | None
+    labels: float | None = None
+    split: str
+    recall: dict[str, float]
+
+
+class Outcome(Record):
+    """What one probe made of every test sample of one kind of split.
+
+    Attributes:
+        counts: row = true class, column = predicted class, added up over the splits; None for very many classes.
+        correct: a text of ``eval.results.outcomes.pack`` for each split.
+    """
+
+    representation: str
+    probe: str
+    split: str
+    shots: int | None
+    labels: float | None = None
+    counts: tuple[tuple[int, ...], ...] | None
+    correct: tuple[str, ...]
+
+
+class Interval(Record):
+    """A mean with its 95 % interval."""
+
+    mean: float
+    sd: float | None
+    ci95: tuple[float, float] | None
+
+
+class EpisodeRow(Record):
+    """Accuracy of nearest prototypes over N-way K-shot episodes, for each distance."""
+
+    representation: str
+    ways: int
+    shots: int
+    queries: int
+    episodes: int
+    seed: int = 0
+    left_out: tuple[str, ...] = ()
+    accuracy: dict[str, Interval]
+
+
+class Leakage(Record):
+    """Shares of a scene's test pixels inside and touching a training patch."""
+
+    patch_size: int | None = None
+    inside: float
+    touching: float
+
+
+class SplitRecord(Record):
+    """A split in words and numbers.
+
+    Attributes:
+        split: its kind.
+        rule: how it was drawn, in words.
+        train, test, validation: samples of each part.
+        train_per_class, test_per_class: the same for each class.
+        left_out: names of classes that are in no part.
+        dropped: samples that a rule or a map named and that are in no part, by reason.
+        sha256_train, sha256_test, sha256_validation: of the ids of each part.
+        file, sha256: what it was read from.
+        leakage: of a scene.
+        unknown: names of classes that no training sample is of, and test samples are.
+    """
+
+    split: str
+    shots: int | None
+    labels: float | None = None
+    seed: int | None = None
+    rule: str = ""
+    train: int
+    test: int
+    validation: int = 0
+    train_per_class: tuple[int, ...] = ()
+    test_per_class: tuple[int, ...] = ()
+    left_out: tuple[str, ...] = ()
+    dropped: dict[str, int] = {}
+    sha256_train: str | None = None
+    sha256_test: str | None = None
+    sha256_validation: str | None = None
+    file: str | None = None
+    sha256: str | None = None
+    leakage: Leakage | None = None
+    unknown: tuple[str, ...] = ()
+
+
+class FewerShots(Record):
+    """Classes that give fewer training samples than asked for: name -> (least, most) over the seeds."""
+
+    split: str
+    shots: int
+    classes: dict[str, tuple[int, int]]
+
+
+class Skipped(Record):
+    """What was left out, named by its probe or in words, and why."""
+
+    probe: str | None = None
+    what: str | None = None
+    why: str
+
+
+class Excluded(Record):
+    """Samples that no split may use."""
+
+    samples: int
+    why: str
+
+
+class Extraction(Record):
+    """One look into the feature cache."""
+
+    file: str
+    encoder: str = ""
+    source: str = ""
+    read: int = 0
+    extracted: int = 0
+    note: str | None = None
+
+
+class Thresholds(Record):
+    """How decisions about unknown classes were made."""
+
+    rejected: float
+    tail: float
+    fitted_on: str
+
+
+class FineTuned(Record):
+    """The seeds that were fine-tuned on."""
+
+    seeds: tuple[int, ...]
+
+
+class SourceRecord(Record):
+    """The samples: their number, those of a test part of its own, of each class, and the recipe's data section."""
+
+    name: str | None = None
+    samples: int | None = None
+    test_part: int | None = None
+    labelled: int | None = None
+    classes: dict[str, int] = {}
+    data: Facts | None = None
+
+
+class EncoderRecord(Record):
+    """Which encoder: where it lay, who made it, and its hash before and after, the proof that it was frozen."""
+
+    feature_dim: int | None = None
+    sha256_before: str | None = None
+    sha256_after: str | None = None
+    frozen: bool | None = None
+    file: str | None = None
+    created: str | None = None
+    git: str | None = None
+
+
+class Result(Record):
+    """All that ``simclr linear-eval`` or ``simclr few-shot`` found, and how.
+
+    Attributes:
+        protocol: a text that is the same for two results exactly where they were made in the same way.
+        rows, paired, gaps, per_class, outcomes: of the known classes.
+        episodes, open_set: of few-shot evaluation.
+        headline: the probe that summaries are of.
+        representation: what was judged, in words.
+        selected_on: what choices were made on, in words.
+        transductive: whether pretraining saw the test samples without their labels; None = not known.
+        interval: which intervals these are, in words.
+        repeated_in_training_part: test samples that the training part holds too; None where it has no test part.
+        damaged: names of samples that could not be read.
+        baselines: what each was fitted on, in words.
+        features: looks into the feature cache.
+        probes: settings that are the same for every fit, by probe.
+        versions: of python and packages.
+        command: that wrote it.
+        seconds: that it took.
+    """
+
+    protocol: str = ""
+    rows: tuple[Row, ...]
+    paired: tuple[Difference, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    per_class: tuple[ClassRecall, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+    episodes: tuple[EpisodeRow, ...] = ()
+    open_set: tuple[Row, ...] = ()
+    headline: str = ""
+    representation: str = ""
+    selected_on: str = ""
+    standardise: bool | None = None
+    transductive: bool | None = None
+    seeds: tuple[int, ...] = ()
+    interval: str = ""
+    skipped: tuple[Skipped, ...] = ()
+    excluded: Excluded | None = None
+    fewer_shots: tuple[FewerShots, ...] = ()
+    repeated_in_training_part: int | None = None
+    damaged: tuple[str, ...] = ()
+    splits: tuple[SplitRecord, ...]
+    baselines: dict[str, str] = {}
+    thresholds: Thresholds | None = None
+    fine_tune: FineTuned | None = None
+    features: tuple[Extraction, ...] = ()
+    probes: dict[str, Facts] = {}
+    source: SourceRecord
+    encoder: EncoderRecord
+    versions: dict[str, str] = {}
+    command: str | None = None
+    seconds: float | None = None
