@@ -1,45 +1,38 @@
 """What the judging commands do: linear-eval, few-shot, compare and report, from files to files and tables."""
 
+from __future__ import annotations
+
 import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-import torch
 from rich.console import Console
-from rich.text import Text
+from typing_extensions import Unpack
 
-from eval.few_shot import few_shot
-from eval.linear_eval import linear_eval
+from eval.few_shot import UnknownMap, evaluate_few_shot
+from eval.linear_eval import LinearEvaluation, evaluate_linear
 from eval.maps.picture import draw_scene_map
 from eval.maps.predict import predict_scene, predict_with_unknown
 from eval.open_set.scores import SCORE, THRESHOLD
-from eval.probes.registry import FEW_SHOT_PROBES
-from eval.protocol import shares_of, shots_of
-from eval.report.few_shot_table import print_few_shot
+from eval.protocol import FewShotWords, LinearWords, few_shot_request, linear_request
 from eval.report.gather import gather, title_of
 from eval.report.page import report_html
-from eval.report.quality_table import print_quality
-from eval.report.terminal import print_comparison, print_result
+from eval.report.terminal import print_comparison, print_few_shot, print_result
 from eval.results.compare import choose, compare, telling_names
-from eval.results.result_file import read_result, write_result
+from eval.results.record import Result
+from eval.results.result_file import FEW_SHOT, RESULT, read_result, write_result
 from eval.results.words import probe_name
-from eval.splits.amounts import fewer_shots_lines
-from eval.splits.draw import default_kinds, draw_splits
-from eval.splits.labelled import LabelledData
-from eval.splits.open_split import class_ids, few_shot_splits
+from eval.splits.open_split import class_ids
 from eval.splits.split import Split
 from eval.splits.split_file import write_split
-from eval.subject.baselines import calibrated_twin
-from eval.subject.feature_cache import FeatureCache
-from eval.subject.subject import _same_samples, data_section, excluded_ids, same_samples
-from simclr.data import SceneSource
-from simclr.encoder_file import FrozenEncoder, load_encoder, load_head
+from eval.subject.opened import OpenedSubject, open_subject
+from eval.subject.subject import Subject
+from simclr.data.scenes.scene import SceneSource
+from simclr.encoder_file import load_head
 from simclr.errors import InputError
 from simclr.files import write_text
-from simclr.views.inputs import build_source
 
 
 def run_linear_eval(
@@ -47,16 +40,9 @@ def run_linear_eval(
     overrides: Sequence[str] = (),
     *,
     output: Path | None = None,
-    shots: str | None = None,
-    seeds: int = 5,
-    probes: str | None = None,
-    split: str | None = None,
-    labels: str | None = None,
-    standardise: bool = True,
-    validation: str | None = None,
-    supervised: bool | None = None,
     keep_splits: bool = False,
     cache: bool = True,
+    **words: Unpack[LinearWords],
 ) -> None:
     """Judge an encoder file on its own data, or on other data, and write what came out.
 
@@ -64,118 +50,76 @@ def run_linear_eval(
         path: encoder file or run folder.
         overrides: ``data.KEY=VALUE``, applied to the data section that the encoder was pretrained with.
         output: folder for result.json and map.png; by default the encoder's.
-        shots: comma-separated numbers of labels per class.
-        seeds: number of splits and of encoders with random weights.
-        probes: comma-separated names; by default all.
-        split: comma-separated ``random``, ``block`` or files; see ``eval.splits.draw``.
-        labels: comma-separated shares of each class's labels, such as ``1%,10%``.
-        standardise: divide features by their standard deviation over the training samples, for linear probes.
-        validation: share of each class's training samples to choose on, such as ``20%``.
-        supervised: whether to train from scratch, too; by default where that is quick.
         keep_splits: write every split into the folder ``splits``.
         cache: keep features in the folder ``features`` of the output, and use those that are there.
+        words: the other options of ``simclr linear-eval``.
 
     Raises:
         InputError: what was given does not fit together.
     """
-    encoder = load_encoder(path)
-    data = data_section(encoder, overrides)
-    source, test_source = build_source(data), build_source(data, "test")
-    assert source is not None
-    if source.in_chans != encoder.preprocess.in_chans:
-        raise InputError(
-            f"the encoder takes {encoder.preprocess.in_chans} bands, but {source.name} has {source.in_chans}: "
-            "judge it on data of the same bands"
-        )
-    own_data = _same_samples(encoder, source)
-    if output is None and not own_data:
-        raise InputError(
-            f"{source.name} is not what the encoder was pretrained on: give --output FOLDER for the result"
-        )
-    folder = output or (path if path.is_dir() else path.parent)
-    device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
-    assert device is not None
-    console = Console()
-    few, shares, (held_out,) = shots_of(shots), shares_of(labels), shares_of(validation, "--validation") or (0.0,)
-    kinds = default_kinds(source, test_source) if split is None else [part.strip() for part in split.split(",")]
-    features = FeatureCache(folder / "features" if cache else None)
+    opened = open_subject(path, overrides, output=output, keep_features=cache)
+    subject, folder = opened.subject, opened.folder
+    request = linear_request(words)
+    written = [folder / RESULT]
     with Console(stderr=True).status("reading …") as status:
-        result = linear_eval(
-            encoder.to(device),
-            source,
-            test_source,
-            splits=kinds,
-            shots=few,
-            shares=shares,
-            seeds=range(seeds),
-            probes=None if probes is None else [name.strip() for name in probes.split(",")],
-            standardise=standardise,
-            validation=held_out,
-            supervised=supervised,
-            cache=features,
-            device=device,
-            exclude=None if own_data else (),
-            # Without a test part of their own, the tested samples were seen in pretraining, without their labels.
-            transductive=own_data and test_source is None,
-            command=shlex.join(["simclr", *sys.argv[1:]]),
-            progress=_reporter(status.update),
-        )
-        result["encoder"] |= {"file": str(path), "created": encoder.metadata["created"], "git": encoder.metadata["git"]}
-        result["source"]["data"] = data.model_dump(mode="json")
+        found = evaluate_linear(subject, request, _command(), _reporter(status.update))
+        result = _of_file(found.result, opened)
         folder.mkdir(parents=True, exist_ok=True)
-        write_result(result, folder / "result.json")
-        labelled = LabelledData(source, test_source)
-        exclude = excluded_ids(encoder, labelled, None if own_data else ())
-
-        def draw(kinds: Sequence[str], seeds: Sequence[int]) -> list[Split]:
-            amounts = {"shots": few, "shares": shares, "validation": held_out}
-            return draw_splits(labelled, kinds, seeds=seeds, exclude=exclude, **amounts)  # type: ignore[arg-type]
-
+        write_result(result, written[0])
         if keep_splits:
-            _write_splits(draw(kinds, range(seeds)), labelled, folder / "splits")
-        if isinstance(source, SceneSource):
+            _write_splits(found.splits, subject, folder / "splits")
+        if found.mapped is not None:
             status.update("map of the scene")
-            largest = max(draw(kinds[:1], (0,)), key=lambda s: len(s.train))
-            _draw_map(encoder, source, largest, result, folder / "map.png", features)
+            written.append(folder / "map.png")
+            _draw_map(subject, found, request.headline, written[-1])
+    console = Console()
     print_result(result, console)
-    print_quality(result, console)
-    for line in fewer_shots_lines(result["fewer_shots"]):
-        console.print(Text(line))
-    drawn = " and map.png" if isinstance(source, SceneSource) else ""
-    console.print(f"written: {folder / 'result.json'}{drawn}", soft_wrap=True, highlight=False)
+    _say_written(written, console)
 
 
-def _draw_map(
-    encoder: FrozenEncoder, source: SceneSource, split: Split, result: dict, path: Path, cache: FeatureCache
+def run_few_shot(
+    path: Path,
+    overrides: Sequence[str] = (),
+    *,
+    output: Path | None = None,
+    from_head: bool = False,
+    cache: bool = True,
+    **words: Unpack[FewShotWords],
 ) -> None:
-    """The scene classified whole by the pretrained encoder and by random weights."""
-    device = next(encoder.encoder.parameters()).device
-    twin = calibrated_twin(encoder, result["seeds"][0], source, device)
-    predictions = {
-        name: predict_scene(
-            module, source, split, result["headline"], device=device, cache=cache, standardise=result["standardise"]
-        )
-        for name, module in (("pretrained", encoder), ("random weights", twin))
-    }
-    draw_scene_map(path, source, split, predictions, probe=f"{probe_name(result['headline'])} probe")
+    """Judge an encoder file with a few labels, and write what came out.
 
+    Args:
+        path: encoder file or run folder.
+        overrides: ``data.KEY=VALUE``, applied to the data section that the encoder was pretrained with.
+        output: folder for few-shot.json; by default the encoder's.
+        from_head: fine-tune from the first layer of the projection head.
+        cache: keep features in the folder ``features`` of the output, and use those that are there.
+        words: the other options of ``simclr few-shot``; unknown classes are by default the recipe's ``data.unknown``.
 
-def _write_splits(splits: Sequence[Split], data: LabelledData, folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
-    for split in splits:
-        amount = f"-{split.shots}-shots" if split.shots else f"-{100 * split.share:g}-percent" if split.share else ""
-        seed = "" if split.seed is None else f"-seed-{split.seed}"
-        file = folder / f"{split.name}{amount}{seed}.json"
-        write_split(file, split, data.labels, data.class_names, data.source.name)
-
-
-def _reporter(show: Callable[[str], None]) -> Callable[[str, int, int], None]:
+    Raises:
+        InputError: what was given does not fit together.
+    """
+    opened = open_subject(path, overrides, output=output, keep_features=cache)
+    subject, folder = opened.subject, opened.folder
+    named = words.get("unknown")
+    recipes: Sequence[str | int] = () if words.get("unknown_classes") else opened.section.unknown
+    unknown = class_ids(recipes if named is None else named.split(","), subject.data.source)
+    request = few_shot_request(words, unknown, load_head(path) if from_head else None)
     started = time.perf_counter()
-
-    def report(what: str, done: int, total: int) -> None:
-        show(f"{what} {done:,}/{total:,} · {time.perf_counter() - started:,.0f} s")
-
-    return report
+    written = [folder / FEW_SHOT]
+    with Console(stderr=True).status("reading …") as status:
+        found = evaluate_few_shot(subject, request, _command(), _reporter(status.update))
+        seconds = round(time.perf_counter() - started, 1)
+        result = _of_file(found.result, opened).model_copy(update={"seconds": seconds})
+        folder.mkdir(parents=True, exist_ok=True)
+        write_result(result, written[0])
+        if found.unknown_map is not None:
+            status.update("map of the scene")
+            written.append(folder / "unknown-map.png")
+            _draw_unknown_map(subject, found.unknown_map, written[-1])
+    console = Console()
+    print_few_shot(result, console)
+    _say_written(written, console)
 
 
 def run_compare(
@@ -207,133 +151,7 @@ def run_compare(
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
         write_result(found, output)
-        console.print(f"written: {output}", soft_wrap=True, highlight=False)
-
-
-def run_few_shot(
-    path: Path,
-    overrides: Sequence[str] = (),
-    *,
-    output: Path | None = None,
-    split: str = "random",
-    shots: str | None = None,
-    labels: str | None = None,
-    seeds: int = 10,
-    probes: str | None = None,
-    standardise: bool = True,
-    ways: int | None = None,
-    queries: int | None = None,
-    episodes: int = 600,
-    unknown: str | None = None,
-    unknown_classes: int = 0,
-    fine_tune: bool | None = None,
-    from_head: bool = False,
-    batch_norm: str | None = None,
-    layer_decay: float | None = None,
-    steps: int | None = None,
-    cache: bool = True,
-) -> None:
-    """Judge an encoder file with a few labels, and write what came out.
-
-    Args:
-        path: encoder file or run folder.
-        overrides: ``data.KEY=VALUE``, applied to the data section that the encoder was pretrained with.
-        output: folder for few-shot.json; by default the encoder's.
-        split: comma-separated ``random``, ``block`` or files; see ``eval.splits.draw``.
-        shots: comma-separated numbers of labels per class; by default 1,5,20, and all that a split file holds.
-        labels: comma-separated shares of each class's labels, such as ``1%,10%``.
-        seeds: number of splits and of encoders with random weights.
-        probes: comma-separated names of ``eval.probes.registry.ALL_PROBES``.
-        standardise: divide features by their standard deviation over the training samples, for linear probes.
-        ways, queries, episodes: of the episodes.
-        unknown: comma-separated names or numbers of classes that are unknown; by default the recipe's
-            ``data.unknown``.
-        unknown_classes: so many are drawn for each seed, instead.
-        fine_tune: train end to end, too; by default for scenes.
-        from_head: fine-tune from the first layer of the projection head.
-        batch_norm, layer_decay, steps: of fine-tuning; see ``simclr.finetune.train_classifier``.
-        cache: keep features in the folder ``features`` of the output, and use those that are there.
-
-    Raises:
-        InputError: what was given does not fit together.
-    """
-    encoder = load_encoder(path)
-    data = data_section(encoder, overrides)
-    source, test_source = build_source(data), build_source(data, "test")
-    assert source is not None
-    if source.in_chans != encoder.preprocess.in_chans:
-        raise InputError(
-            f"the encoder takes {encoder.preprocess.in_chans} bands, but {source.name} has {source.in_chans}: "
-            "judge it on data of the same bands"
-        )
-    own = same_samples(encoder, source)
-    if output is None and any(not text.startswith("data.unknown=") for text in overrides):
-        raise InputError(f"{source.name} may not be what the encoder was pretrained on: give --output FOLDER")
-    folder = output or (path if path.is_dir() else path.parent)
-    words: Sequence[str | int] = () if unknown_classes else data.unknown
-    kinds = [part.strip() for part in split.split(",")]
-    asked: dict[str, Any] = {
-        "shots": shots_of(shots),
-        "shares": shares_of(labels),
-        "unknown": class_ids(words if unknown is None else unknown.split(","), source),
-        "unknown_classes": unknown_classes,
-    }
-    tuning = {"batch_norm": batch_norm, "layer_decay": layer_decay, "steps": steps}
-    device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
-    assert device is not None
-    features = FeatureCache(folder / "features" if cache else None)
-    started = time.perf_counter()
-    with Console(stderr=True).status("reading …") as status:
-
-        def show(what: str, done: int, total: int) -> None:
-            status.update(f"{what} {done:,}/{total:,} · {time.perf_counter() - started:,.0f} s")
-
-        result = few_shot(
-            encoder.to(device),
-            source,
-            test_source,
-            splits=kinds,
-            **asked,
-            seeds=range(seeds),
-            probes=FEW_SHOT_PROBES if probes is None else [name.strip() for name in probes.split(",")],
-            standardise=standardise,
-            ways=ways,
-            queries=queries,
-            episodes=episodes,
-            fine_tune=fine_tune,
-            fine_tune_options={key: value for key, value in tuning.items() if value is not None},
-            head=load_head(path) if from_head else None,
-            cache=features,
-            device=device,
-            exclude=None if own else (),
-            transductive=own and test_source is None,
-            command=shlex.join(["simclr", *sys.argv[1:]]),
-            progress=show,
-        )
-    result["source"]["data"] = data.model_dump(mode="json")
-    result["encoder"] |= {
-        "feature_dim": encoder.feature_dim,
-        "file": str(path),
-        "created": encoder.metadata["created"],
-        "git": encoder.metadata["git"],
-    }
-    result["seconds"] = round(time.perf_counter() - started, 1)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_result(result, folder / "few-shot.json")
-    drawn = [folder / "few-shot.json"]
-    if isinstance(source, SceneSource) and test_source is None and result["open_set"]:
-        labelled = LabelledData(source)
-        exclude = excluded_ids(encoder, labelled, None if own else ())
-        _, opened = few_shot_splits(labelled, kinds, seeds=(0,), exclude=exclude, **asked)
-        first = [pair for pair in opened if pair.open.name == opened[0].open.name]
-        pair = max(first, key=lambda pair: len(pair.open.train))
-        predicted = predict_with_unknown(encoder, source, pair.open, device=device, cache=features)
-        drawn.append(folder / "unknown-map.png")
-        how = f"{SCORE} score, {THRESHOLD} threshold"
-        draw_scene_map(drawn[-1], source, pair.open, {"pretrained": predicted}, pair.unknown, how)
-    console = Console()
-    print_few_shot(result, console)
-    console.print(f"written: {' and '.join(map(str, drawn))}", soft_wrap=True, highlight=False)
+        _say_written([output], console)
 
 
 def run_report(path: Path, *, output: Path | None = None) -> Path:
@@ -366,3 +184,69 @@ def run_report(path: Path, *, output: Path | None = None) -> Path:
         console.print(f"not in the report: {text}", soft_wrap=True, highlight=False, markup=False)
     console.print(f"written: {file} ({len(html.encode()) / 1e6:.1f} MB)", soft_wrap=True, highlight=False)
     return file
+
+
+def _command() -> str:
+    return shlex.join(["simclr", *sys.argv[1:]])
+
+
+def _of_file(result: Result, opened: OpenedSubject) -> Result:
+    """The result with what is known of an encoder that lies in a file, and of its data."""
+    made = opened.encoder.metadata
+    encoder = {"file": str(opened.path), "created": made["created"], "git": made["git"]}
+    source = {"data": opened.section.model_dump(mode="json")}
+    return result.model_copy(
+        update={
+            "encoder": result.encoder.model_copy(update=encoder),
+            "source": result.source.model_copy(update=source),
+        }
+    )
+
+
+def _draw_map(subject: Subject, found: LinearEvaluation, headline: str, path: Path) -> None:
+    """The scene classified whole by the pretrained encoder and by random weights."""
+    source = subject.data.source
+    assert isinstance(source, SceneSource)  # it has a map
+    assert found.mapped is not None
+    predictions = {
+        name: predict_scene(probe.encoder, source, probe.classify, subject.cache, subject.device)
+        for name, probe in found.map_probes.items()
+    }
+    draw_scene_map(path, source, found.mapped, predictions, probe=f"{probe_name(headline)} probe")
+
+
+def _draw_unknown_map(subject: Subject, wanted: UnknownMap, path: Path) -> None:
+    """The scene classified whole by the subject, rejected pixels in black."""
+    source, pair = subject.data.source, wanted.pair
+    assert isinstance(source, SceneSource)  # it has a map
+    assert subject.encoder is not None
+    predicted = predict_with_unknown(
+        subject.encoder, source, pair.open, wanted.threshold, cache=subject.cache, device=subject.device
+    )
+    how = f"{SCORE} score, {THRESHOLD} threshold"
+    draw_scene_map(path, source, pair.open, {"pretrained": predicted}, pair.unknown, how)
+
+
+def _write_splits(splits: Sequence[Split], subject: Subject, folder: Path) -> None:
+    data = subject.data
+    folder.mkdir(exist_ok=True)
+    for split in splits:
+        amount = f"-{split.shots}-shots" if split.shots else f"-{100 * split.share:g}-percent" if split.share else ""
+        seed = "" if split.seed is None else f"-seed-{split.seed}"
+        file = folder / f"{split.name}{amount}{seed}.json"
+        write_split(file, split, data.labels, data.class_names, data.source.name)
+
+
+def _reporter(show: Callable[[str], None]) -> Callable[[str, int, int], None]:
+    started = time.perf_counter()
+
+    def report(what: str, done: int, total: int) -> None:
+        show(f"{what} {done:,}/{total:,} · {time.perf_counter() - started:,.0f} s")
+
+    return report
+
+
+def _say_written(files: Sequence[Path], console: Console) -> None:
+    first, *others = files
+    names = " and ".join([str(first), *(file.name for file in others)])
+    console.print(f"written: {names}", soft_wrap=True, highlight=False)

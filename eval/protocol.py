@@ -1,11 +1,242 @@
-"""What is asked of an evaluation: the words of the command line turned into numbers, and checked."""
+"""What is asked of an evaluation, checked once: the words of the command line become numbers here."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from typing_extensions import TypedDict
+
+from eval.probes.episodes import EPISODES
+from eval.probes.registry import DEFAULT_PROBES, FEW_SHOT_HEADLINE, FEW_SHOT_PROBES, HEADLINE, check_probes
+from eval.splits.amounts import whole_numbers
+from eval.splits.open_split import SHOTS
+from eval.splits.split import Split
 from simclr.errors import InputError
+from simclr.models.head import ProjectionHead
 
 
-def shots_of(text: str | None) -> tuple[int, ...] | None:
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What every evaluation is asked for.
+
+    Attributes:
+        splits: words of ``eval.splits.draw.draw_splits``: ``random``, ``block``, files, or splits; None is what suits
+            the data.
+        shots: numbers of labels a class; None is what suits the data.
+        shares: shares of each class's labels, such as 0.01 and 0.1.
+        seeds: of splits and random initialisations, each once.
+        probes: names of ``eval.probes.registry.PROBES``; None is what the evaluation takes by default.
+        standardise: whether linear probes divide features by their standard deviation over the training samples.
+
+    Raises:
+        InputError: seeds or shots that are no whole numbers, no seed, or an unknown probe.
+    """
+
+    splits: Sequence[str | Split] | None = None
+    shots: Sequence[int] | None = None
+    shares: Sequence[float] = ()
+    seeds: Sequence[int] = (0, 1, 2, 3, 4)
+    probes: Sequence[str] | None = None
+    standardise: bool = True
+
+    usual_probes: ClassVar[tuple[str, ...]] = DEFAULT_PROBES
+    usual_headline: ClassVar[str] = HEADLINE
+
+    def __post_init__(self) -> None:
+        self._set("seeds", tuple(dict.fromkeys(whole_numbers("seeds", self.seeds))))
+        self._set("shots", None if self.shots is None else whole_numbers("shots", self.shots))
+        self._set("shares", tuple(self.shares))
+        self._check()
+        self._set("probes", check_probes(self.usual_probes if self.probes is None else self.probes))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The probes."""
+        return tuple(self.probes or ())
+
+    @property
+    def headline(self) -> str:
+        """The probe that summaries are of: the usual one, if it runs."""
+        return self.usual_headline if self.usual_headline in self.names else self.names[0]
+
+    def _check(self) -> None:
+        if not self.seeds:
+            raise InputError("seeds is empty: give at least one, such as 0.")
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinearRequest(Request):
+    """What linear evaluation is asked for, see :class:`Request`.
+
+    Attributes:
+        validation: share of each class's training samples that probes choose on, in splits without a validation part;
+            0 leaves the choice to leave-one-out and to the probes' own held-out samples.
+        supervised: whether to train from scratch; None does where that is quick.
+    """
+
+    validation: float = 0.0
+    supervised: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FewShotRequest(Request):
+    """What few-shot evaluation is asked for, see :class:`Request`.
+
+    Attributes:
+        splits: None is ``random``.
+        shots: the points of the label-efficiency curve; None is ``SHOTS``, and the whole training part of a file.
+        ways, queries, episodes: of the episodes, see ``eval.probes.episodes``; None is ``WAYS`` (or the number of
+            classes, if smaller) and ``QUERIES``; 0 episodes leaves them out.
+        unknown: labels of unknown classes, the same for every seed; they take no part in the closed-set rows.
+        unknown_classes: so many classes are drawn anew for each seed and left out; not together with ``unknown``.
+        fine_tune: train end to end, from the encoder and from random weights (``supervised``); None does for a scene,
+            where it takes seconds.
+        fine_tune_seeds: the first so many of the seeds.
+        fine_tune_options: settings of ``simclr.finetune`` to be changed, for the encoder's fine-tuning.
+        head: fine-tune from the first layer of this projection head instead of h.
+    """
+
+    seeds: Sequence[int] = tuple(range(10))
+    ways: int | None = None
+    queries: int | None = None
+    episodes: int = EPISODES
+    unknown: Sequence[int] = ()
+    unknown_classes: int = 0
+    fine_tune: bool | None = None
+    fine_tune_seeds: int = 3
+    fine_tune_options: Mapping[str, float | int | str | bool] = field(default_factory=dict)
+    head: ProjectionHead | None = None
+
+    usual_probes: ClassVar[tuple[str, ...]] = FEW_SHOT_PROBES
+    usual_headline: ClassVar[str] = FEW_SHOT_HEADLINE
+
+    @property
+    def few(self) -> tuple[int, ...]:
+        """Labels a class, the usual ones where none are asked for."""
+        return SHOTS if self.shots is None else tuple(self.shots)
+
+    @property
+    def kinds(self) -> tuple[str | Split, ...]:
+        """Kinds of split."""
+        return ("random",) if self.splits is None else tuple(self.splits)
+
+    @property
+    def tuned_seeds(self) -> tuple[int, ...]:
+        """Those that are fine-tuned on."""
+        return tuple(self.seeds[: self.fine_tune_seeds])
+
+    def _check(self) -> None:
+        if not self.seeds or not (self.few or self.shares):
+            raise InputError("seeds or shots are empty: give at least one of each.")
+        self._set("unknown", tuple(self.unknown))
+
+
+class Words(TypedDict, total=False):
+    """Options that both commands take, as they are typed."""
+
+    split: str | None
+    shots: str | None
+    labels: str | None
+    seeds: int
+    probes: str | None
+    standardise: bool
+
+
+class LinearWords(Words, total=False):
+    """Options of ``simclr linear-eval``.
+
+    ``split``, ``shots``, ``labels`` and ``probes`` are lists with commas; ``labels`` and ``validation`` hold shares
+    such as ``10%``; ``seeds`` is their number.
+    """
+
+    validation: str | None
+    supervised: bool | None
+
+
+class FewShotWords(Words, total=False):
+    """Options of ``simclr few-shot``, see :class:`LinearWords`; ``unknown`` lists names or numbers of classes."""
+
+    ways: int | None
+    queries: int | None
+    episodes: int
+    unknown: str | None
+    unknown_classes: int
+    fine_tune: bool | None
+    batch_norm: str | None
+    layer_decay: float | None
+    steps: int | None
+
+
+class _Common(TypedDict, total=False):
+    splits: tuple[str, ...] | None
+    shots: tuple[int, ...] | None
+    shares: tuple[float, ...]
+    probes: tuple[str, ...] | None
+    standardise: bool
+
+
+def few_shot_request(words: FewShotWords, unknown: Sequence[int], head: ProjectionHead | None = None) -> FewShotRequest:
+    """From the options of ``simclr few-shot``.
+
+    Args:
+        words: as typed.
+        unknown: labels of the unknown classes that are named there, or in the recipe.
+        head: see :class:`FewShotRequest`.
+
+    Raises:
+        InputError: an option that cannot be read, or as in :class:`Request`.
+    """
+    tuning: dict[str, float | int | str | None] = {
+        "batch_norm": words.get("batch_norm"),
+        "layer_decay": words.get("layer_decay"),
+        "steps": words.get("steps"),
+    }
+    return FewShotRequest(
+        seeds=range(words.get("seeds", 10)),
+        ways=words.get("ways"),
+        queries=words.get("queries"),
+        episodes=words.get("episodes", EPISODES),
+        unknown=unknown,
+        unknown_classes=words.get("unknown_classes", 0),
+        fine_tune=words.get("fine_tune"),
+        fine_tune_options={key: value for key, value in tuning.items() if value is not None},
+        head=head,
+        **_common(words),
+    )
+
+
+def linear_request(words: LinearWords) -> LinearRequest:
+    """From the options of ``simclr linear-eval``.
+
+    Raises:
+        InputError: an option that cannot be read, or as in :class:`Request`.
+    """
+    (held_out,) = _shares_of(words.get("validation"), "--validation") or (0.0,)
+    return LinearRequest(
+        seeds=range(words.get("seeds", 5)), validation=held_out, supervised=words.get("supervised"), **_common(words)
+    )
+
+
+def _common(words: Words) -> _Common:
+    return {
+        "splits": _listed(words.get("split")),
+        "shots": _shots_of(words.get("shots")),
+        "shares": _shares_of(words.get("labels"), "--labels"),
+        "probes": _listed(words.get("probes")),
+        "standardise": words.get("standardise", True),
+    }
+
+
+def _listed(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(part.strip() for part in text.split(","))
+
+
+def _shots_of(text: str | None) -> tuple[int, ...] | None:
     if text is None:
         return None
     try:
@@ -17,7 +248,7 @@ def shots_of(text: str | None) -> tuple[int, ...] | None:
     return numbers
 
 
-def shares_of(text: str | None, option: str = "--labels") -> tuple[float, ...]:
+def _shares_of(text: str | None, option: str) -> tuple[float, ...]:
     found = []
     for part in () if text is None else text.split(","):
         number, percent = part.strip().removesuffix("%"), part.strip().endswith("%")

@@ -16,7 +16,8 @@ from matplotlib.patheffects import withStroke
 from scipy import ndimage
 from torch import Tensor
 
-from eval.metrics.accuracy import scores
+from eval.metrics.accuracy import overall_accuracy
+from eval.metrics.judgement import Judgement
 from eval.results.words import amount_name, class_labels, class_marks
 from eval.splits.split import Split
 from simclr.data.scenes.scene import SceneSource
@@ -78,7 +79,7 @@ def draw_scene_map(
     _mark_regions(grid[1, 0], truth, class_marks(source.class_names))
     for column, (name, classes) in enumerate(predicted.items(), start=1):
         classes = classes.where(classes >= 0, rejected)
-        oa = scores(expected[split.test], classes.flatten()[split.test])["oa"]
+        oa = overall_accuracy(Judgement(expected[split.test], classes.flatten()[split.test]))
         whole = classes.numpy()
         _draw_classes(grid[0, column], whole, colours, f"{name}: every pixel")
         _draw_classes(

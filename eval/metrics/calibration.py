@@ -6,13 +6,12 @@ import torch
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
+from eval.metrics.judgement import Judgement, Metric
 from simclr.errors import InputError
 
 BINS = 15
 # Bounds of log(temperature): a temperature at a bound says that the logits carry nothing, or separate everything.
 LOG_TEMPERATURE = (-7.0, 7.0)
-
-CALIBRATION = ("ece", "ece_scaled")
 
 
 def expected_calibration_error(confidence: Tensor, right: Tensor, bins: int = BINS) -> float:
@@ -71,16 +70,18 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     return float(torch.tensor(minimize_scalar(loss, bounds=LOG_TEMPERATURE, method="bounded").x).exp())
 
 
-def calibration(logits: Tensor, right: Tensor, temperature: float | None = None) -> dict[str, float]:
-    """``ece`` of softmax(logits), and ``ece_scaled`` after division by a temperature where there is one.
+def ece(judged: Judgement) -> float:
+    """Expected calibration error of softmax(logits)."""
+    assert judged.logits is not None  # ECE says that it needs them
+    return expected_calibration_error(judged.logits.double().softmax(1).amax(1), judged.correct)
 
-    Args:
-        logits: (n, K) of the scored samples; the predicted class is the one of the largest.
-        right: whether it was the true one, (n,) bool.
-        temperature: as of :func:`fit_temperature` on other samples.
-    """
-    found = {"ece": expected_calibration_error(logits.double().softmax(1).amax(1), right)}
-    if temperature is not None:
-        scaled = (logits.double() / temperature).softmax(1).amax(1)
-        found["ece_scaled"] = expected_calibration_error(scaled, right)
-    return found
+
+def ece_scaled(judged: Judgement) -> float:
+    """Expected calibration error of softmax(logits / temperature)."""
+    assert judged.logits is not None  # ECE_SCALED says that it needs both
+    assert judged.temperature is not None
+    return expected_calibration_error((judged.logits.double() / judged.temperature).softmax(1).amax(1), judged.correct)
+
+
+ECE = Metric(ece, "ECE", needs="logits", family="calibration")
+ECE_SCALED = Metric(ece_scaled, "ECE scaled", needs="temperature", family="calibration")

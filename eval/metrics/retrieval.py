@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from eval.metrics.accuracy import check_labelled
+from eval.metrics.judgement import Metric, check_labelled
 from simclr.errors import InputError
 
 ROWS_AT_ONCE = 1024
 
 
-def retrieval(h: Tensor, labels: Tensor) -> dict[str, float]:
+class Retrieval(NamedTuple):
+    """Recall at 1 and mean average precision at R, fractions."""
+
+    r_at_1: float
+    map_at_r: float
+
+
+def retrieval(h: Tensor, labels: Tensor) -> Retrieval:
     """Recall at 1 (``r_at_1``) and mean average precision at R (``map_at_r``), each sample once as the query.
 
     R is the number of other samples of the query's class; MAP@R averages 1/R * sum_{i <= R} precision(i) * hit(i). A
@@ -22,9 +31,6 @@ def retrieval(h: Tensor, labels: Tensor) -> dict[str, float]:
     Args:
         h: representations, (n, dim), any float type and device; computed in float32.
         labels: classes, (n,) int64, none negative.
-
-    Returns:
-        Both as fractions.
 
     Raises:
         InputError: if the two do not fit together, a label is negative, a feature is NaN or infinite, or
@@ -51,4 +57,18 @@ def retrieval(h: Tensor, labels: Tensor) -> dict[str, float]:
         within = places <= others[rows, None]
         average += float(((precision * hits * within).sum(1) / others[rows]).sum())
         first += float(hits[:, 0].sum())
-    return {"r_at_1": first / len(queries), "map_at_r": average / len(queries)}
+    return Retrieval(first / len(queries), average / len(queries))
+
+
+def r_at_1(h: Tensor, labels: Tensor, seed: int = 0) -> float:
+    """Recall at 1, see :func:`retrieval`; nothing is drawn."""
+    return retrieval(h, labels).r_at_1
+
+
+def map_at_r(h: Tensor, labels: Tensor, seed: int = 0) -> float:
+    """Mean average precision at R, see :func:`retrieval`; nothing is drawn."""
+    return retrieval(h, labels).map_at_r
+
+
+R_AT_1 = Metric(r_at_1, "R@1", needs="features", family="structure", by="retrieval")
+MAP_AT_R = Metric(map_at_r, "MAP@R", needs="features", family="structure", by="retrieval")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import fmean, stdev
+from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import binomtest
@@ -59,7 +60,7 @@ def mcnemar_p(only_first: int, only_second: int) -> float:
     return float(binomtest(only_first, either).pvalue) if either else 1.0
 
 
-def bootstrap_interval(only_first: int, only_second: int, n: int, level: float = 0.95) -> list[float]:
+def bootstrap_interval(only_first: int, only_second: int, n: int, level: float = 0.95) -> tuple[float, float]:
     """Percentile interval of (accuracy of the second - accuracy of the first), bootstrapped over the test samples.
 
     A resample of n samples matters only by how many of each kind it holds, so these are drawn at once.
@@ -76,15 +77,22 @@ def bootstrap_interval(only_first: int, only_second: int, n: int, level: float =
     drawn = np.random.default_rng(0).multinomial(n, shares, RESAMPLES)
     tail = (1 - level) / 2
     low, high = np.quantile((drawn[:, 1] - drawn[:, 0]) / n, [tail, 1 - tail])
-    return [float(low), float(high)]
+    return float(low), float(high)
 
 
-def mean_sd(values: Sequence[float]) -> dict[str, float | None]:
+class MeanSd(NamedTuple):
     """Mean and standard deviation (n - 1 in the denominator; None for a single value)."""
-    return {"mean": fmean(values), "sd": stdev(values) if len(values) > 1 else None}
+
+    mean: float
+    sd: float | None
 
 
-def interval(values: Sequence[float], level: float = 0.95) -> list[float] | None:
+def mean_sd(values: Sequence[float]) -> MeanSd:
+    """Of one value or more."""
+    return MeanSd(fmean(values), stdev(values) if len(values) > 1 else None)
+
+
+def interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float] | None:
     """Student t interval of the mean of independent values; None for fewer than ``FEWEST_FOR_INTERVAL``.
 
     Source: Student, "The probable error of a mean", 1908.
@@ -93,4 +101,4 @@ def interval(values: Sequence[float], level: float = 0.95) -> list[float] | None
     if n < FEWEST_FOR_INTERVAL:
         return None
     half = float(student_t.ppf(0.5 + level / 2, n - 1)) * stdev(values) / n**0.5
-    return [fmean(values) - half, fmean(values) + half]
+    return fmean(values) - half, fmean(values) + half

@@ -7,7 +7,6 @@ threshold, which is fitted on training samples that were scored by a model that 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from scipy.stats import weibull_min
 from torch import Tensor
 
 from eval.probes.logistic_probe import logistic
+from eval.probes.prediction import Selected
 from eval.probes.prototypes import nearest_prototype
 from simclr.errors import InputError
 
@@ -112,7 +112,7 @@ def held_out_scores(score: OpenScore, train_x: Tensor, train_y: Tensor, folds: i
     return {name: torch.cat([scores[name] for scores in found]) for name in found[0]}
 
 
-def threshold(held_out: Tensor, kind: str, rejected: float = REJECTED) -> tuple[float, dict[str, Any]]:
+def threshold(held_out: Tensor, kind: str, rejected: float = REJECTED) -> tuple[float, Selected]:
     """The unknownness above which a sample is called unknown.
 
     - ``quantile``: the 1 - ``rejected`` quantile of the scores (linear interpolation).
@@ -141,7 +141,7 @@ def threshold(held_out: Tensor, kind: str, rejected: float = REJECTED) -> tuple[
     if len(values) == 0:
         raise InputError("a threshold needs scores of training samples, but there are none.")
     quantile = float(np.quantile(values, 1 - rejected))
-    found: dict[str, Any] = {"threshold": kind, "rejected": rejected, "samples": len(values)}
+    found: Selected = {"threshold": kind, "rejected": rejected, "samples": len(values)}
     if kind == "quantile":
         return quantile, found
     tail = values[len(values) - max(1, round(TAIL * len(values))) :]

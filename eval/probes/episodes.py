@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import fmean, stdev
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from augment.addressed import Address
+from eval.metrics.statistics import mean_sd
 from eval.probes.prototypes import DISTANCES, prototype_distances
 from eval.subject.features import check_finite
 from simclr.errors import InputError
@@ -26,6 +26,24 @@ class Drawn(NamedTuple):
 
     support: Tensor
     query: Tensor
+
+
+class EpisodeMean(NamedTuple):
+    """Mean accuracy over episodes, its standard deviation (n - 1) and its 95 % interval, mean ± 1.96·sd/√n.
+
+    Fractions; the last two are None for a single episode.
+    """
+
+    mean: float
+    sd: float | None
+    ci95: tuple[float, float] | None
+
+
+class EpisodeScores(NamedTuple):
+    """Classes with too few samples to take part, and the accuracy for each distance."""
+
+    left_out: tuple[int, ...]
+    accuracy: dict[str, EpisodeMean]
 
 
 def draw_episodes(labels: Tensor, ways: int, shots: int, queries: int, episodes: int, seed: int) -> Drawn:
@@ -78,7 +96,7 @@ def run_episodes(
     episodes: int = EPISODES,
     seed: int = 0,
     distances: Sequence[str] = DISTANCES,
-) -> dict[str, Any]:
+) -> EpisodeScores:
     """Accuracy of nearest prototypes over N-way K-shot episodes, with a 95 % interval of the mean.
 
     Args:
@@ -86,10 +104,6 @@ def run_episodes(
         labels: (n,) int64; -1 = unlabelled.
         ways, shots, queries, episodes, seed: as in :func:`draw_episodes`.
         distances: of ``eval.probes.prototypes.DISTANCES``.
-
-    Returns:
-        The settings; ``left_out``: classes with too few samples; and for each distance in ``accuracy`` the ``mean``
-        over episodes, its ``sd`` and ``ci95``: mean ± 1.96·sd/√episodes. Fractions.
 
     Raises:
         InputError: as in :func:`draw_episodes`, or features with NaN or infinity.
@@ -109,25 +123,19 @@ def run_episodes(
             nearest = prototype_distances(support, support_class, query, ways, distance).argmin(-1)
             found[distance] += (nearest == query_class).double().mean(1).tolist()
     present, counts = labels[labels >= 0].unique(return_counts=True)
-    return {
-        "ways": ways,
-        "shots": shots,
-        "queries": queries,
-        "episodes": episodes,
-        "seed": seed,
-        "left_out": present[counts < shots + queries].tolist(),
-        "accuracy": {distance: mean_interval(values) for distance, values in found.items()},
-    }
+    return EpisodeScores(
+        tuple(present[counts < shots + queries].tolist()),
+        {distance: mean_interval(values) for distance, values in found.items()},
+    )
 
 
-def mean_interval(values: Sequence[float]) -> dict[str, Any]:
-    """``mean``, ``sd`` (n - 1) and ``ci95``, mean ± 1.96·sd/√n; the last two None for a single value."""
-    mean = fmean(values)
-    if len(values) < 2:
-        return {"mean": mean, "sd": None, "ci95": None}
-    sd = stdev(values)
+def mean_interval(values: Sequence[float]) -> EpisodeMean:
+    """Mean, standard deviation and interval of one value or more."""
+    mean, sd = mean_sd(values)
+    if sd is None:
+        return EpisodeMean(mean, None, None)
     half = 1.96 * sd / len(values) ** 0.5
-    return {"mean": mean, "sd": sd, "ci95": [mean - half, mean + half]}
+    return EpisodeMean(mean, sd, (mean - half, mean + half))
 
 
 def _without_replacement(uniform: Tensor, counts: Tensor) -> Tensor:
@@ -147,13 +155,20 @@ def _without_replacement(uniform: Tensor, counts: Tensor) -> Tensor:
     return torch.stack(columns, 1)
 
 
+class LeftOut(NamedTuple):
+    """What cannot be done, and why."""
+
+    what: str
+    why: str
+
+
 class EpisodeShots(NamedTuple):
     """Episodes that can be drawn: their ways and queries, the shots, and why others are left out."""
 
     ways: int
     queries: int
     shots: tuple[int, ...]
-    skipped: tuple[dict[str, str], ...]
+    skipped: tuple[LeftOut, ...]
 
 
 def episode_shots(labels: Tensor, ways: int | None, shots: Sequence[int], queries: int | None) -> EpisodeShots:
@@ -186,10 +201,10 @@ def episode_shots(labels: Tensor, ways: int | None, shots: Sequence[int], querie
             f"samples for {ways}-way episodes: {less}."
         )
     skipped = tuple(
-        {
-            "what": f"{ways}-way {k}-shot episodes",
-            "why": f"{n} of {len(counts)} classes have {k} + {asked} samples: give fewer queries",
-        }
+        LeftOut(
+            f"{ways}-way {k}-shot episodes",
+            f"{n} of {len(counts)} classes have {k} + {asked} samples: give fewer queries",
+        )
         for k, n in able.items()
         if n < ways
     )

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from eval.probes.prediction import Prediction, Selected, classes_of
+from eval.probes.prediction import Prediction, Probe, Selected, classes_of
 from eval.splits.validation import FIXED
 from simclr.errors import InputError
 
@@ -117,11 +117,25 @@ def _check(bank: Tensor, labels: Tensor, k: int, temperature: float) -> None:
 def knn(train_x: Tensor, train_y: Tensor, test_x: Tensor) -> Prediction:
     """Weighted cosine kNN with fixed k and temperature on centred features; a score is a class's share of the votes.
 
-    Otherwise as :func:`ridge`.
+    Args:
+        train_x: features, (n, dim), any float type.
+        train_y: classes, (n,) int64.
+        test_x: features to classify, (m, dim).
+
+    Raises:
+        InputError: if the training samples hold fewer than two classes or an unlabelled one.
     """
     classes = classes_of(train_y)
     mean = train_x.double().mean(0).float()
-    votes = knn_votes(train_x.float() - mean, torch.searchsorted(classes, train_y), test_x.float() - mean)
+    bank, columns = train_x.float() - mean, torch.searchsorted(classes, train_y)
+
+    def votes_for(x: Tensor) -> Tensor:
+        return knn_votes(bank, columns, x.float() - mean)
+
+    votes = votes_for(test_x)
     shares = votes / votes.sum(1, keepdim=True)
     selected: Selected = {"selected_on": FIXED, "k": min(K, len(train_x)), "temperature": TEMPERATURE}
-    return Prediction(classes[votes.argmax(1)], shares, selected)
+    return Prediction(classes[votes.argmax(1)], shares, selected, lambda x: classes[votes_for(x).argmax(1)])
+
+
+PROBE = Probe(knn, "kNN", settings={"features": "centred on the training samples, cosine"})

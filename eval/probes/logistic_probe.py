@@ -18,7 +18,7 @@ from torch import Tensor
 
 from eval.metrics.calibration import fit_temperature
 from eval.probes.logistic_path import LogisticPath, logistic_path
-from eval.probes.prediction import Prediction, Selected, classes_of, standardised
+from eval.probes.prediction import Prediction, Probe, Selected, classes_of, fit_standardisation
 from eval.splits.validation import FIXED, Parts, columns_of, parts_of
 
 PENALTIES = torch.logspace(5, -6, 45, dtype=torch.float64)
@@ -77,11 +77,15 @@ def logistic(
         penalty = float(PENALTIES[best])
         selected["rule"] = f"the most accurate of {len(PENALTIES)} penalties on held-out samples"
         selected["selected_on"] = parts.selected_on
-    train, test = standardised(train_x.to(device), test_x.to(device), standardise)
-    path = _fit(train, train_y, classes, torch.tensor([penalty]), FINAL_GAP)
-    logits = _logits(path, test)[0].cpu()
+    units = fit_standardisation(train_x.to(device), standardise)
+    path = _fit(units(train_x.to(device)), train_y, classes, torch.tensor([penalty]), FINAL_GAP)
+
+    def decide(x: Tensor) -> Tensor:
+        return _logits(path, units(x.to(device)))[0].cpu()
+
+    logits = decide(test_x)
     selected |= {"C": 1 / penalty, "penalty": penalty, "gap": float(path.gaps[0]), "standardised": standardise}
-    return Prediction(classes[logits.argmax(1)], logits, selected)
+    return Prediction(classes[logits.argmax(1)], logits, selected, lambda x: classes[decide(x).argmax(1)])
 
 
 def _held_out(
@@ -90,11 +94,11 @@ def _held_out(
     """Which penalty is the most accurate on the held-out samples, and the temperature of its logits there."""
     fit, held_out, _ = parts
     classes = classes_of(y[fit])
-    train, rest = standardised(x[fit].to(device), x[held_out].to(device), standardise)
-    path = _fit(train, y[fit], classes, penalties, SWEEP_GAP)
+    units = fit_standardisation(x[fit].to(device), standardise)
+    path = _fit(units(x[fit].to(device)), y[fit], classes, penalties, SWEEP_GAP)
     # A class that only the held-out samples have is never recognised.
     truth = columns_of(classes, y[held_out]).to(device)
-    logits = _logits(path, rest)
+    logits = _logits(path, units(x[held_out].to(device)))
     accuracy = (logits.argmax(2) == truth).double().mean(1)
     # argmax gives the first of equals: the strongest penalty.
     best = int(accuracy.argmax())
@@ -117,3 +121,16 @@ def _fit(x: Tensor, y: Tensor, classes: Tensor, penalties: Tensor, max_gap: floa
 def _logits(path: LogisticPath, x: Tensor) -> Tensor:
     """(a, m, K)"""
     return x @ path.weights + path.intercepts[:, None]
+
+
+PROBE = Probe(
+    logistic,
+    "logistic",
+    chooses=True,
+    logits=True,
+    settings={
+        "penalties": PENALTIES.tolist(),
+        "few_shot_C": FEW_SHOT_C,
+        "sweep_from": f"{SWEEP_FROM} training samples a class on average, or a validation part of the split",
+    },
+)

@@ -7,10 +7,9 @@ from torch import Tensor
 
 from augment.addressed import permutation
 from eval.probes.knn import TEMPERATURE, K, knn_accuracy
+from eval.streams import Stream
 
 SEED = 0
-# Takes the place of the epoch in the order's address, as eval.splits.split does, and differs from it.
-STREAM = 2**23 + 1
 MOST = 5_000
 
 
@@ -41,7 +40,7 @@ def monitor_ids(labels: Tensor, fraction: float = 0.1, per_class_min: int = 2) -
     Returns:
         ids, ascending, (m,) int64; empty where no class is large enough.
     """
-    order = permutation(SEED, STREAM, len(labels), "cpu")
+    order = permutation(SEED, Stream.MONITOR, len(labels), "cpu")
     known = order[labels[order] >= 0]
     fraction = min(fraction, MOST / max(len(known), 1))
     chosen = []

@@ -1,16 +1,20 @@
-"""What every probe gives: the class of each sample, a score for each class, and what was chosen on the way."""
+"""What a probe is, and what every probe gives: classes, a score for each class, and what was chosen on the way."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from pydantic import JsonValue
 from torch import Tensor
 
 from simclr.errors import InputError
 
-Selected = dict[str, Any]
+Selected = dict[str, JsonValue]
+"""What was chosen on the training samples, and how the solver ended."""
+Classify = Callable[[Tensor], Tensor]
+"""Features (n, dim) -> their classes (n,) int64, by what was learned."""
 
 
 @dataclass(frozen=True)
@@ -21,16 +25,39 @@ class Prediction:
         classes: predicted class of each, (m,) int64.
         scores: (m, K) float, larger for likelier, one column for each class of the training samples in ascending order
             (``train_y.unique()``); None for a probe that has none.
-        selected: what was chosen on the training samples, and how the solver ended; fit for JSON.
+        selected: what was chosen on the training samples, and how the solver ended.
+        classify: the same classifier for other samples; None of a probe that cannot.
     """
 
     classes: Tensor
     scores: Tensor | None
     selected: Selected
+    classify: Classify | None = None
 
 
 FitPredict = Callable[..., Prediction]
-"""A probe: (train_x (n, dim), train_y (n,), test_x (m, dim)) -> Prediction, see ``eval.probes.registry.fit_probe``."""
+"""(train_x (n, dim), train_y (n,), test_x (m, dim)) -> Prediction; one that ``chooses`` also takes the keywords
+``validation`` (rows of the training samples to choose on, or None) and ``standardise``."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A classifier on frozen features, and what is to be known of it.
+
+    Attributes:
+        fit: learns from training samples and answers for others, see ``FitPredict``.
+        title: what people call it.
+        chooses: whether ``fit`` takes ``validation`` and ``standardise``: it chooses something on held-out samples, and
+            sees standardised features.
+        logits: whether its scores are logits, whose softmax are probabilities: their calibration is then measured.
+        settings: what is the same for every fit; kept in results that name probes' settings, where there are any.
+    """
+
+    fit: FitPredict
+    title: str
+    chooses: bool = False
+    logits: bool = False
+    settings: Mapping[str, JsonValue] | None = field(default=None)
 
 
 def classes_of(train_y: Tensor) -> Tensor:
@@ -47,24 +74,33 @@ def classes_of(train_y: Tensor) -> Tensor:
     return classes
 
 
-def standardised(train_x: Tensor, test_x: Tensor, scale: bool = True) -> tuple[Tensor, Tensor]:
-    """Both sets in float64, centred on the training mean and, with ``scale``, divided by the training deviation.
+class Standardisation(NamedTuple):
+    """Features as linear probes see them: less the training mean and, with a deviation, divided by it; float64."""
+
+    mean: Tensor
+    deviation: Tensor | None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """(m, dim), any float type, on the mean's device."""
+        x = x.double() - self.mean
+        return x if self.deviation is None else x.div_(self.deviation)
+
+
+def fit_standardisation(train_x: Tensor, scale: bool = True) -> Standardisation:
+    """Mean and, with ``scale``, standard deviation of the training samples.
 
     The deviation has n in its denominator, as scikit-learn's StandardScaler has it; a feature that is constant in
     training is only centred.
 
     Args:
         train_x: (n, dim), any float type.
-        test_x: (m, dim), on the same device.
         scale: whether to divide.
     """
-    train_x, test_x = train_x.double(), test_x.double()
+    train_x = train_x.double()
     mean = train_x.mean(0)
-    train_x, test_x = train_x - mean, test_x - mean
-    if scale:
-        deviation = train_x.square().mean(0).sqrt()
-        # Rounding of the mean leaves a constant feature with a deviation of some 1e-16 of its size.
-        deviation = deviation.where(deviation > 1e-13 * mean.abs(), 1.0)
-        deviation = deviation.where(deviation > 0, 1.0)
-        train_x, test_x = train_x.div_(deviation), test_x.div_(deviation)
-    return train_x, test_x
+    if not scale:
+        return Standardisation(mean, None)
+    deviation = (train_x - mean).square().mean(0).sqrt()
+    # Rounding of the mean leaves a constant feature with a deviation of some 1e-16 of its size.
+    deviation = deviation.where(deviation > 1e-13 * mean.abs(), 1.0)
+    return Standardisation(mean, deviation.where(deviation > 0, 1.0))

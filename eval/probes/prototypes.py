@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from eval.probes.prediction import FitPredict, Prediction, Selected, classes_of
+from eval.probes.prediction import Prediction, Probe, Selected, classes_of
 from simclr.errors import InputError
 
 DISTANCES = ("euclidean", "standardized", "cosine", "mahalanobis")
@@ -120,16 +120,16 @@ def nearest_prototype(train_x: Tensor, train_y: Tensor, test_x: Tensor, distance
     """
     classes = classes_of(train_y)
     labels = torch.searchsorted(classes, train_y)
-    distances = prototype_distances(train_x, labels, test_x, len(classes), distance)
+
+    def distances_of(x: Tensor) -> Tensor:
+        return prototype_distances(train_x, labels, x, len(classes), distance)
+
+    distances = distances_of(test_x)
     selected: Selected = {"distance": distance}
     if distance == "mahalanobis":
         x = train_x.double()
         selected["shrinkage"] = float(ledoit_wolf(x - class_means(x, labels, len(classes))[labels]))
-    return Prediction(classes[distances.argmin(1)], -distances, selected)
-
-
-PROTOTYPES: dict[str, FitPredict] = {f"prototype {d}": partial(nearest_prototype, distance=d) for d in DISTANCES}
-"""Probes by name, as ``eval.probes.registry.PROBES``."""
+    return Prediction(classes[distances.argmin(1)], -distances, selected, lambda x: classes[distances_of(x).argmin(1)])
 
 
 def _whitened(support: Tensor, labels: Tensor, means: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
@@ -163,3 +163,8 @@ def _whitened(support: Tensor, labels: Tensor, means: Tensor, query: Tensor) -> 
         return (x + along @ (shrink * directions).to(x.dtype)) / a.sqrt().to(x.dtype)
 
     return whiten(means), whiten(query)
+
+
+EUCLIDEAN, STANDARDIZED, COSINE, MAHALANOBIS = (
+    Probe(partial(nearest_prototype, distance=distance), f"prototype {distance}") for distance in DISTANCES
+)

@@ -12,33 +12,38 @@ where it has one, by accuracy, and then learn from training and validation sampl
 - ``knn``: weighted cosine kNN with fixed k on features that are centred on the training mean but not scaled: features
   behind a ReLU all point one way, where neighbours count for nothing and the largest class wins; scaling would blow up
   pixels that hardly ever change.
+
+A probe of your own is one file with a ``Probe(fit, title, …)`` and one line in ``PROBES``; ``--probes`` then takes its
+name, and results have rows of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from torch import Tensor
 
-from eval.probes.knn import knn
-from eval.probes.logistic_probe import logistic
-from eval.probes.prediction import FitPredict, Prediction
-from eval.probes.prototypes import PROTOTYPES
-from eval.probes.ridge_probe import ridge
-from eval.probes.sgd_probe import sgd
+from eval.probes.prediction import Prediction, Probe
 from simclr.errors import InputError
+from simclr.registry import Registry
 
-HEADLINE = "logistic"
-# Those that choose something, and see standardised features.
-LINEAR: dict[str, FitPredict] = {"ridge": ridge, "logistic": logistic, "sgd": sgd}
-PROBES: dict[str, FitPredict] = {**LINEAR, "knn": knn}
-# Those that run unless others are named; the scores of LOGITS are logits, whose softmax can be calibrated.
+PROBES: Registry[Probe] = Registry(
+    {
+        "prototype euclidean": "eval.probes.prototypes:EUCLIDEAN",
+        "prototype standardized": "eval.probes.prototypes:STANDARDIZED",
+        "prototype cosine": "eval.probes.prototypes:COSINE",
+        "prototype mahalanobis": "eval.probes.prototypes:MAHALANOBIS",
+        "ridge": "eval.probes.ridge_probe:PROBE",
+        "logistic": "eval.probes.logistic_probe:PROBE",
+        "sgd": "eval.probes.sgd_probe:PROBE",
+        "knn": "eval.probes.knn:PROBE",
+    }
+)
+# Those that run unless others are named, and those that summaries are of.
 DEFAULT_PROBES = ("ridge", "logistic", "knn")
-LOGITS = ("logistic", "sgd")
-
-ALL_PROBES: dict[str, FitPredict] = {**PROTOTYPES, **PROBES}
+HEADLINE = "logistic"
 FEW_SHOT_HEADLINE = "ridge"
-FEW_SHOT_PROBES = (*PROTOTYPES, FEW_SHOT_HEADLINE)
+FEW_SHOT_PROBES = (*(name for name in PROBES if name.startswith("prototype")), FEW_SHOT_HEADLINE)
 
 
 def fit_probe(
@@ -49,9 +54,8 @@ def fit_probe(
     *,
     validation: Tensor | None = None,
     standardise: bool = True,
-    probes: Mapping[str, FitPredict] = PROBES,
 ) -> Prediction:
-    """A probe by its name: the options reach those of ``LINEAR``, the others have nothing to choose and do not scale.
+    """A probe by its name: the options reach those that choose, the others have nothing to choose and do not scale.
 
     Args:
         name: of the probe.
@@ -60,13 +64,14 @@ def fit_probe(
         test_x: features to classify, (m, dim).
         validation: rows of ``train_x`` that are the split's validation part; None where it has none.
         standardise: whether features are divided by their standard deviation.
-        probes: by name.
     """
-    options = {"validation": validation, "standardise": standardise} if name in LINEAR else {}
-    return probes[name](train_x, train_y, test_x, **options)
+    probe = PROBES[name]
+    if probe.chooses:
+        return probe.fit(train_x, train_y, test_x, validation=validation, standardise=standardise)
+    return probe.fit(train_x, train_y, test_x)
 
 
-def check_probes(names: Sequence[str], probes: Mapping[str, FitPredict] = PROBES) -> tuple[str, ...]:
+def check_probes(names: str | Sequence[str]) -> tuple[str, ...]:
     """The names without repetitions.
 
     Raises:
@@ -74,8 +79,8 @@ def check_probes(names: Sequence[str], probes: Mapping[str, FitPredict] = PROBES
     """
     names = (names,) if isinstance(names, str) else names
     for name in names:
-        if name not in probes:
-            raise InputError(f"there is no probe {name!r}: choose from {', '.join(probes)}.")
+        if name not in PROBES:
+            raise InputError(f"there is no probe {name!r}: choose from {', '.join(PROBES)}.")
     if not names:
-        raise InputError(f"no probe is given: choose from {', '.join(probes)}.")
+        raise InputError(f"no probe is given: choose from {', '.join(PROBES)}.")
     return tuple(dict.fromkeys(names))

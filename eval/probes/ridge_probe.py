@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from eval.probes.prediction import Prediction, Selected, classes_of, standardised
+from eval.probes.prediction import Prediction, Probe, Selected, classes_of, fit_standardisation
 from eval.probes.ridge_path import ridge_path
 from eval.splits.validation import LEAVE_ONE_OUT, parts_of
 
@@ -39,20 +39,24 @@ def ridge(
     if validation is not None:
         best, selected = _chosen_on(validation, train_x, train_y, alphas, standardise)
         alphas = alphas[best : best + 1]
-    train, test = standardised(train_x, test_x, standardise)
-    errors, weights, intercepts = ridge_path(train, _targets(train_y, classes), alphas)
+    units = fit_standardisation(train_x, standardise)
+    errors, weights, intercepts = ridge_path(units(train_x), _targets(train_y, classes), alphas)
     best = int(errors.argmin())
-    decision = test @ weights[best] + intercepts[best]
+
+    def decide(x: Tensor) -> Tensor:
+        return units(x) @ weights[best] + intercepts[best]
+
+    decision = decide(test_x)
     selected |= {"alpha": float(alphas[best]), "standardised": standardise}
-    return Prediction(classes[decision.argmax(1)], decision, selected)
+    return Prediction(classes[decision.argmax(1)], decision, selected, lambda x: classes[decide(x).argmax(1)])
 
 
 def _chosen_on(validation: Tensor, x: Tensor, y: Tensor, alphas: Tensor, standardise: bool) -> tuple[int, Selected]:
     fit, held_out, selected_on = parts_of(y, validation)
     classes = classes_of(y[fit])
-    train, rest = standardised(x[fit], x[held_out], standardise)
-    _, weights, intercepts = ridge_path(train, _targets(y[fit], classes), alphas)
-    decision = rest @ weights + intercepts[:, None]
+    units = fit_standardisation(x[fit], standardise)
+    _, weights, intercepts = ridge_path(units(x[fit]), _targets(y[fit], classes), alphas)
+    decision = units(x[held_out]) @ weights + intercepts[:, None]
     accuracy = (classes[decision.argmax(2)] == y[held_out]).double().mean(1)
     best = len(alphas) - 1 - int(accuracy.flip(0).argmax())
     return best, {
@@ -64,3 +68,6 @@ def _chosen_on(validation: Tensor, x: Tensor, y: Tensor, alphas: Tensor, standar
 
 def _targets(y: Tensor, classes: Tensor) -> Tensor:
     return 2.0 * (y[:, None] == classes[None, :]).double() - 1.0
+
+
+PROBE = Probe(ridge, "ridge", chooses=True, settings={"alphas": ALPHAS.tolist()})

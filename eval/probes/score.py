@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from eval.metrics.accuracy import confusion, per_class_recall, scores
-from eval.metrics.calibration import calibration
-from eval.probes.prediction import FitPredict, Prediction, Selected
-from eval.probes.registry import DEFAULT_PROBES, LOGITS, PROBES, check_probes, fit_probe
+from eval.metrics.accuracy import per_class_recall
+from eval.metrics.judgement import Judgement
+from eval.metrics.registry import measure
+from eval.probes.prediction import Prediction, Selected
+from eval.probes.registry import DEFAULT_PROBES, PROBES, check_probes, fit_probe
 from eval.splits.split import Split
 from eval.subject.features import check_finite
 from simclr.errors import InputError
+
+Watch = Callable[[str, Split, Prediction], None]
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Score:
     Attributes:
         probe: its name.
         split: what it learned from and was scored on.
-        metrics: as fractions; with logits also ``ece``, and ``ece_scaled`` where the probe fitted a temperature.
+        metrics: those of ``eval.metrics.registry`` that had what they need, by name.
         recall: of each class.
         counts: row = true class, column = predicted class, (K, K) int64, K = largest class that occurs + 1.
         correct: whether each test sample was recognised, (m,) bool, in the order of ``split.test``.
@@ -48,7 +51,7 @@ def score(
     progress: Callable[[int, int], None] | None = None,
     *,
     standardise: bool = True,
-    registry: Mapping[str, FitPredict] = PROBES,
+    watch: Watch | None = None,
 ) -> list[Score]:
     """Every probe on every split: learns from the training rows alone, scored once on the test rows.
 
@@ -58,10 +61,10 @@ def score(
         features: (N, dim), any float type, on the CPU.
         labels: classes, (N,) int64; -1 = unlabelled, which no split may use.
         splits: whose ids are rows of ``features``.
-        probes: names of ``registry``.
+        probes: names of ``eval.probes.registry.PROBES``.
         progress: called with (probes fitted, all of them).
         standardise: whether linear probes divide features by their standard deviation over the training rows.
-        registry: probes by name.
+        watch: called with each probe's name, split and prediction, to keep what is needed once more.
 
     Returns:
         One score for each split and probe, splits outermost.
@@ -70,7 +73,7 @@ def score(
         InputError: if a probe is unknown, features hold NaN or infinity, features and labels differ in length, a split
             uses an unlabelled or missing row, or its training part holds fewer than two classes.
     """
-    probes = check_probes(probes, registry)
+    probes = check_probes(probes)
     if features.dim() != 2 or labels.shape != features.shape[:1]:
         raise InputError(
             f"features are {tuple(features.shape)} and labels {tuple(labels.shape)}: give (N, dim) and (N,) of one N."
@@ -85,9 +88,9 @@ def score(
         train_x, train_y, test_x = features[train], labels[train], features[split.test]
         validation = split.validation_rows()
         for probe in probes:
-            predicted = fit_probe(
-                probe, train_x, train_y, test_x, validation=validation, standardise=standardise, probes=registry
-            )
+            predicted = fit_probe(probe, train_x, train_y, test_x, validation=validation, standardise=standardise)
+            if watch is not None:
+                watch(probe, split, predicted)
             found.append(scored(probe, split, labels[split.test], predicted))
             if progress is not None:
                 progress(len(found), len(splits) * len(probes))
@@ -97,8 +100,8 @@ def score(
 def scored(probe: str, split: Split, truth: Tensor, predicted: Prediction) -> Score:
     """The score of a prediction for the split's test samples, whose classes are ``truth``."""
     classes, selected = predicted.classes, predicted.selected
-    metrics = scores(truth, classes)
-    if probe in LOGITS and predicted.scores is not None:
-        metrics |= calibration(predicted.scores, classes == truth, selected.get("temperature"))
-    recall = per_class_recall(truth, classes)
-    return Score(probe, split, metrics, recall, confusion(truth, classes), classes == truth, selected)
+    logits = predicted.scores if probe in PROBES and PROBES[probe].logits else None
+    temperature = selected.get("temperature")
+    judged = Judgement(truth, classes, logits, temperature if isinstance(temperature, float) else None)
+    recall, counts = per_class_recall(truth, classes), judged.counts.long()
+    return Score(probe, split, measure(judged), recall, counts, judged.correct, selected)

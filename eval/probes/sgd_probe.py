@@ -17,7 +17,7 @@ from torch import Tensor
 
 from augment.addressed import permutation
 from eval.metrics.calibration import fit_temperature
-from eval.probes.prediction import Prediction, Selected, classes_of, standardised
+from eval.probes.prediction import Prediction, Probe, Selected, classes_of, fit_standardisation
 from eval.splits.validation import FIXED, Parts, columns_of, parts_of
 from simclr.errors import InputError
 
@@ -123,17 +123,22 @@ def sgd(
     if len(parts.held_out):
         rate, selected = _choose(train_x, train_y, parts, standardise, epochs, batch_size, device)
     lr = rate * min(batch_size, len(train_y)) / 256
-    train, test = (part.float().to(device) for part in standardised(train_x, test_x, standardise))
+    units = fit_standardisation(train_x, standardise)
+    train = units(train_x).float().to(device)
     y = torch.searchsorted(classes, train_y).to(device)
     weights, intercepts = sgd_path(train, y, len(classes), torch.tensor([lr]), epochs, batch_size)
-    scores = (test @ weights[0] + intercepts[0]).cpu()
+
+    def decide(x: Tensor) -> Tensor:
+        return (units(x).float().to(device) @ weights[0] + intercepts[0]).cpu()
+
+    scores = decide(test_x)
     selected |= {
         "lr": lr,
         "epochs": epochs,
         "batch_size": min(batch_size, len(train_y)),
         "standardised": standardise,
     }
-    return Prediction(classes[scores.argmax(1)], scores, selected)
+    return Prediction(classes[scores.argmax(1)], scores, selected, lambda x: classes[decide(x).argmax(1)])
 
 
 def _choose(
@@ -149,7 +154,8 @@ def _choose(
     fit, held_out, selected_on = parts
     classes = classes_of(y[fit])
     lrs = torch.tensor(RATES) * (min(batch_size, len(fit)) / 256)
-    train, rest = (part.float().to(device) for part in standardised(x[fit], x[held_out], standardise))
+    units = fit_standardisation(x[fit], standardise)
+    train, rest = (units(x[rows]).float().to(device) for rows in (fit, held_out))
     target = torch.searchsorted(classes, y[fit]).to(device)
     weights, intercepts = sgd_path(train, target, len(classes), lrs, epochs, batch_size)
     # A class that only the held-out samples have is never recognised.
@@ -166,3 +172,6 @@ def _choose(
         "validation_accuracy": float(accuracy[best]),
         "temperature": fit_temperature(logits[best][known], truth[known]),
     }
+
+
+PROBE = Probe(sgd, "sgd", chooses=True, logits=True, settings={})

@@ -9,6 +9,7 @@ from sklearn.manifold import TSNE
 from torch import Tensor
 
 from augment.addressed import permutation
+from eval.streams import Stream
 
 SAMPLES = 1_500
 COMPONENTS = 50
@@ -16,8 +17,6 @@ PERPLEXITY = 30.0
 # Half of scikit-learn's 1,000: on Indian Pines half of the time, and the same trustworthiness of 0.9995 (12 neighbours)
 # and share of nearest points that are of the same class, 99.05 %.
 ITERATIONS = 500
-# Far from the streams of other random choices.
-SAMPLE_STREAM = 2**23 + 2
 
 
 def choose_for_map(labels: Tensor, most: int = SAMPLES) -> Tensor:
@@ -30,7 +29,7 @@ def choose_for_map(labels: Tensor, most: int = SAMPLES) -> Tensor:
     Returns:
         ids, ascending, (n,) int64.
     """
-    order = permutation(0, SAMPLE_STREAM, len(labels), "cpu")
+    order = permutation(0, Stream.EMBEDDING, len(labels), "cpu")
     return order[labels[order] >= 0][:most].sort().values
 
 

@@ -5,21 +5,21 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from eval.probes.score import Score
+from eval.results.record import Outcome
 from simclr.errors import InputError
 
 MOST_CLASSES = 256
 """With more, no confusion counts are kept: a million numbers tell nobody anything."""
 
 
-def outcomes(representation: str, found: Sequence[Score], classes: int) -> list[dict[str, Any]]:
-    """One entry for each kind of split and number of shots, fit for JSON.
+def outcomes(representation: str, found: Sequence[Score], classes: int) -> list[Outcome]:
+    """One entry for each kind of split and number of shots.
 
     Args:
         representation: what was probed.
@@ -27,8 +27,9 @@ def outcomes(representation: str, found: Sequence[Score], classes: int) -> list[
         classes: how many the data has.
 
     Returns:
-        Entries with ``counts``, row = true class, column = predicted class, added up over the splits (None beyond
-        ``MOST_CLASSES``), and ``correct``, a text of :func:`pack` for each split, its test samples in ascending order.
+        Entries whose ``counts``, row = true class, column = predicted class, are added up over the splits (None beyond
+        ``MOST_CLASSES``), and whose ``correct`` holds a text of :func:`pack` for each split, its test samples in
+        ascending order.
     """
     table = []
     for key in dict.fromkeys((s.split.name, s.split.shots, s.split.share) for s in found):
@@ -38,15 +39,15 @@ def outcomes(representation: str, found: Sequence[Score], classes: int) -> list[
             total[: len(s.counts), : len(s.counts)] += s.counts
         name, shots, share = key
         table.append(
-            {
-                "representation": representation,
-                "probe": mine[0].probe,
-                "split": name,
-                "shots": shots,
-                "labels": share,
-                "counts": total.tolist() if classes <= MOST_CLASSES else None,
-                "correct": [pack(s.correct[s.split.test.argsort()]) for s in mine],
-            }
+            Outcome(
+                representation=representation,
+                probe=mine[0].probe,
+                split=name,
+                shots=shots,
+                labels=share,
+                counts=total.tolist() if classes <= MOST_CLASSES else None,
+                correct=[pack(s.correct[s.split.test.argsort()]) for s in mine],
+            )
         )
     return table
 

@@ -1,7 +1,7 @@
 """What an evaluation found, as typed records: the fields are the keys of result.json and few-shot.json.
 
-Everything inside the house reads attributes; only ``eval.results.result_file`` turns records into JSON and back. A field
-that an evaluation does not set is not written, and one that an old file lacks has its default.
+Everything reads attributes; ``eval.results.result_file`` alone turns records into JSON and back. A field that an
+evaluation does not set is not written, and one that an old file lacks has its default.
 """
 
 from __future__ import annotations

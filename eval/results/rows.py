@@ -1,11 +1,15 @@
-"""From scores to the rows of a result: mean and standard deviation over seeds, and paired differences."""
+"""From scores to the rows of a result: mean and standard deviation over seeds, paired differences, and gaps."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
+from typing import Protocol
 
 from eval.metrics.statistics import interval, mean_sd
+from eval.open_set.evaluate import OpenEntry
+from eval.probes.score import Score
+from eval.results.record import ClassRecall, Difference, Gap, Row
 from eval.splits.split import Split
 
 BASELINES = ("random", "raw", "pca", "window mean", "supervised")
@@ -21,132 +25,191 @@ class Measured(Protocol):
     @property
     def metrics(self) -> Mapping[str, float]: ...
     @property
-    def selected(self) -> Mapping[str, Any]: ...
+    def selected(self) -> Mapping[str, object]: ...
 
 
-Found = Mapping[str, Sequence[tuple[int | None, Measured]]]
-
-
-def rows(found: Found, metrics: Sequence[str]) -> list[dict[str, Any]]:
+def rows(found: Mapping[str, Sequence[Measured]], metrics: Sequence[str]) -> list[Row]:
     """One row for each representation, probe, number of shots or share of the labels, kind of split and metric.
 
     Args:
-        found: representation -> (seed, score) of every fit; the seed is None where nothing was drawn.
+        found: representation -> the measurement of every fit.
         metrics: which ones; ``accuracy`` is another name of ``oa``. One that a probe does not have for every seed gives
             no row.
-
-    Returns:
-        Rows with ``mean``, ``sd`` (n - 1; None for a single value), ``per_seed``, and what was ``selected`` for each
-        seed; values are fractions.
     """
     table = []
-    for representation, scored in found.items():
-        for key in dict.fromkeys(_key(s) for _, s in scored):
-            probe, shots, share, split = key
-            mine = [s for _, s in scored if _key(s) == key]
+    for representation, measured in found.items():
+        for (probe, *_), mine in _alike(measured).items():
             for metric in metrics:
                 name = "oa" if metric == "accuracy" else metric
-                if any(name not in s.metrics for s in mine):
+                if any(name not in m.metrics for m in mine):
                     continue
-                values = [s.metrics[name] for s in mine]
+                values = [m.metrics[name] for m in mine]
+                mean, sd = mean_sd(values)
                 table.append(
-                    {
-                        "representation": representation,
-                        "probe": probe,
-                        "shots": shots,
-                        "labels": share,
-                        "split": split,
-                        "metric": metric,
-                        **mean_sd(values),
-                        "per_seed": values,
-                        "selected": [s.selected for s in mine],
-                    }
+                    Row.model_validate(
+                        {
+                            "representation": representation,
+                            "probe": probe,
+                            **_place(mine[0].split),
+                            "metric": metric,
+                            "mean": mean,
+                            "sd": sd,
+                            "per_seed": values,
+                            "selected": [m.selected for m in mine],
+                        }
+                    )
                 )
     return table
 
 
-def paired(table: Sequence[Mapping[str, Any]], headline: str) -> list[dict[str, Any]]:
+def paired(table: Sequence[Row], headline: str) -> list[Difference]:
     """Differences of ``pretrained`` and each baseline, seed by seed, with a 95 % Student t interval of their mean.
 
     A representation without chance (one fixed split) has a single value, which stands against every seed of the other.
     Training from scratch has no probe: it stands against the headline probe on the frozen encoder.
     """
     differences = []
-    key = ("shots", "labels", "split", "metric")
     for row in table:
-        if row["representation"] != "pretrained":
+        if row.representation != "pretrained":
             continue
         for other in table:
-            same = other["probe"] == row["probe"] or (other["probe"] == "supervised" and row["probe"] == headline)
-            if other["representation"] not in BASELINES or not same or any(other[name] != row[name] for name in key):
+            same = other.probe == row.probe or (other.probe == "supervised" and row.probe == headline)
+            if other.representation not in BASELINES or not same or _what(other) != _what(row):
                 continue
             values = _differences(row, other)
+            mean, sd = mean_sd(values)
             differences.append(
-                {
-                    "difference": f"pretrained - {other['representation']}",
-                    "probe": row["probe"],
-                    **{name: row[name] for name in key},
-                    **mean_sd(values),
-                    "ci95": interval(values),
-                    "per_seed": values,
-                }
+                Difference(
+                    difference=f"pretrained - {other.representation}",
+                    probe=row.probe,
+                    shots=row.shots,
+                    labels=row.labels,
+                    split=row.split,
+                    metric=row.metric,
+                    mean=mean,
+                    sd=sd,
+                    ci95=interval(values),
+                    per_seed=values,
+                )
             )
     return differences
 
 
-def gaps(table: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def gaps(table: Sequence[Row]) -> list[Gap]:
     """What random splits promise too much: their score minus that of block splits, seed by seed, for every row."""
+    blocks = {_subject(row): row for row in table if row.split == "block"}
     found = []
-    key = ("representation", "probe", "shots", "labels", "metric")
     for row in table:
-        for other in table:
-            if (row["split"], other["split"]) == ("random", "block") and all(row[k] == other[k] for k in key):
-                values = _differences(row, other)
-                interval_and_seeds = {"ci95": interval(values), "per_seed": values}
-                found.append(
-                    {"gap": "random - block", **{k: row[k] for k in key}, **mean_sd(values), **interval_and_seeds}
-                )
+        other = blocks.get(_subject(row)) if row.split == "random" else None
+        if other is None:
+            continue
+        values = _differences(row, other)
+        mean, sd = mean_sd(values)
+        found.append(
+            Gap(
+                gap="random - block",
+                representation=row.representation,
+                probe=row.probe,
+                shots=row.shots,
+                labels=row.labels,
+                metric=row.metric,
+                mean=mean,
+                sd=sd,
+                ci95=interval(values),
+                per_seed=values,
+            )
+        )
     return found
 
 
-def _differences(row: Mapping[str, Any], other: Mapping[str, Any]) -> list[float]:
-    """Seed by seed; a single value stands against every seed, and fewer seeds are the first of the other's."""
-    ours, theirs = row["per_seed"], other["per_seed"]
-    n = max(len(ours), len(theirs))
-    ours, theirs = (x * n if len(x) == 1 else x for x in (ours, theirs))
-    return [a - b for a, b in zip(ours, theirs)]
+def class_recalls(
+    found: Mapping[str, Sequence[Score]], names: Sequence[str], probes: Iterable[str]
+) -> list[ClassRecall]:
+    """Mean recall of each class over the seeds, for the first of some probes that a representation has.
+
+    Args:
+        found: representation -> the score of every fit.
+        names: of the classes.
+        probes: which ones.
+    """
+    table = []
+    for representation, all_scores in found.items():
+        mine = [score for score in all_scores if score.probe in probes]
+        for these in _alike(mine, by_probe=False).values():
+            recalls = [score.recall for score in these]
+            table.append(
+                ClassRecall.model_validate(
+                    {
+                        "representation": representation,
+                        "probe": mine[0].probe,
+                        **_place(these[0].split),
+                        "recall": {
+                            name: fmean(recall[c] for recall in recalls if c in recall)
+                            for c, name in enumerate(names)
+                            if any(c in recall for recall in recalls)
+                        },
+                    }
+                )
+            )
+    return table
 
 
-def _key(score: Measured) -> tuple[str, int | None, float | None, str]:
-    return score.probe, score.split.shots, score.split.share, score.split.name
-
-
-def open_rows(found: Sequence[tuple[str, Split, list[dict[str, Any]]]]) -> list[dict[str, Any]]:
-    """Rows over the seeds, from (representation, split, entries of :func:`open_set`), one for each seed.
+def open_rows(found: Sequence[tuple[str, Split, Sequence[OpenEntry]]]) -> list[Row]:
+    """Rows over the seeds, from (representation, split, entries of ``eval.open_set.evaluate``), one for each seed.
 
     A metric that has no value for a seed (nothing unknown, say) is left out of the mean and None in ``per_seed``.
     """
     table = []
     keys = [(name, split.name, split.shots, split.share) for name, split, _ in found]
     for key in dict.fromkeys(keys):
-        runs = [entries for other, (_, _, entries) in zip(keys, found) if other == key]
-        representation, kind, shots, share = key
-        for entries in zip(*runs):
-            for metric in entries[0]["metrics"]:
-                values = [entry["metrics"][metric] for entry in entries]
-                there = [v for v in values if v is not None]
+        runs = [(split, entries) for other, (_, split, entries) in zip(keys, found) if other == key]
+        for entries in zip(*(entries for _, entries in runs)):
+            for metric in entries[0].metrics:
+                values = [entry.metrics[metric] for entry in entries]
+                there = [value for value in values if value is not None]
+                mean, sd = mean_sd(there) if there else (None, None)
                 table.append(
-                    {
-                        "representation": representation,
-                        "probe": entries[0]["probe"],
-                        "threshold": entries[0]["threshold"],
-                        "shots": shots,
-                        "labels": share,
-                        "split": kind,
-                        "metric": metric,
-                        **(mean_sd(there) if there else {"mean": None, "sd": None}),
-                        "per_seed": values,
-                        "selected": [entry["selected"] for entry in entries],
-                    }
+                    Row.model_validate(
+                        {
+                            "representation": key[0],
+                            "probe": entries[0].probe,
+                            "threshold": entries[0].threshold,
+                            **_place(runs[0][0]),
+                            "metric": metric,
+                            "mean": mean,
+                            "sd": sd,
+                            "per_seed": values,
+                            "selected": [entry.selected for entry in entries],
+                        }
+                    )
                 )
     return table
+
+
+def _alike(measured: Sequence[Measured], by_probe: bool = True) -> dict[tuple[object, ...], list]:
+    """Measurements that differ in nothing but their seed, together; in the order of the first of each."""
+    groups: dict[tuple[object, ...], list] = {}
+    for m in measured:
+        key = (m.probe if by_probe else None, m.split.shots, m.split.share, m.split.name)
+        groups.setdefault(key, []).append(m)
+    return groups
+
+
+def _place(split: Split) -> dict[str, int | float | str | None]:
+    return {"shots": split.shots, "labels": split.share, "split": split.name}
+
+
+def _what(row: Row) -> tuple[object, ...]:
+    return row.shots, row.labels, row.split, row.metric
+
+
+def _subject(row: Row) -> tuple[object, ...]:
+    return row.representation, row.probe, row.shots, row.labels, row.metric
+
+
+def _differences(row: Row, other: Row) -> list[float]:
+    """Seed by seed; a single value stands against every seed, and fewer seeds are the first of the other's."""
+    ours, theirs = row.per_seed, other.per_seed
+    n = max(len(ours), len(theirs))
+    ours, theirs = (x * n if len(x) == 1 else x for x in (ours, theirs))
+    return [a - b for a, b in zip(ours, theirs)]  # type: ignore[operator]  # rows of known classes have all values

@@ -1,10 +1,9 @@
-"""How many labels were asked for, checked before anything expensive starts, and how many there really are."""
+"""How many labels were asked for, checked before anything expensive starts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Integral
-from typing import Any
 
 from torch import Tensor
 
@@ -61,35 +60,3 @@ def whole_numbers(name: str, values: object) -> tuple[int, ...]:
     if len(numbers) < len(found) or min(numbers, default=0) < 0:
         raise InputError(f"{name} is {values!r}: give a list of whole numbers, such as [5, 20].")
     return tuple(numbers)
-
-
-def fewer_shots(splits: Sequence[Split], data: LabelledData) -> list[dict[str, Any]]:
-    """Classes that give fewer training samples than asked for: ``classes``, name -> [least, most] over the seeds.
-
-    One entry for each kind of split and number of shots where there are any. Classes that a split leaves out give none
-    and are not among them.
-    """
-    found = []
-    for name, shots in dict.fromkeys((s.name, s.shots) for s in splits if s.shots):
-        mine = [s for s in splits if (s.name, s.shots) == (name, shots)]
-        counts = [data.labels[s.learned()].bincount(minlength=len(data.class_names)).tolist() for s in mine]
-        short = {}
-        for c, class_name in enumerate(data.class_names):
-            given = [n[c] for n, s in zip(counts, mine) if c not in s.left_out and n[c]]
-            if given and min(given) < shots:
-                short[class_name] = [min(given), max(given)]
-        if short:
-            found.append({"split": name, "shots": shots, "classes": short})
-    return found
-
-
-def fewer_shots_lines(entries: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Entries of :func:`fewer_shots` for people, one line each."""
-    lines = []
-    for entry in entries:
-        classes = ", ".join(
-            f"{name} ({least}" + (")" if least == most else f" to {most})")
-            for name, (least, most) in entry["classes"].items()
-        )
-        lines.append(f"{entry['split']} split, {entry['shots']} shots: fewer training samples of {classes}")
-    return lines

@@ -14,12 +14,10 @@ import torch
 from torch import Tensor
 
 from augment.addressed import permutation
-from eval.splits.split import SPLIT_STREAM, Split, usable
+from eval.splits.split import Split, usable
+from eval.streams import Stream
 from simclr.errors import InputError
 
-# Take the place of the epoch in the order's address, beside those of eval.splits.split and eval.probes.monitor.
-BLOCK_STREAM = 2**23 + 2
-OFFSET_STREAM = 2**23 + 3
 TRIES = 8
 KEPT = 0.1
 
@@ -91,7 +89,7 @@ def block_split(
     asked: float = shots if shots is not None else share  # type: ignore[assignment]
     area = np.where(free.view(labels.shape).numpy(), labels.cpu().numpy(), -1)
     pool, test, left_out = _areas(area, wanted(max(asked, most or asked)), seed, side, buffer)
-    order = permutation(seed, SPLIT_STREAM, len(flat), "cpu")
+    order = permutation(seed, Stream.SPLIT, len(flat), "cpu")
     order = order[torch.from_numpy(pool).flatten()[order]]
     train = [order[flat[order] == c][:n] for c, n in enumerate(wanted(asked))]
     if sum(len(ids) > 0 for ids in train) < 2:
@@ -126,10 +124,10 @@ def _areas(
 ) -> tuple[np.ndarray, np.ndarray, list[int]]:
     """Pixels to train on and to test on, (H, W) bool each, and the classes that are in neither."""
     height, width = labels.shape
-    down, right = divmod(int(permutation(seed, OFFSET_STREAM, side * side)[0]), side)
+    down, right = divmod(int(permutation(seed, Stream.BLOCK_OFFSET, side * side)[0]), side)
     across = (width - 1 + right) // side + 1
     blocks = (np.arange(height)[:, None] + down) // side * across + (np.arange(width)[None] + right) // side
-    rank = permutation(seed, BLOCK_STREAM, int(blocks.max()) + 1).argsort().numpy()
+    rank = permutation(seed, Stream.BLOCKS, int(blocks.max()) + 1).argsort().numpy()
     counts = np.bincount(labels[labels >= 0], minlength=len(wanted))
     least = np.maximum(1, np.ceil(KEPT * counts))
     test, pool = labels >= 0, np.zeros(labels.shape, dtype=bool)

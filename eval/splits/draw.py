@@ -13,8 +13,9 @@ from augment.addressed import permutation
 from eval.splits.block_split import block_split
 from eval.splits.label_map import map_split, read_map
 from eval.splits.labelled import LabelledData
-from eval.splits.split import SPLIT_STREAM, Split, given, hold_out, k_shot, stratified
+from eval.splits.split import Split, given, hold_out, k_shot, stratified
 from eval.splits.split_file import read_split
+from eval.streams import Stream
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source
 from simclr.errors import InputError
@@ -181,7 +182,7 @@ def _within(
     takes += [(None, s, [min(max(round(s * n), 1), n) for n in counts.tolist()]) for s in shares]  # type: ignore[misc]
     for k, s, take in takes:
         for seed in seeds:
-            order = permutation(seed, SPLIT_STREAM, len(labels), "cpu")
+            order = permutation(seed, Stream.SPLIT, len(labels), "cpu")
             order = order[torch.isin(order, split.train)]
             train = torch.cat([order[labels[order] == c][:n] for c, n in enumerate(take)]).sort().values
             what = f"{k} samples" if k else f"{s:g} of the samples"

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from typing import TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from simclr.data.source import Source
 from simclr.errors import InputError
-
-T = TypeVar("T", nn.Module, Source)
 
 
 class LabelledData:

@@ -14,14 +14,12 @@ from eval.splits.draw import draw_splits, split_of_file
 from eval.splits.labelled import LabelledData
 from eval.splits.leakage import near
 from eval.splits.split import Split
+from eval.streams import Stream
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source
 from simclr.errors import InputError
 
 SHOTS = (1, 5, 20)
-
-# Takes the place of the epoch in the order's address; no other file uses it.
-CLASS_STREAM = 2**23 + 5
 
 
 class OpenSplit(NamedTuple):
@@ -205,4 +203,4 @@ def drawn_unknown(labels: Tensor, count: int, seed: int) -> list[int]:
         raise InputError(
             f"{count} of {len(classes)} classes should be unknown: leave at least 2 known and 1 unknown one."
         )
-    return sorted(classes[permutation(seed, CLASS_STREAM, len(classes))[:count]].tolist())
+    return sorted(classes[permutation(seed, Stream.UNKNOWN_CLASSES, len(classes))[:count]].tolist())

@@ -1,6 +1,6 @@
 """Which samples a probe learns from and which it is scored on: pure functions of labels and a seed.
 
-The random order behind every split is ``augment.addressed.permutation(seed, SPLIT_STREAM, N)`` over all N samples of
+The random order behind every split is ``augment.addressed.permutation(seed, Stream.SPLIT, N)`` over all N samples of
 the source, so a script can draw the very same split, and no version of torch or NumPy changes it.
 """
 
@@ -16,10 +16,8 @@ from torch import Tensor
 
 from augment.addressed import permutation
 from eval.splits.validation import LEAST, SHARE, validation_part
+from eval.streams import Stream
 from simclr.errors import InputError
-
-# Takes the place of the epoch in the order's address: far from any epoch that a training run reaches.
-SPLIT_STREAM = 2**23
 
 
 @dataclass(frozen=True)
@@ -177,7 +175,7 @@ def _by_class(
 ) -> Split:
     """Walks through the classes of the samples that are not excluded, in one random order of all samples."""
     free = usable(labels, exclude)
-    order = permutation(seed, SPLIT_STREAM, len(labels), "cpu")
+    order = permutation(seed, Stream.SPLIT, len(labels), "cpu")
     order = order[free[order]]
     train, test, left_out = [], [], []
     for c in labels[labels >= 0].unique().tolist():

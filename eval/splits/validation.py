@@ -8,10 +8,9 @@ import torch
 from torch import Tensor
 
 from augment.addressed import permutation
+from eval.streams import Stream
 from simclr.errors import InputError
 
-# Takes the place of the epoch in the order's address, as eval.splits.split does; no other file uses it.
-STREAM = 2**23 + 4
 SHARE = 0.2
 # A class of fewer training samples keeps them all.
 LEAST = 4
@@ -45,7 +44,7 @@ def validation_part(y: Tensor, share: float = SHARE, seed: int = 0) -> tuple[Ten
     """
     if not 0 <= share < 1:
         raise InputError(f"the validation share is {share}: give 0 or more, and less than 1.")
-    order = permutation(seed, STREAM, len(y), "cpu")
+    order = permutation(seed, Stream.VALIDATION, len(y), "cpu")
     y = y.cpu()
     held_out = torch.zeros(len(y), dtype=torch.bool)
     for c in y.unique():

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
 from augment.addressed import permutation
-from eval.splits.split import SPLIT_STREAM
+from eval.streams import Stream
 from eval.subject.features import BATCH_SIZE, check_finite
 from simclr.data.preprocess import Preprocess
 from simclr.data.scenes.scene import SceneSource
@@ -24,7 +24,7 @@ NORMS = (nn.modules.batchnorm._BatchNorm,)
 
 def unlabelled_ids(source: Source) -> Tensor:
     """Up to ``UNLABELLED`` samples of a training source at random, ascending: what baselines see, without labels."""
-    return permutation(0, SPLIT_STREAM, len(source), "cpu")[:UNLABELLED].sort().values
+    return permutation(0, Stream.BASELINES, len(source), "cpu")[:UNLABELLED].sort().values
 
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import torch
@@ -27,6 +27,24 @@ FORMAT = "simclr-features/1"
 LIMIT = 4 << 30
 
 
+class Look(NamedTuple):
+    """One look into the cache.
+
+    Attributes:
+        file: name of the file.
+        encoder, source: hashes of both.
+        read, extracted: how many samples were.
+        note: what was not as it should be.
+    """
+
+    file: str
+    encoder: str
+    source: str
+    read: int
+    extracted: int
+    note: str | None
+
+
 class FeatureCache:
     """Frozen representations by (encoder, preprocessing, source), one safetensors file for each.
 
@@ -41,8 +59,7 @@ class FeatureCache:
         limit: bytes that the folder may hold; the files that were not used for longest go first.
 
     Attributes:
-        log: one entry for each call: ``file``, the hashes of ``encoder`` and ``source``, how many samples were
-            ``read`` and ``extracted``, and a ``note`` where something was not as it should be.
+        log: one entry for each call.
 
     Example:
         >>> cache = FeatureCache(Path("runs/indian-pines/features"))
@@ -52,7 +69,7 @@ class FeatureCache:
     def __init__(self, folder: Path | None, limit: int = LIMIT) -> None:
         self.folder = folder
         self.limit = limit
-        self.log: list[dict[str, Any]] = []
+        self.log: list[Look] = []
         self._contents: WeakKeyDictionary[Source, str] = WeakKeyDictionary()
 
     def features(
@@ -94,8 +111,8 @@ class FeatureCache:
             known = torch.cat([known, missing])
             found = torch.cat([found, new]) if len(found) else new
             note = self._write(file, key, known, found, _damaged_ids(source, known)) or note
-        entry = {"file": file.name, "encoder": key["encoder"], "source": key["source"]}
-        self.log.append(entry | {"read": len(ids) - len(missing), "extracted": len(missing), "note": note})
+        read = len(ids) - len(missing)
+        self.log.append(Look(file.name, key["encoder"], key["source"], read, len(missing), note))
         return found[_rows(known, ids)]
 
     def _key(self, encoder: nn.Module, source: Source, device: torch.device | str) -> dict[str, Any]:

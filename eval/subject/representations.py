@@ -8,9 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from eval.splits.labelled import LabelledData
 from eval.subject.baselines import calibrated_twin, fit_pca, patches, raw_features, unlabelled_ids, window_mean
-from eval.subject.feature_cache import FeatureCache
+from eval.subject.subject import Subject
 from simclr.data.scenes.scene import SceneSource
 from simclr.encoder_file import FrozenEncoder
 
@@ -19,35 +18,33 @@ PCA_COMPONENTS = 64
 
 
 class Representation(NamedTuple):
-    """Features (n, dim) of the samples that splits may use; ``seed`` is that of random weights, else None."""
+    """Features of the samples that splits may use.
+
+    Attributes:
+        name: what results call it.
+        seed: of random weights, else None.
+        features: (n, dim) float, in the order of the samples' ids.
+        encoder: that they are of; None of the input's own and of given features.
+    """
 
     name: str
     seed: int | None
     features: Tensor
+    encoder: FrozenEncoder | None = None
 
 
-def representations(
-    model: FrozenEncoder | Tensor,
-    data: LabelledData,
-    ids: Tensor,
-    seeds: Sequence[int],
-    cache: FeatureCache,
-    device: torch.device | str,
-    report: Progress,
-) -> Iterator[Representation]:
+def representations(subject: Subject, ids: Tensor, seeds: Sequence[int], report: Progress) -> Iterator[Representation]:
     """What is judged, one after the other: an encoder and its baselines, or a matrix of features.
 
     Baselines: ``random`` twins, the ``raw`` input, its ``pca`` and, of a scene, the ``window mean``.
 
     Args:
-        model: an encoder, or features (N, dim).
-        data: the samples.
-        ids: those that splits may use, ascending.
+        subject: whose features.
+        ids: samples that splits may use, ascending.
         seeds: of random weights, one twin for each.
-        cache: where features are kept.
-        device: where encoders run.
         report: called with (what, done, all of it).
     """
+    model, data, cache, device = subject.model, subject.data, subject.cache, subject.device
     if isinstance(model, Tensor):
         yield Representation("features", None, model[ids].float())
         return
@@ -58,10 +55,10 @@ def representations(
 
         return data.gather(ids, lambda part, some: cache.features(encoder, part, some, device=device, progress=show))
 
-    yield Representation("pretrained", None, extract(model, "pretrained"))
+    yield Representation("pretrained", None, extract(model, "pretrained"), model)
     for seed in seeds:
         twin = calibrated_twin(model, seed, data.source, device)
-        yield Representation("random", seed, extract(twin, f"random weights, seed {seed}"))
+        yield Representation("random", seed, extract(twin, f"random weights, seed {seed}"), twin)
     preprocess = model.preprocess
     raw = data.gather(ids, lambda part, some: raw_features(preprocess, part, some))
     yield Representation("raw", None, raw)

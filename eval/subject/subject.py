@@ -2,45 +2,102 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from eval.splits.labelled import LabelledData, T
+from eval.splits.labelled import LabelledData
 from eval.splits.split import as_ids
-from simclr.data.scenes.scene import SceneSource
+from eval.subject.feature_cache import FeatureCache
+from eval.subject.features import fingerprint
 from simclr.data.source import Source, TensorSource
 from simclr.encoder_file import FrozenEncoder
 from simclr.errors import InputError
-from simclr.recipe.data import Data
-from simclr.recipe.read import apply_overrides, check_recipe
+
+T = TypeVar("T", nn.Module, Source)
 
 
-def data_section(encoder: FrozenEncoder, overrides: Sequence[str]) -> Data:
-    for override in overrides:
-        if not override.startswith("data."):
-            raise InputError(f"{override!r} is no override of the data: write, for example, data.path=FOLDER")
-    data = dict(encoder.metadata["data"])
-    source = apply_overrides({"data": data}, overrides)["data"]["source"]
-    if source != data["source"]:  # what was said about the old source alone says nothing about the new one
-        data = {key: value for key, value in data.items() if source in Data.sources_of(key)}
-    return check_recipe(apply_overrides({"data": data}, overrides)).data
+@dataclass(frozen=True)
+class Subject:
+    """What is judged, on what, and where.
+
+    Attributes:
+        model: an encoder as of ``simclr.load_encoder``, or features (N, dim), one row for each sample.
+        data: the samples.
+        excluded: ids that no split may use, (m,) int64, ascending.
+        transductive: whether pretraining saw the test samples, without their labels; None = not known.
+        cache: where features are kept.
+        device: where encoders run.
+    """
+
+    model: FrozenEncoder | Tensor
+    data: LabelledData
+    excluded: Tensor
+    transductive: bool | None = None
+    cache: FeatureCache = field(default_factory=lambda: FeatureCache(None))
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+    @property
+    def encoder(self) -> FrozenEncoder | None:
+        """The encoder, None for features."""
+        return None if isinstance(self.model, Tensor) else self.model
+
+    @property
+    def name(self) -> str:
+        """What results call it."""
+        return "features" if self.encoder is None else "pretrained"
+
+    def fingerprint(self) -> str | None:
+        """SHA-256 of an encoder's parameters and buffers, None for features."""
+        return None if self.encoder is None else fingerprint(self.encoder)
+
+    def usable(self) -> Tensor:
+        """Ids of the samples that splits may use: labelled and not excluded, ascending, (M,) int64."""
+        known = self.data.known()
+        return known[~torch.isin(known, self.excluded)]
 
 
-def _same_samples(encoder: FrozenEncoder, source: Source) -> bool:
-    """Whether the encoder was pretrained on these samples; the same ones may lie elsewhere or be read otherwise."""
-    seen = encoder.metadata["source"]
-    return (seen["samples"], seen["classes"]) == (len(source), list(source.class_names))
+def subject_of(
+    model: nn.Module | Tensor | np.ndarray,
+    samples: Source | Tensor | np.ndarray,
+    test_source: Source | None = None,
+    *,
+    exclude: Iterable[int] | Tensor | None = None,
+    transductive: bool | None = None,
+    cache: FeatureCache | None = None,
+    device: torch.device | str = "cpu",
+) -> Subject:
+    """A subject from what a program holds.
+
+    Args:
+        model: an encoder as of ``simclr.load_encoder`` (with ``preprocess``, ``feature_dim``, ``metadata``,
+            ``random_twin``), or features (N, dim) of any float type, in torch or numpy.
+        samples: labelled samples, or with features the classes (N,), whole numbers, -1 = unlabelled.
+        test_source: the test part, with the same classes.
+        exclude: see :func:`excluded_ids`; of features None is none.
+        transductive, cache, device: see :class:`Subject`.
+
+    Raises:
+        InputError: if these do not fit together, or as in ``LabelledData``.
+    """
+    given = as_tensor(model)
+    data = LabelledData(as_source(given, as_tensor(samples)), test_source)
+    excluded = excluded_ids(given, data, () if isinstance(given, Tensor) and exclude is None else exclude)
+    return Subject(given, data, excluded, transductive, cache or FeatureCache(None), torch.device(device))  # type: ignore[arg-type]
 
 
-def excluded_ids(encoder: nn.Module, data: LabelledData, exclude: Iterable[int] | Tensor | None = None) -> Tensor:
+def excluded_ids(
+    model: nn.Module | Tensor, data: LabelledData, exclude: Iterable[int] | Tensor | None = None
+) -> Tensor:
     """Samples that no split may use: those given, or the ones whose labels the encoder's online kNN saw.
 
     Args:
-        encoder: with ``metadata``, whose ``monitor_ids`` count where ``exclude`` is None and there is no test part:
-            labels of a training part may be looked at.
+        model: an encoder with ``metadata``, whose ``monitor_ids`` count where ``exclude`` is None and there is no test
+            part: labels of a training part may be looked at.
         data: what splits are drawn of.
         exclude: ids; ``()`` for an encoder that was pretrained on other data.
 
@@ -60,24 +117,13 @@ def excluded_ids(encoder: nn.Module, data: LabelledData, exclude: Iterable[int] 
         return given
     if data.test_source is not None:
         return as_ids(None)
-    seen = as_ids(encoder.metadata.get("monitor_ids")).unique()  # type: ignore[union-attr, operator]
+    seen = as_ids(model.metadata.get("monitor_ids")).unique()  # type: ignore[union-attr, operator]
     if len(seen) and int(seen.max()) >= len(data):
         raise InputError(
             f"the encoder's online kNN saw the label of sample {int(seen.max())}, but {data.source.name} has "
             f"{len(data)} samples: it was pretrained on other data, so exclude nothing (exclude=())."
         )
     return seen
-
-
-def same_samples(encoder: FrozenEncoder, source: Source) -> bool:
-    """Whether pretraining saw these samples: of a scene the same pixels, whatever their labels are called.
-
-    Files tell by their number and classes; a scene by its size, since another ground truth may lie on the same cube.
-    """
-    seen = encoder.metadata["source"]
-    if isinstance(source, SceneSource):
-        return seen["samples"] == len(source) and seen["patch_size"] is not None
-    return (seen["samples"], seen["classes"]) == (len(source), list(source.class_names))
 
 
 def as_tensor(value: T | Tensor | np.ndarray) -> T | Tensor:

@@ -59,6 +59,8 @@ def linear_eval(
         encoder,
         overrides or [],
         output=output,
+        keep_splits=keep_splits,
+        cache=cache,
         split=split,
         shots=shots,
         labels=labels,
@@ -67,8 +69,6 @@ def linear_eval(
         standardise=standardise,
         validation=validation,
         supervised=supervised,
-        keep_splits=keep_splits,
-        cache=cache,
     )
 
 

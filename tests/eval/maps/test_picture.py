@@ -35,10 +35,13 @@ def test_the_map_holds_the_predictions_that_are_scored():
     source = scene()
     split = k_shot(source.labels, 5, 0)
     encoder = Mean(fit_preprocess(source))
-    predicted = predict_scene(encoder, source, split, "ridge")
-    assert predicted.shape == (20, 30)
     features = encoder(encoder.preprocess(source[torch.arange(600)]))
-    (expected,) = score(features, source.labels, [split], ["ridge"])
+    kept = []
+    (expected,) = score(features, source.labels, [split], ["ridge"], watch=lambda *fitted: kept.append(fitted))
+    (_, _, prediction) = kept[0]
+    predicted = predict_scene(encoder, source, prediction.classify)
+    assert predicted.shape == (20, 30)
+    assert torch.equal(predicted.flatten()[split.test], prediction.classes)
     right = (predicted.flatten() == source.labels)[split.test].float().mean()
     assert abs(float(right) - expected.metrics["oa"]) < 0.005
 

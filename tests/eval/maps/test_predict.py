@@ -6,6 +6,7 @@ from PIL import Image
 from eval.maps.picture import draw_scene_map
 from eval.maps.predict import predict_with_unknown
 from eval.open_set.metrics import UNKNOWN
+from eval.open_set.scores import OPEN_SCORES, held_out_scores, threshold
 from eval.splits.labelled import LabelledData
 from eval.splits.open_split import open_splits
 from simclr.data.preprocess import Preprocess, fit_preprocess
@@ -40,7 +41,12 @@ def unknown_split(source, shots):
 def test_an_unknown_class_is_rejected_and_known_ones_are_not():
     source = scene()
     split = unknown_split(source, 40)
-    predicted = predict_with_unknown(Mean(fit_preprocess(source)), source, split).flatten()
+    encoder = Mean(fit_preprocess(source))
+    features = encoder(encoder.preprocess(source[torch.arange(600)]))
+    learned = split.learned()
+    held_out = held_out_scores(OPEN_SCORES["mahalanobis"], features[learned], source.labels[learned], None)
+    cut, _ = threshold(held_out["mahalanobis"], "quantile")
+    predicted = predict_with_unknown(encoder, source, split, cut).flatten()
     assert bool((predicted[source.labels == 2] == UNKNOWN).all())
     known = (source.labels >= 0) & (source.labels != 2)
     assert float((predicted == source.labels)[known].float().mean()) > 0.85  # about 5 % are meant to be rejected

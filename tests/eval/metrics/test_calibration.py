@@ -4,7 +4,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eval.metrics.calibration import calibration, expected_calibration_error, fit_temperature
+from eval.metrics.calibration import ece, ece_scaled, expected_calibration_error, fit_temperature
+from eval.metrics.judgement import Judgement
 from simclr.errors import InputError
 
 
@@ -47,10 +48,10 @@ def test_temperature_undoes_a_scale_of_the_logits():
     logits = torch.randn(20_000, 5, generator=g) * 2
     labels = torch.multinomial(logits.softmax(1), 1, generator=g).flatten()
     assert fit_temperature(logits * 3, labels) == pytest.approx(3, rel=0.05)
-    right = (logits * 3).argmax(1) == labels
-    found = calibration(logits * 3, right, fit_temperature(logits * 3, labels))
-    assert found["ece"] > 0.1
-    assert found["ece_scaled"] < 0.02
+    scaled = logits * 3
+    judged = Judgement(labels, scaled.argmax(1), scaled, fit_temperature(scaled, labels))
+    assert ece(judged) > 0.1
+    assert ece_scaled(judged) < 0.02
 
 
 def test_the_temperature_is_the_best_of_a_fine_grid():

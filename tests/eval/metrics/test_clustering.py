@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from eval.metrics.structure import kmeans_nmi
+from eval.metrics.clustering import kmeans_nmi
 from simclr.errors import InputError
 
 

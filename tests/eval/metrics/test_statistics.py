@@ -41,7 +41,7 @@ def test_no_difference_at_all():
     assert sign_flip_p([0.0] * 5) == 1.0
     assert sign_flip_p([0.0] * 20) == 1.0
     assert mcnemar_p(0, 0) == 1.0
-    assert bootstrap_interval(0, 0, 100) == [0.0, 0.0]
+    assert bootstrap_interval(0, 0, 100) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize(("a", "b"), [(0, 5), (3, 12), (7, 7), (150, 110)])
@@ -61,4 +61,4 @@ def test_the_bootstrap_agrees_with_scipys_over_samples():
         method="percentile",
         n_resamples=9_999,
     ).confidence_interval
-    assert bootstrap_interval(7, 22, 100) == pytest.approx(list(found), abs=0.011)  # one sample is 0.01
+    assert bootstrap_interval(7, 22, 100) == pytest.approx(tuple(found), abs=0.011)  # one sample is 0.01

@@ -54,13 +54,13 @@ def test_numbers_are_those_of_the_parts_put_together_by_hand():
     found = open_set(x, labels, split, [5])
     classes, values = OPEN_SCORES["knn"](x[split.train], labels[split.train], x[split.test])
     truth = labels[split.test]
-    ranks = next(e for e in found if e["probe"] == "knn" and e["threshold"] is None)
-    assert ranks["metrics"]["auroc"] == auroc(values["knn"], truth == 5)
-    assert ranks["metrics"]["openness"] == pytest.approx(1 - (10 / 11) ** 0.5)
-    decided = next(e for e in found if e["probe"] == "knn" and e["threshold"] == "quantile")
-    cut = decided["selected"]["value"]
+    ranks = next(e for e in found if e.probe == "knn" and e.threshold is None)
+    assert ranks.metrics["auroc"] == auroc(values["knn"], truth == 5)
+    assert ranks.metrics["openness"] == pytest.approx(1 - (10 / 11) ** 0.5)
+    decided = next(e for e in found if e.probe == "knn" and e.threshold == "quantile")
+    cut = decided.selected["value"]
     predicted = torch.where(values["knn"] > cut, UNKNOWN, classes)
-    assert decided["metrics"] == open_scores(torch.where(truth == 5, UNKNOWN, truth), predicted)
+    assert decided.metrics == open_scores(torch.where(truth == 5, UNKNOWN, truth), predicted)
 
 
 def test_thresholds_know_nothing_of_the_test():
@@ -70,7 +70,7 @@ def test_thresholds_know_nothing_of_the_test():
     other[split.test] += 100
     shuffled[split.test] = shuffled[split.test.flip(0)]
     a, b = open_set(x, labels, split, [5]), open_set(other, shuffled, split, [5])
-    assert [e["selected"].get("value") for e in a] == [e["selected"].get("value") for e in b]
+    assert [e.selected.get("value") for e in a] == [e.selected.get("value") for e in b]
 
 
 def test_rows_over_seeds_also_where_a_metric_has_no_value():
@@ -79,8 +79,8 @@ def test_rows_over_seeds_also_where_a_metric_has_no_value():
     runs = [("pretrained", split, open_set(x, labels, split, [split.seed])) for split in splits]
     closed = unknown_split(x, labels, 6, 0, [])
     rows = open_rows([*runs, ("raw", closed, open_set(x, labels, closed, []))])
-    row = next(r for r in rows if r["probe"] == "energy" and r["metric"] == "auroc" and r["representation"] == "raw")
-    assert (row["mean"], row["per_seed"]) == (None, [None])
-    row = next(r for r in rows if r["probe"] == "energy" and r["metric"] == "auroc")
-    assert row["mean"] == pytest.approx(sum(row["per_seed"]) / 2)
-    assert len({(r["representation"], r["probe"], r["threshold"], r["metric"]) for r in rows}) == len(rows)
+    row = next(r for r in rows if r.probe == "energy" and r.metric == "auroc" and r.representation == "raw")
+    assert (row.mean, row.per_seed) == (None, (None,))
+    row = next(r for r in rows if r.probe == "energy" and r.metric == "auroc")
+    assert row.mean == pytest.approx(sum(row.per_seed) / 2)
+    assert len({(r.representation, r.probe, r.threshold, r.metric) for r in rows}) == len(rows)

@@ -33,7 +33,7 @@ def test_a_far_class_is_more_unknown(name):
 
 def test_the_logit_scores_are_their_formulas():
     x, y = clusters()
-    logits = PROBES["logistic"](x[:40], y[:40], x[40:]).scores.double().numpy()
+    logits = PROBES["logistic"].fit(x[:40], y[:40], x[40:]).scores.double().numpy()
     _, found = OPEN_SCORES["logits"](x[:40], y[:40], x[40:])
     np.testing.assert_allclose(found["energy"], -logsumexp(logits, 1), rtol=1e-9)
     np.testing.assert_allclose(found["max softmax"], 1 - softmax(logits, 1).max(1), atol=1e-12)

@@ -59,9 +59,9 @@ def test_accuracy_is_that_of_a_loop(shots):
             options = {"V": rows.var(0, ddof=1)} if distance == "standardized" else {}
             guess = cdist(q, s.mean(1), kind, **options).argmin(1)
             accuracies.append(float((guess == np.repeat(np.arange(3), 5)).mean()))
-        assert result["accuracy"][distance]["mean"] == pytest.approx(np.mean(accuracies))
-        assert result["accuracy"][distance]["sd"] == pytest.approx(np.std(accuracies, ddof=1))
-        low, high = result["accuracy"][distance]["ci95"]
+        assert result.accuracy[distance].mean == pytest.approx(np.mean(accuracies))
+        assert result.accuracy[distance].sd == pytest.approx(np.std(accuracies, ddof=1))
+        low, high = result.accuracy[distance].ci95
         assert high - low == pytest.approx(2 * 1.96 * np.std(accuracies, ddof=1) / 12**0.5)
 
 
@@ -74,7 +74,7 @@ def test_chunks_change_nothing(monkeypatch):
 
 def test_what_cannot_be_drawn_is_said():
     x, labels = features_of([20, 30, 9])
-    assert run_episodes(x, labels, ways=2, shots=1, queries=15, episodes=3)["left_out"] == [2]
+    assert run_episodes(x, labels, ways=2, shots=1, queries=15, episodes=3).left_out == (2,)
     with pytest.raises(InputError, match="ways is 5, but 2 of 3 classes"):
         run_episodes(x, labels, ways=5)
     with pytest.raises(InputError, match="2 ways or more"):
@@ -82,4 +82,4 @@ def test_what_cannot_be_drawn_is_said():
     x[4, 0] = torch.nan
     with pytest.raises(InputError, match="NaN"):
         run_episodes(x, labels, ways=2, shots=1)
-    assert mean_interval([0.5]) == {"mean": 0.5, "sd": None, "ci95": None}
+    assert mean_interval([0.5]) == (0.5, None, None)

@@ -10,12 +10,12 @@ from sklearn.neighbors import NearestCentroid
 
 from eval.probes.prototypes import (
     DISTANCES,
-    PROTOTYPES,
     class_means,
     ledoit_wolf,
     nearest_prototype,
     prototype_distances,
 )
+from eval.probes.registry import PROBES
 from simclr.errors import InputError
 
 
@@ -103,6 +103,6 @@ def test_bad_input_and_names():
         prototype_distances(x, labels, query, 4, "manhattan")
     with pytest.raises(InputError, match="2 classes"):
         nearest_prototype(x, torch.zeros_like(labels), query)
-    assert list(PROTOTYPES) == [f"prototype {d}" for d in DISTANCES]
-    found = PROTOTYPES["prototype cosine"](x, labels, query)
+    assert [name for name in PROBES if "prototype" in name] == [f"prototype {d}" for d in DISTANCES]
+    found = PROBES["prototype cosine"].fit(x, labels, query)
     assert torch.equal(found.scores.argmax(1), found.classes)

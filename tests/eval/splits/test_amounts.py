@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from eval.splits.amounts import check_amounts, fewer_shots, fewer_shots_lines
+from eval.splits.amounts import check_amounts
 from eval.splits.labelled import LabelledData
-from eval.splits.split import given, k_shot
+from eval.splits.split import given
 from simclr.data.source import TensorSource
 from simclr.errors import InputError
 
@@ -42,16 +42,3 @@ def test_what_some_class_can_give_is_taken():
 def test_excluded_samples_do_not_count():
     with pytest.raises(InputError, match="class 1, has 7: give 3 or fewer"):
         check_amounts(data(4, 11), ("random",), (4,), (), torch.tensor([4, 5, 6, 7]))
-
-
-def test_classes_that_give_fewer_are_named_with_what_they_give():
-    samples = data(4, 11, 30)
-    splits = [k_shot(samples.labels, k, seed) for k in (2, 5, 8) for seed in (0, 1)]
-    entries = fewer_shots(splits, samples)
-    assert entries == [
-        {"split": "random", "shots": 5, "classes": {"class 0": [2, 2]}},
-        {"split": "random", "shots": 8, "classes": {"class 0": [2, 2], "class 1": [5, 5]}},
-    ]
-    assert fewer_shots_lines(entries)[1] == "random split, 8 shots: fewer training samples of class 0 (2), class 1 (5)"
-    entries[0]["classes"]["class 0"] = [1, 2]
-    assert fewer_shots_lines(entries)[0].endswith("of class 0 (1 to 2)")

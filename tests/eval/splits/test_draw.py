@@ -8,8 +8,9 @@ from eval.splits.block_split import block_split
 from eval.splits.draw import SCENE_SHOTS, default_kinds, draw_splits
 from eval.splits.labelled import LabelledData
 from eval.splits.leakage import leakage
-from eval.splits.split import SPLIT_STREAM, hold_out, k_shot, stratified
+from eval.splits.split import hold_out, k_shot, stratified
 from eval.splits.split_file import write_split
+from eval.streams import Stream
 from eval.subject.subject import excluded_ids
 from simclr.data import SceneSource, TensorSource
 from simclr.errors import InputError
@@ -73,7 +74,7 @@ def test_a_file_is_used_as_it_is_or_drawn_from(tmp_path):
     assert (whole.name, whole.seed, whole.validation.tolist()) == ("mine", None, kept.validation.tolist())
     splits = draw_splits(data, (path,), shots=(2,), seeds=(0, 1), exclude=NONE)
     for split in splits:
-        order = permutation(split.seed, SPLIT_STREAM, 60).tolist()
+        order = permutation(split.seed, Stream.SPLIT, 60).tolist()
         mine = [i for i in order if i in kept.train.tolist()]
         by_hand = [i for c in range(3) for i in [j for j in mine if data.labels[j] == c][:2]]
         assert split.train.tolist() == sorted(by_hand)

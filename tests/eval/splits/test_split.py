@@ -8,7 +8,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from augment.addressed import permutation
-from eval.splits.split import SPLIT_STREAM, Split, given, hold_out, k_shot, stratified
+from eval.splits.split import Split, given, hold_out, k_shot, stratified
+from eval.streams import Stream
 from simclr.errors import InputError
 
 
@@ -22,7 +23,7 @@ def by_hand(labels, shots, seed, exclude):
     usable = [i for i in range(len(labels)) if labels[i] >= 0 and i not in exclude]
     counts = {c: sum(int(labels[i]) == c for i in usable) for c in range(int(labels.max()) + 1)}
     train, test, taken = [], [], dict.fromkeys(counts, 0)
-    for i in permutation(seed, SPLIT_STREAM, len(labels)).tolist():
+    for i in permutation(seed, Stream.SPLIT, len(labels)).tolist():
         c = int(labels[i])
         if i not in usable or counts[c] < 2:
             continue

@@ -53,7 +53,7 @@ def test_samples_are_extracted_once_and_come_in_any_order(tmp_path, counted):
     found = cache.features(encoder, source, more)
     torch.testing.assert_close(found, extract_features(encoder, source, more))
     assert counted == [[0, 1, 3, 7, 19], [2, 4, 5]]
-    assert [(e["read"], e["extracted"], e["note"]) for e in cache.log] == [(5, 0, None), (2, 3, None)]
+    assert [(e.read, e.extracted, e.note) for e in cache.log] == [(5, 0, None), (2, 3, None)]
     assert len(list(tmp_path.iterdir())) == 1
 
 
@@ -98,9 +98,9 @@ def test_a_file_that_cannot_be_trusted_is_extracted_anew_and_that_is_recorded(tm
     torch.testing.assert_close(cache.features(encoder, source, ids), expected, rtol=0, atol=0)
     assert counted == [ids.tolist()]
     words = "another encoder" if damage == "swapped" else "damaged"
-    assert words in cache.log[-1]["note"]
+    assert words in cache.log[-1].note
     assert cache.features(encoder, source, ids).equal(expected)
-    assert cache.log[-1]["note"] is None
+    assert cache.log[-1].note is None
 
 
 def test_features_that_the_code_no_longer_gives_are_not_used(tmp_path):
@@ -120,7 +120,7 @@ def test_features_that_the_code_no_longer_gives_are_not_used(tmp_path):
     before = cache.features(encoder, source, ids)
     Scaled.factor = 2.0
     torch.testing.assert_close(cache.features(encoder, source, ids), 2 * before)
-    assert "other features" in cache.log[-1]["note"]
+    assert "other features" in cache.log[-1].note
 
 
 def test_damaged_images_are_known_without_reading_them_again(tmp_path):
@@ -137,13 +137,13 @@ def test_damaged_images_are_known_without_reading_them_again(tmp_path):
     first = cache.features(encoder, source, torch.arange(16))
     again = ImageFolder(folder, max_damaged=0.1)
     assert cache.features(encoder, again, torch.arange(16)).equal(first)
-    assert cache.log[-1]["read"] == 16
+    assert cache.log[-1].read == 16
     assert again.labels[3] == -1
     assert again.damaged == source.damaged
     os.utime(folder / "1" / "2.png", ns=(1, 1))
     cache = FeatureCache(tmp_path / "features")
     cache.features(encoder, ImageFolder(folder, max_damaged=0.1), torch.arange(16))
-    assert cache.log[-1]["extracted"] == 16
+    assert cache.log[-1].extracted == 16
 
 
 def test_the_folder_stays_within_its_limit(tmp_path):
@@ -152,13 +152,13 @@ def test_the_folder_stays_within_its_limit(tmp_path):
     for seed in range(4):
         cache.features(encoder_for(source, seed), source, ids)
         for age, entry in enumerate(cache.log):
-            if (tmp_path / entry["file"]).exists():
-                os.utime(tmp_path / entry["file"], (age, age))
-        cache.limit = 5 * (tmp_path / cache.log[0]["file"]).stat().st_size // 2 if seed == 0 else cache.limit
-    assert [(tmp_path / e["file"]).exists() for e in cache.log] == [False, False, True, True]
+            if (tmp_path / entry.file).exists():
+                os.utime(tmp_path / entry.file, (age, age))
+        cache.limit = 5 * (tmp_path / cache.log[0].file).stat().st_size // 2 if seed == 0 else cache.limit
+    assert [(tmp_path / e.file).exists() for e in cache.log] == [False, False, True, True]
     small = FeatureCache(tmp_path / "small", limit=20 * encoder_for(source).feature_dim * 4 - 1)
     small.features(encoder_for(source), source, ids)
-    assert "limit" in small.log[0]["note"]
+    assert "limit" in small.log[0].note
     assert not (tmp_path / "small").exists()
 
 
@@ -179,7 +179,7 @@ def test_a_scene_is_known_by_its_cube_and_patch(tmp_path):
     for scene in scenes:
         ids = torch.arange(81)
         assert cache.features(encoder, scene, ids).equal(extract_features(encoder, scene, ids))
-    assert len({e["source"] for e in cache.log}) == 3
+    assert len({e.source for e in cache.log}) == 3
 
 
 def test_nan_is_never_written(tmp_path):

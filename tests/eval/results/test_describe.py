@@ -4,8 +4,10 @@ import json
 import numpy as np
 import torch
 
+from eval.results.describe import describe_split, fewer_shots
+from eval.results.record import FewerShots
+from eval.results.result_file import as_json
 from eval.splits.block_split import block_split
-from eval.splits.describe_split import describe_split
 from eval.splits.labelled import LabelledData
 from eval.splits.split import hold_out, k_shot
 from simclr.data import SceneSource, TensorSource
@@ -14,7 +16,7 @@ from simclr.data import SceneSource, TensorSource
 def test_a_split_of_photographs_is_counted_and_hashed():
     data = LabelledData(TensorSource(torch.zeros(60, 1, 2, 2, dtype=torch.uint8), torch.arange(60) % 3))
     split = hold_out(k_shot(data.labels, 5, 3), data.labels)
-    described = json.loads(json.dumps(describe_split(split, data)))
+    described = json.loads(json.dumps(as_json(describe_split(split, data))))
     assert (described["split"], described["shots"], described["labels"], described["seed"]) == ("random", 5, None, 3)
     assert described["train_per_class"] == [4, 4, 4]
     assert described["test_per_class"] == [15, 15, 15]
@@ -32,7 +34,17 @@ def test_the_leakage_of_a_scene_is_that_of_pairs_of_pixels():
             min(max(abs(t // 25 - p // 25), abs(t % 25 - p % 25)) for t in split.train.tolist())
             for p in split.test.tolist()
         ]
-        found = describe_split(split, data)["leakage"]
-        assert found["patch_size"] == 5
-        assert found["inside"] == np.float32(np.mean([d <= 2 for d in apart]))
-        assert found["touching"] == np.float32(np.mean([d <= 4 for d in apart]))
+        found = describe_split(split, data).leakage
+        assert found.patch_size == 5
+        assert found.inside == np.float32(np.mean([d <= 2 for d in apart]))
+        assert found.touching == np.float32(np.mean([d <= 4 for d in apart]))
+
+
+def test_classes_that_give_fewer_are_named_with_what_they_give():
+    labels = torch.repeat_interleave(torch.arange(3), torch.tensor([4, 11, 30]))
+    data = LabelledData(TensorSource(torch.zeros(45, 1, 1, 1), labels, class_names=["a", "b", "c"]))
+    splits = [k_shot(data.labels, k, seed) for k in (2, 5, 8) for seed in (0, 1)]
+    assert fewer_shots(splits, data) == [
+        FewerShots(split="random", shots=5, classes={"a": (2, 2)}),
+        FewerShots(split="random", shots=8, classes={"a": (2, 2), "b": (5, 5)}),
+    ]

@@ -1,0 +1,171 @@
+"""The road that every evaluation takes: draw splits, extract features, measure, train end to end, record.
+
+What is particular to an evaluation (which splits, what is measured on a representation, what is trained) it hands in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from eval.protocol import Request
+from eval.results.record import EncoderRecord, Excluded, Extraction, Result, SourceRecord
+from eval.splits.open_split import OpenSplit
+from eval.splits.split import Split
+from eval.subject.features import check_finite
+from eval.subject.representations import Progress, Representation, representations
+from eval.subject.subject import Subject
+from simclr.run.metadata import versions
+
+
+class Drawn(NamedTuple):
+    """Splits of known classes, and those with unknown ones; ids are those of the subject's samples."""
+
+    closed: list[Split]
+    opened: list[OpenSplit]
+
+
+class Sight(NamedTuple):
+    """One representation and the splits that are its own: ids are rows of its features.
+
+    Attributes:
+        representation: what is looked at.
+        labels: class of each row, (n,) int64.
+        ids: the sample of each row, (n,) int64, ascending.
+        drawn: all splits, or with random weights those of their seed.
+    """
+
+    representation: Representation
+    labels: Tensor
+    ids: Tensor
+    drawn: Drawn
+
+    def seed_of(self, split: Split) -> int | None:
+        """The seed under which a measurement on a split counts."""
+        return self.representation.seed if split.seed is None else split.seed
+
+
+class Judged(NamedTuple):
+    """What the road itself found out.
+
+    Attributes:
+        drawn: the splits, by ids of samples, as they were in the end.
+        feature_dim: width of what was judged.
+        before, after: fingerprint of the encoder, None for features.
+    """
+
+    drawn: Drawn
+    feature_dim: int
+    before: str | None
+    after: str | None
+
+
+def judge(
+    subject: Subject,
+    seeds: Sequence[int],
+    draw: Callable[[], Drawn],
+    measure: Callable[[Sight], None],
+    train: Callable[[Drawn], None],
+    report: Progress,
+) -> Judged:
+    """Walk the road once.
+
+    Args:
+        subject: what is judged.
+        seeds: of random weights.
+        draw: gives the splits; called again where samples turned out to be unreadable.
+        measure: called with one representation after the other, first that of the subject.
+        train: end to end, on the splits.
+        report: called with (what, done, all of it).
+
+    Raises:
+        InputError: features that are NaN or infinite.
+        RuntimeError: if the encoder changed on the way.
+    """
+    drawn = draw()
+    before = subject.fingerprint()
+    ids = subject.usable()
+    place = torch.full((len(subject.data),), -1)
+    place[ids] = torch.arange(len(ids))
+    feature_dim = 0
+    for representation in representations(subject, ids, seeds, report):
+        check_finite(representation.features, ids, f"the features ({representation.name})")
+        if not feature_dim:
+            feature_dim = representation.features.shape[1]
+            # A streamed source has found its unreadable images now, and taken their labels away.
+            drawn = draw() if subject.data.damaged else drawn
+        mine = _by_rows(drawn, place, representation.seed)
+        measure(Sight(representation, subject.data.labels[ids], ids, mine))
+    train(drawn)
+    after = subject.fingerprint()
+    if after != before:
+        raise RuntimeError("the encoder changed during the evaluation: it is not frozen.")
+    return Judged(drawn, feature_dim, before, after)
+
+
+def record(subject: Subject, request: Request, judged: Judged, command: str | None, **found: Any) -> Result:
+    """The result of an evaluation.
+
+    Args:
+        subject: what was judged.
+        request: what was asked for.
+        judged: what the road found out.
+        command: that asked for it.
+        found: what was measured, and how: further fields of ``eval.results.record.Result``.
+    """
+    data = subject.data
+    return Result(
+        **found,
+        headline=request.headline,
+        standardise=request.standardise,
+        transductive=subject.transductive,
+        seeds=tuple(request.seeds),
+        excluded=Excluded(
+            samples=len(subject.excluded), why="given by id, or their labels were seen by the online kNN"
+        ),
+        damaged=tuple(data.damaged),
+        features=tuple(Extraction(**look._asdict()) for look in subject.cache.log),
+        source=SourceRecord(
+            name=data.source.name,
+            samples=len(data.source),
+            test_part=None if data.test_source is None else len(data.test_source),
+            labelled=int((data.labels >= 0).sum()),
+            classes={name: int((data.labels == c).sum()) for c, name in enumerate(data.class_names)},
+        ),
+        encoder=EncoderRecord(
+            feature_dim=judged.feature_dim,
+            sha256_before=judged.before,
+            sha256_after=judged.after,
+            frozen=judged.before is not None,
+        ),
+        versions=versions(),
+        command=command,
+    )
+
+
+def in_part(report: Progress, what: str) -> Callable[[int, int], None]:
+    """Reports of one part of an evaluation: called with (done, all of it)."""
+    return lambda done, total: report(what, done, total)
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """Reports nothing."""
+
+
+def _by_rows(drawn: Drawn, place: Tensor, seed: int | None) -> Drawn:
+    """The splits that belong to a seed (all where it is None), by rows of the features."""
+
+    def rows(split: Split) -> Split:
+        return replace(split, train=place[split.train], test=place[split.test], validation=place[split.validation])
+
+    def belongs(split: Split) -> bool:
+        return seed is None or split.seed in (seed, None)
+
+    return Drawn(
+        [rows(split) for split in drawn.closed if belongs(split)],
+        [pair._replace(open=rows(pair.open)) for pair in drawn.opened if belongs(pair.open)],
+    )

@@ -1,0 +1,24 @@
+"""The random streams of evaluation: a name for everything that is drawn, and a number that nothing else has."""
+
+from __future__ import annotations
+
+from enum import IntEnum, unique
+
+
+@unique
+class Stream(IntEnum):
+    """What takes the place of the epoch in ``augment.addressed.permutation(seed, stream, n)``.
+
+    All lie far from any epoch that a training run reaches. A number that is in use never changes, since splits and
+    their hashes follow from it; a new stream takes a new number.
+    """
+
+    SPLIT = 2**23
+    MONITOR = 2**23 + 1
+    BLOCKS = 2**23 + 2
+    BLOCK_OFFSET = 2**23 + 3
+    VALIDATION = 2**23 + 4
+    UNKNOWN_CLASSES = 2**23 + 5
+    EMBEDDING = 2**23 + 6
+    STRUCTURE = 2**23 + 7
+    BASELINES = 2**23 + 8

@@ -1,0 +1,117 @@
+"""A subject from an encoder file: its own data or other data, and where results belong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from eval.subject.feature_cache import FeatureCache
+from eval.subject.subject import Subject, subject_of
+from simclr.data.scenes.scene import SceneSource
+from simclr.data.source import Source
+from simclr.encoder_file import FrozenEncoder, load_encoder
+from simclr.errors import InputError
+from simclr.recipe.data import Data
+from simclr.recipe.read import apply_overrides, check_recipe
+from simclr.views.inputs import build_source
+
+# Keys of the data section that leave the samples what they are.
+_SAME_SAMPLES = ("unknown", "workers", "feed", "resident_limit", "download")
+
+
+@dataclass(frozen=True)
+class OpenedSubject:
+    """An encoder file on the data of its own recipe, or on other data.
+
+    Attributes:
+        subject: what is judged.
+        path: of the encoder, as given.
+        section: what the recipe says about the data.
+        folder: where results belong.
+    """
+
+    subject: Subject
+    path: Path
+    section: Data
+    folder: Path
+
+    @property
+    def encoder(self) -> FrozenEncoder:
+        """The encoder."""
+        assert self.subject.encoder is not None  # it was loaded
+        return self.subject.encoder
+
+
+def open_subject(
+    path: Path, overrides: Sequence[str] = (), *, output: Path | None = None, keep_features: bool = True
+) -> OpenedSubject:
+    """A subject from an encoder file, on the best device there is.
+
+    Args:
+        path: encoder file or run folder.
+        overrides: ``data.KEY=VALUE``, applied to the data section that the encoder was pretrained with.
+        output: folder for results; None is the encoder's own, for its own data.
+        keep_features: in the folder ``features`` of the output, where those that are there are used.
+
+    Raises:
+        InputError: what was given does not fit together, or other data without a folder.
+    """
+    encoder = load_encoder(path)
+    section = data_section(encoder, overrides)
+    source, test_source = build_source(section), build_source(section, "test")
+    assert source is not None
+    if source.in_chans != encoder.preprocess.in_chans:
+        raise InputError(
+            f"the encoder takes {encoder.preprocess.in_chans} bands, but {source.name} has {source.in_chans}: "
+            "judge it on data of the same bands"
+        )
+    own = pretrained_on(encoder, source)
+    if output is None:
+        changed = any(text.partition("=")[0].removeprefix("data.") not in _SAME_SAMPLES for text in overrides)
+        if changed or not own:
+            what = "may be other data than" if own else "is not what"
+            raise InputError(f"{source.name} {what} the encoder was pretrained on: give --output FOLDER for the result")
+    folder = output or (path if path.is_dir() else path.parent)
+    device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
+    assert device is not None
+    subject = subject_of(
+        encoder.to(device),
+        source,
+        test_source,
+        exclude=None if own else (),
+        # Without a test part of their own, the tested samples were seen in pretraining, without their labels.
+        transductive=own and test_source is None,
+        cache=FeatureCache(folder / "features" if keep_features else None),
+        device=device,
+    )
+    return OpenedSubject(subject, path, section, folder)
+
+
+def data_section(encoder: FrozenEncoder, overrides: Sequence[str]) -> Data:
+    """What the encoder's recipe says about data, with changes.
+
+    Raises:
+        InputError: an override of something else, or one that does not fit.
+    """
+    for override in overrides:
+        if not override.startswith("data."):
+            raise InputError(f"{override!r} is no override of the data: write, for example, data.path=FOLDER")
+    data = dict(encoder.metadata["data"])
+    source = apply_overrides({"data": data}, overrides)["data"]["source"]
+    if source != data["source"]:  # what was said about the old source alone says nothing about the new one
+        data = {key: value for key, value in data.items() if source in Data.sources_of(key)}
+    return check_recipe(apply_overrides({"data": data}, overrides)).data
+
+
+def pretrained_on(encoder: FrozenEncoder, source: Source) -> bool:
+    """Whether pretraining saw these samples: of a scene the same pixels, whatever their labels are called.
+
+    Files tell by their number and classes; a scene by its size, since another ground truth may lie on the same cube.
+    """
+    seen = encoder.metadata["source"]
+    if isinstance(source, SceneSource):
+        return seen["samples"] == len(source) and seen["patch_size"] is not None
+    return (seen["samples"], seen["classes"]) == (len(source), list(source.class_names))
