@@ -132,7 +132,7 @@ def test_bad_input_is_one_line_before_any_feature_is_extracted(monkeypatch):
     x, labels = blobs()
     encoder, scene = scene_encoder()
     extracted = []
-    monkeypatch.setattr("eval.few_shot.representations", lambda *a: extracted.append(a) or representations(*a))
+    monkeypatch.setattr("eval.judging.representations", lambda *a: extracted.append(a) or representations(*a))
     nan = x.clone()
     nan[3, 2] = torch.nan
     for match, model, source, options in (
