@@ -6,6 +6,7 @@ not.
 
 import ast
 import configparser
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -78,6 +79,12 @@ JSON_EDGE = frozenset(
         "eval/few_shot.py:few_shot",
     }
 )
+
+# In a page: a file of ours by its path from the root, and the target of a link within the checkout.
+_FILE = re.compile(
+    r"(?<![\w./-])((?:augment|simclr|eval|tests|recipes|docs|benchmarks)/[\w./-]+\.(?:py|md|yaml))(?! \(new\))"
+)
+_LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
 
 
 class Source(NamedTuple):
@@ -311,6 +318,20 @@ def long_files(sources: list[Source]) -> list[str]:
     ]
 
 
+def missing_files(root: Path) -> list[str]:
+    """Files of ours that a page names and that are not there; ``(new)`` behind a name says that a reader writes it."""
+    complaints = []
+    for page in sorted((*root.glob("*.md"), *root.glob("docs/*.md"))):
+        for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
+            for name in _FILE.findall(line):
+                if not (root / name).is_file():
+                    complaints.append(f"{page.relative_to(root)}:{number} names {name}, which is no file")
+            for target in _LINK.findall(line):
+                if not (page.parent / target).exists():
+                    complaints.append(f"{page.relative_to(root)}:{number} links to {target}, which is not there")
+    return complaints
+
+
 @pytest.fixture(scope="module")
 def house() -> list[Source]:
     sources = read(ROOT)
@@ -364,6 +385,10 @@ def test_setup_cfg_lists_all_packages():
 
 def test_the_loop_and_every_other_file_can_be_read_in_one_go(house):
     assert not (found := long_files(house)), told(found)
+
+
+def test_pages_name_files_that_exist():
+    assert not (found := missing_files(ROOT)), told(found)
 
 
 # Whether each of these finds what it is for.
@@ -534,4 +559,15 @@ def test_long_files_are_found(tmp_path):
     assert [complaint.split(",")[0] for complaint in long_files(planted(tmp_path, files))] == [
         "eval/a.py has 321 lines",
         "simclr/pretrain.py has 300 lines",
+    ]
+
+
+def test_files_that_pages_name_in_vain_are_found(tmp_path):
+    page = "`simclr/plan.py`, simclr/gone.py, [this](docs/gone.md), [that](https://example.org).\n# eval/my.py (new)"
+    planted(tmp_path, {"README.md": page, "simclr/plan.py": "", "docs/a.md": "[up](../README.md), [b](b.md)"})
+    assert missing_files(tmp_path) == [
+        "README.md:1 names simclr/gone.py, which is no file",
+        "README.md:1 names docs/gone.md, which is no file",
+        "README.md:1 links to docs/gone.md, which is not there",
+        "docs/a.md:1 links to b.md, which is not there",
     ]
