@@ -76,7 +76,7 @@ class _TimmEncoder(nn.Module):
             timm = importlib.import_module("timm")
         except ImportError:
             raise InputError(
-                f"encoder.name is 'timm:{name}', but timm is missing: pip install 'simclr[timm]'"
+                f"encoder.name is 'timm:{name}', but timm is missing: pip install 'simclr-toolkit[timm]'"
             ) from None
         if name not in timm.list_models():
             near = difflib.get_close_matches(name, timm.list_models(), n=1)

@@ -13,6 +13,9 @@ from torch import nn
 from simclr.data import Preprocess, SceneSource, Source
 from simclr.recipe.schema import Recipe
 
+# What pip knows the package simclr by: the name simclr is somebody else's there.
+DISTRIBUTION = "simclr-toolkit"
+
 
 def describe_run(
     recipe: Recipe,
@@ -60,7 +63,7 @@ def versions() -> dict[str, str]:
     found = {"python": platform.python_version(), "torch": torch.__version__}
     for package in packages:
         try:
-            found[package] = version(package)
+            found[package] = version(DISTRIBUTION if package == "simclr" else package)
         except PackageNotFoundError:
             found[package] = "not installed"
     return found

@@ -36,7 +36,8 @@ def _read_hdf5(file: Path) -> dict[str, np.ndarray]:
         import h5py
     except ImportError as error:
         raise InputError(
-            f"{file} is a MATLAB v7.3 (HDF5) file, which needs h5py: pip install 'simclr[hsi]', or save it as v7."
+            f"{file} is a MATLAB v7.3 (HDF5) file, which needs h5py: pip install 'simclr-toolkit[hsi]', "
+            f"or save it as v7."
         ) from error
     try:
         with h5py.File(file, "r") as content:

@@ -61,7 +61,7 @@ def test_v73_comes_out_like_v5(tmp_path):
 def test_v73_without_h5py(tmp_path, monkeypatch):
     (tmp_path / "a.mat").write_bytes(b"MATLAB 7.3 MAT-file".ljust(512) + b"\x89HDF\r\n\x1a\n")
     monkeypatch.setitem(sys.modules, "h5py", None)
-    with pytest.raises(InputError, match=r"pip install 'simclr\[hsi\]'"):
+    with pytest.raises(InputError, match=r"pip install 'simclr-toolkit\[hsi\]'"):
         load_scene(tmp_path / "a.mat")
 
 
