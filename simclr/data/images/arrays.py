@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from simclr.data.content import ROWS_AT_ONCE, ContentHash
 from simclr.data.source import TensorSource, as_labels, as_tensor
 from simclr.data.stream import StreamSource
 from simclr.errors import InputError
@@ -85,6 +86,18 @@ class Arrays(StreamSource):
             class_names=self.class_names,
             value_max=self.value_max,
         )
+
+    def content_hash(self) -> str:
+        """SHA-256 of a memory-mapped file's size, time of change and layout; otherwise of every byte."""
+        if isinstance(self.array, np.memmap):
+            assert self.array.filename is not None  # it was read from a file
+            stat = os.stat(self.array.filename)
+            layout = self.array.shape, self.array.strides, str(self.array.dtype)
+            return ContentHash("file", stat.st_size, stat.st_mtime_ns, *layout).hexdigest()
+        content = ContentHash("array")
+        for start in range(0, len(self), ROWS_AT_ONCE):
+            content.add(self.read(range(start, min(start + ROWS_AT_ONCE, len(self))))[0])
+        return content.hexdigest()
 
 
 def read_arrays(file: Path, key: str) -> dict[str, np.ndarray]:

@@ -10,6 +10,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from simclr.data.content import ContentHash
 from simclr.data.images.decode import Format, decode, is_deep, is_grey
 from simclr.data.stream import DamagedError, StreamSource, too_many_damaged
 from simclr.errors import InputError
@@ -92,6 +93,14 @@ class ImageFolder(StreamSource):
                 f"{self.sample_shape[2]}x{self.sample_shape[1]}: set data.image_size to resize them all."
             )
         return sample
+
+    def content_hash(self) -> str:
+        """SHA-256 of relative path, size and time of change of every file, and of how they are decoded."""
+        content = ContentHash("files", self.format, self.sample_shape)
+        for name in self.files:
+            stat = os.stat(self.root / name)
+            content.note(name.replace(os.sep, "/"), stat.st_size, stat.st_mtime_ns)
+        return content.hexdigest()
 
     def _classes(self, given: Sequence[str] | None) -> tuple[Tensor | None, Sequence[str]]:
         found = class_folders(self.files)
