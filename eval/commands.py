@@ -35,11 +35,10 @@ from eval.splits.split_file import write_split
 from eval.subject.baselines import calibrated_twin
 from eval.subject.feature_cache import FeatureCache
 from eval.subject.subject import _same_samples, data_section, excluded_ids, same_samples
-from simclr.data import SceneSource
+from simclr.data import SceneSource, open_source
 from simclr.encoder_file import FrozenEncoder, load_encoder, load_head
 from simclr.errors import InputError
 from simclr.files import write_text
-from simclr.views.inputs import build_source
 
 
 def run_linear_eval(
@@ -80,7 +79,7 @@ def run_linear_eval(
     """
     encoder = load_encoder(path)
     data = data_section(encoder, overrides)
-    source, test_source = build_source(data), build_source(data, "test")
+    source, test_source = open_source(data), open_source(data, "test")
     assert source is not None
     if source.in_chans != encoder.preprocess.in_chans:
         raise InputError(
@@ -259,7 +258,7 @@ def run_few_shot(
     """
     encoder = load_encoder(path)
     data = data_section(encoder, overrides)
-    source, test_source = build_source(data), build_source(data, "test")
+    source, test_source = open_source(data), open_source(data, "test")
     assert source is not None
     if source.in_chans != encoder.preprocess.in_chans:
         raise InputError(

@@ -14,7 +14,7 @@ from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source, TensorSource
 from simclr.encoder_file import FrozenEncoder
 from simclr.errors import InputError
-from simclr.recipe.data import Data
+from simclr.recipe.data import Data, keys_read_by, section_of
 from simclr.recipe.read import apply_overrides, check_recipe
 
 
@@ -23,9 +23,9 @@ def data_section(encoder: FrozenEncoder, overrides: Sequence[str]) -> Data:
         if not override.startswith("data."):
             raise InputError(f"{override!r} is no override of the data: write, for example, data.path=FOLDER")
     data = dict(encoder.metadata["data"])
-    source = apply_overrides({"data": data}, overrides)["data"]["source"]
-    if source != data["source"]:  # what was said about the old source alone says nothing about the new one
-        data = {key: value for key, value in data.items() if source in Data.sources_of(key)}
+    asked = apply_overrides({"data": data}, overrides)["data"]
+    if asked["source"] != data["source"]:  # what was said about the old source alone says nothing about the new one
+        data = keys_read_by(section_of(asked), data)
     return check_recipe(apply_overrides({"data": data}, overrides)).data
 
 

@@ -15,8 +15,19 @@ from simclr.data.content import ROWS_AT_ONCE, ContentHash
 from simclr.data.source import TensorSource, as_labels, as_tensor
 from simclr.data.stream import StreamSource
 from simclr.errors import InputError
+from simclr.recipe.data import required_path
+from simclr.recipe.images import ArraysData
 
 LAYOUTS = ("auto", "NHW", "NHWC", "NCHW")
+
+
+def open_arrays(data: ArraysData, part: str) -> Arrays | None:
+    """One part of images in arrays; the test part is the file at ``data.test_path``."""
+    path = required_path(data, data.path, "a .npy or .npz file")
+    file, labels = (path, data.labels) if part == "train" else (data.test_path, data.test_labels)
+    if file is None:
+        return None
+    return Arrays(file, key=data.key, labels=labels, labels_key=data.labels_key, layout=data.layout, name=data.name)
 
 
 class Arrays(StreamSource):
