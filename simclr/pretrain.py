@@ -87,7 +87,7 @@ def pretrain(
         begin = on_main_first(accelerator, lambda: stack.enter_context(folder))
 
         # What there is to learn from, and in which order.
-        with accelerator.main_process_first() if recipe.data.download else nullcontext():
+        with accelerator.main_process_first() if recipe.data.fetches else nullcontext():
             source, augment, small, preprocess, plain, embed, _ = inputs = build_inputs(recipe, device)
         loss_options = build_loss_options(recipe.loss, source)
         rank, world_size = accelerator.process_index, accelerator.num_processes

@@ -13,10 +13,10 @@ from eval.report.page import Embedding, Material
 from eval.results.result_file import FEW_SHOT, RESULT, read_result
 from eval.subject.feature_cache import FeatureCache
 from eval.subject.features import fingerprint
+from simclr.data import open_source
 from simclr.encoder_file import FrozenEncoder, load_encoder
 from simclr.errors import InputError
 from simclr.recipe.read import check_recipe
-from simclr.views.inputs import build_source
 
 PICTURES = {
     "map.png": (
@@ -148,7 +148,7 @@ def _embedding(
     section = (result or {}).get("source", {}).get("data", encoder.metadata["data"])
     try:
         data = check_recipe({"data": section}).data
-        source = build_source(data, "test") or build_source(data)
+        source = open_source(data, "test") or open_source(data)
     except InputError as error:
         missing.append(f"t-SNE: the data cannot be read ({error})")
         return None

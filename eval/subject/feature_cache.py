@@ -17,7 +17,6 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from eval.subject.features import BATCH_SIZE, extract_features, fingerprint
-from simclr.data.content import content_hash
 from simclr.data.source import Source
 from simclr.data.stream import StreamSource
 from simclr.files import write_atomically
@@ -49,7 +48,7 @@ class FeatureCache:
     """Frozen representations by (encoder, preprocessing, source), one safetensors file for each.
 
     A file is named by the hash of all that its features depend on: parameters, buffers and structure of the encoder,
-    its preprocessing, the content of the source (``simclr.data.content``), kind of device, versions of torch and of
+    its preprocessing, the content of the source (its ``content_hash``), kind of device, versions of torch and of
     this package. The file says so itself, and holds a hash of its numbers. Two of its samples are extracted again on
     every reading, so that a change in the code is noticed, too. A file that is damaged, belongs to something else or
     gives other features is not used: features are extracted anew, and ``log`` says why.
@@ -117,7 +116,7 @@ class FeatureCache:
 
     def _key(self, encoder: nn.Module, source: Source, device: torch.device | str) -> dict[str, Any]:
         if source not in self._contents:
-            self._contents[source] = content_hash(source)
+            self._contents[source] = source.content_hash()
         return {
             "format": FORMAT,
             "encoder": fingerprint(encoder),

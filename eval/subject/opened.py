@@ -10,13 +10,13 @@ import torch
 
 from eval.subject.feature_cache import FeatureCache
 from eval.subject.subject import Subject, subject_of
+from simclr.data.open import open_source
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder, load_encoder
 from simclr.errors import InputError
-from simclr.recipe.data import Data
+from simclr.recipe.data import Data, keys_read_by, section_of
 from simclr.recipe.read import apply_overrides, check_recipe
-from simclr.views.inputs import build_source
 
 # Keys of the data section that leave the samples what they are.
 _SAME_SAMPLES = ("unknown", "workers", "feed", "resident_limit", "download")
@@ -61,7 +61,7 @@ def open_subject(
     """
     encoder = load_encoder(path)
     section = data_section(encoder, overrides)
-    source, test_source = build_source(section), build_source(section, "test")
+    source, test_source = open_source(section), open_source(section, "test")
     assert source is not None
     if source.in_chans != encoder.preprocess.in_chans:
         raise InputError(
@@ -100,9 +100,9 @@ def data_section(encoder: FrozenEncoder, overrides: Sequence[str]) -> Data:
         if not override.startswith("data."):
             raise InputError(f"{override!r} is no override of the data: write, for example, data.path=FOLDER")
     data = dict(encoder.metadata["data"])
-    source = apply_overrides({"data": data}, overrides)["data"]["source"]
-    if source != data["source"]:  # what was said about the old source alone says nothing about the new one
-        data = {key: value for key, value in data.items() if source in Data.sources_of(key)}
+    asked = apply_overrides({"data": data}, overrides)["data"]
+    if asked["source"] != data["source"]:  # what was said about the old source alone says nothing about the new one
+        data = keys_read_by(section_of(asked), data)
     return check_recipe(apply_overrides({"data": data}, overrides)).data
 
 

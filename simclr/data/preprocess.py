@@ -9,9 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from simclr.data.moments import Moments, moments_of
+from simclr.data.moments import moments_of
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source
+from simclr.data.units import spread_or_one, units_of, whitening_of
 from simclr.errors import InputError
 
 MODES = ("auto", "unit", "standardize", "minmax", "none")
@@ -231,61 +232,20 @@ def _fit(
     if normalize == "none" and whiten is None:
         return
     moments = moments_of(source, covariance=whiten is not None, samples=samples)
-    offset, scale = _units(source, normalize, moments, given_mean, given_std)
+    offset, scale = units_of(source, normalize, moments, given_mean, given_std)
     if normalize != "unit":  # its scale depends on the dtype of each batch
         preprocess.offset.copy_(offset)
         preprocess.scale.copy_(scale)
     if whiten is not None:
-        matrix, bias = _whitening(moments, offset, scale, whiten)
+        matrix, bias = whitening_of(moments, offset, scale, whiten)
     elif normalize == "standardize":
         return
     else:
         centre = (moments.mean - offset) * scale if given_mean is None else given_mean
-        spread = _nonzero(moments.variance.sqrt() * scale, centre) if given_std is None else given_std
+        spread = spread_or_one(moments.variance.sqrt() * scale, centre) if given_std is None else given_std
         matrix, bias = 1 / spread, -centre / spread
     preprocess.matrix.copy_(matrix)
     preprocess.bias.copy_(bias)
-
-
-def _units(
-    source: Source, normalize: str, moments: Moments, mean: Tensor | None, std: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """Offset and scale of the units, (C,) float64 each."""
-    zeros, ones = torch.zeros_like(moments.mean), torch.ones_like(moments.mean)
-    if normalize == "standardize":
-        return (
-            moments.mean if mean is None else mean,
-            1 / (_nonzero(moments.variance.sqrt(), moments.mean) if std is None else std),
-        )
-    if normalize == "minmax":
-        return moments.low, 1 / _nonzero(moments.high - moments.low, moments.mean)
-    if normalize == "none":
-        return zeros, ones
-    low, high = float(moments.low.min()), float(moments.high.max())
-    top = source.value_max or 1
-    if low < 0 or high > top:
-        raise InputError(
-            f"data.normalize=unit takes integers from 0 or floats from 0 to 1, but {source.name} has values from "
-            f"{low:.6g} to {high:.6g}: set data.normalize=standardize or minmax."
-        )
-    return zeros, ones / top
-
-
-def _whitening(moments: Moments, offset: Tensor, scale: Tensor, components: int) -> tuple[Tensor, Tensor]:
-    """Matrix (K, C) and bias (K,) from units to whitened principal components, float64."""
-    covariance = moments.scatter * torch.outer(scale, scale) / max(1, moments.count - 1)
-    values, vectors = torch.linalg.eigh(covariance)
-    values, vectors = values.flip(0), vectors.flip(1).T
-    usable = int((values > values[0] * 1e-10).sum())
-    if components > usable or values[0] <= 0:
-        raise InputError(
-            f"data.whiten is {components}, but only {usable} components of the bands carry any variance: "
-            f"set data.whiten={usable} or less."
-        )
-    values, vectors = values[:components], vectors[:components]
-    largest = vectors.gather(1, vectors.abs().argmax(1, keepdim=True))
-    matrix = vectors * largest.sign() / values.sqrt()[:, None]
-    return matrix, -matrix @ ((moments.mean - offset) * scale)
 
 
 def _per_channel(values: Sequence[float] | None, channels: int, key: str) -> Tensor | None:
@@ -296,11 +256,6 @@ def _per_channel(values: Sequence[float] | None, channels: int, key: str) -> Ten
         more = f", or {channels}, one for each channel" if channels > 1 else ""
         raise InputError(f"data.{key} has {len(tensor)} values: give 1{more}.")
     return tensor.expand(channels).clone()
-
-
-def _nonzero(spread: Tensor, mean: Tensor) -> Tensor:
-    """A band that changes no more than rounding does is left unscaled rather than divided by nearly zero."""
-    return torch.where(spread > 1e-7 * mean.abs(), spread, torch.ones_like(spread))
 
 
 def _dtype(x: Tensor) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from simclr.data.content import ROWS_AT_ONCE, ContentHash
 from simclr.errors import InputError
 
 SourceT = TypeVar("SourceT", bound="Source")
@@ -71,6 +72,17 @@ class Source:
         if self.labels is None:
             return torch.empty(0, dtype=torch.int64)
         return torch.nonzero(self.labels >= 0).flatten()
+
+    def content_hash(self) -> str:
+        """SHA-256 of what the samples are made of: not of labels or names, nor of the path.
+
+        Here, every byte of every sample. A source whose samples are costly to read says what else tells its content:
+        files by their size and time of change, say.
+        """
+        content = ContentHash("samples", len(self))
+        for ids in torch.arange(len(self)).split(ROWS_AT_ONCE):
+            content.add(self[ids])
+        return content.hexdigest()
 
     def _check_labels(self) -> None:
         """Raises InputError unless there is one label a sample and one name a class."""
@@ -200,3 +212,8 @@ class TensorSource(Source):
     def to(self, device: torch.device | str) -> TensorSource:
         self.images = self.images.to(device)
         return self
+
+    def content_hash(self) -> str:
+        content = ContentHash("tensor", self.value_max)
+        content.add(self.images)
+        return content.hexdigest()

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from simclr.data.content import ContentHash
 from simclr.data.source import Source, TensorSource
 from simclr.data.workers import read_ahead, usable_cores
 from simclr.errors import InputError
@@ -15,6 +16,7 @@ from simclr.errors import InputError
 _CHUNK = 256  # samples that a loading process takes at once, at most
 _CHUNK_BYTES = 16 << 20  # and their size
 _LOAD_ALONE = 256  # samples for which another process is worth its start
+_HASHED = 64  # samples, spread over all, whose bytes tell the content
 
 
 class DamagedError(Exception):
@@ -87,6 +89,12 @@ class StreamSource(Source):
                     self.labels[i] = -1
         if self._too_many(len(self.damaged)):
             raise InputError(too_many_damaged(self.name, self.damaged, len(self), self.max_damaged))
+
+    def content_hash(self) -> str:
+        """SHA-256 of number, shape and up to 64 samples spread over all: reading every one may take an hour."""
+        content = ContentHash("stream", len(self), self.sample_shape, str(self.sample_dtype))
+        content.add(self.read(list(dict.fromkeys(k * len(self) // _HASHED for k in range(_HASHED))))[0])
+        return content.hexdigest()
 
     def load(self, workers: int | None = None) -> TensorSource:
         """Reads everything into one tensor; a damaged sample is replaced by the next readable one, without its label.

@@ -3,7 +3,7 @@
 import difflib
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -28,18 +28,19 @@ _BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 _BOUND_ERRORS = ("greater_than_equal", "greater_than", "less_than_equal", "less_than")
 
 
-def complain(error: ValidationError, model: type[BaseModel]) -> str:
+def complain(error: ValidationError, model: type[BaseModel], also_known: Sequence[str] = ()) -> str:
     """The first thing that is wrong, in one line.
 
     Args:
         error: what pydantic found.
         model: of the whole recipe.
+        also_known: dotted keys of other recipes, which an unknown key may have been meant for.
     """
     problems = [(*_place(problem, model), problem) for problem in error.errors()]
     # An unknown key explains most other complaints (a missing one, say), so it comes first.
     key, field, problem = next((p for p in problems if p[2]["type"] == "extra_forbidden"), problems[0])
     if problem["type"] == "extra_forbidden":
-        return f"unknown key {key}: did you mean {_nearest(key, model)}?"
+        return f"unknown key {key}: did you mean {_nearest(key, [*_dotted_keys(model), *also_known])}?"
     # Where several types are allowed, each has its complaint: the deepest is of the type that was meant.
     key, field, problem = next((p for p in problems if p[0].startswith(f"{key}.")), (key, field, problem))
     if problem["type"] == "value_error":
@@ -133,12 +134,12 @@ def _dotted_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
             yield from _dotted_keys(section, f"{prefix}{name}.")
 
 
-def _nearest(key: str, model: type[BaseModel]) -> str:
+def _nearest(key: str, known: list[str]) -> str:
     """The known key that is most like an unknown one, with the numbers of items of lists as they were given."""
     given = key.split(".")
     plain = ".".join(part for part in given if not part.isdigit())
     nearest: list[str] = []
-    for part in _nearest_plain(plain, list(_dotted_keys(model))).split("."):
+    for part in _nearest_plain(plain, known).split("."):
         alike = bool(given) and given.pop(0) == part
         nearest.append(part)
         while alike and given and given[0].isdigit():

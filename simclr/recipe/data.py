@@ -1,93 +1,146 @@
-"""What a recipe may say about data."""
+"""What a recipe says about data: the keys that every source reads, and whose section a recipe's data is."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
-from simclr.recipe.section import Odd, Probability, Section
+from simclr.errors import InputError
+from simclr.recipe.section import Section
+from simclr.recipe.sources import SOURCES, load
 
-SourceName = Literal["indian-pines", "scene", "image-folder", "torchvision", "arrays", "digits"]
-SOURCES: tuple[str, ...] = get_args(SourceName)
-SCENES = ("scene", "indian-pines")
-# Which sources read which keys; all sources read the others.
-_SOURCES_OF = {
-    "path": ("image-folder", "torchvision", "arrays", "scene"),
-    "name": ("image-folder", "torchvision", "arrays", "scene"),
-    "test_path": ("image-folder", "arrays"),
-    "split download": ("torchvision",),
-    "image_size in_chans feed resident_limit max_damaged": ("image-folder", "torchvision"),
-    "eval_size": ("image-folder", "torchvision", "arrays", "digits"),
-    "key layout labels test_labels labels_key": ("arrays",),
-    "cube_key ground_truth ground_truth_key class_names": ("scene",),
-    "patch_size pool wavelengths bad_bands": SCENES,
-}
+
+class Preprocessing(NamedTuple):
+    """What `simclr.data.preprocess.fit_preprocess` is asked for, in the words of its arguments."""
+
+    normalize: str
+    whiten: int | None
+    mean: list[float] | None
+    std: list[float] | None
+    pool: int = 1
+    input_size: int | None = None
+
+
+class Feeding(NamedTuple):
+    """Where samples that are read when asked for lie during a run.
+
+    Attributes:
+        feed: ``resident``: all in one tensor; ``stream``: nowhere; ``auto``: resident if they fit.
+        limit: bytes that may be resident with ``auto``; None = 4 GiB on a CPU, a quarter of the free memory on a GPU.
+    """
+
+    feed: Literal["auto", "resident", "stream"] = "auto"
+    limit: int | None = None
+
+
+def _known(value: Any) -> Any:
+    if isinstance(value, str) and value in SOURCES:
+        return value
+    *first, last = (f"'{name}'" for name in SOURCES)
+    raise PydanticCustomError("source", "must be {names}", {"names": f"{', '.join(first)} or {last}"})
 
 
 class Data(Section):
-    """Where the samples come from and how they are brought into the encoder's units."""
+    """Where the samples come from and how they are brought into the encoder's units: what every source reads.
 
-    source: SourceName
-    path: str | None = Field(None, description="folder or file; for torchvision the root")
-    test_path: str | None = Field(None, description="image-folder, arrays: the test part, when it lies elsewhere")
-    name: str | None = Field(None, description="torchvision: class name, e.g. CIFAR10; else a name for reports")
-    split: str | None = Field(None, description="torchvision: another split to train on than the usual one")
-    download: bool = Field(False, description="torchvision: download what is missing")
-    image_size: Annotated[int, Field(ge=4)] | None = Field(None, description="resize and centre-crop on reading")
-    eval_size: Annotated[int, Field(ge=4)] | None = Field(
-        None, description="photographs: side at which they are embedded; by default their own, as a crop magnifies"
-    )
-    in_chans: Literal[1, 3] | None = Field(None, description="photographs: read as grey (1) or RGB (3)")
-    key: str | None = Field(None, description="arrays: name of the array in an .npz")
-    layout: Literal["auto", "NHW", "NHWC", "NCHW"] = Field("auto", description="arrays: order of the axes")
-    labels: str | None = Field(None, description="arrays: file with the labels")
-    test_labels: str | None = Field(None, description="arrays: file with the labels of the test part")
-    labels_key: str | None = Field(None, description="arrays: name of the labels in an .npz")
-    cube_key: str | None = Field(None, description="scene: name of the cube in a .mat")
-    ground_truth: str | None = Field(None, description="scene: file with the ground truth; 0 = unlabelled")
-    ground_truth_key: str | None = Field(None, description="scene: name of the ground truth in a .mat")
-    class_names: list[str] = Field([], description="scene: names of the classes, by ascending number")
-    patch_size: Odd = Field(9, description="scene: side of a patch in pixels, odd")
-    pool: Annotated[int, Field(ge=1)] = Field(1, description="scene: side of the cells that a patch is averaged over")
-    wavelengths: list[float] | None = Field(
-        None, description="scene: of the bands in nm, or [first, last]; by default those that the file holds, if any"
-    )
-    bad_bands: list[int | tuple[int, int]] = Field(
-        [], description="scene: numbers from 0, or ranges [first, last], of bands held at 0, which no operation touches"
-    )
+    A source's own keys stand in a subclass, see `simclr.recipe.sources`.
+    """
+
+    source: Annotated[str, BeforeValidator(_known)]
     normalize: Literal["auto", "unit", "standardize", "minmax", "none"] = Field(
         "auto", description="unit: integers to [0,1]; standardize: z-score per band; auto: unit for uint8, else z-score"
     )
     whiten: Annotated[int, Field(ge=1)] | None = Field(None, description="keep this many whitened principal components")
     mean: list[float] | None = Field(None, description="per channel, in units of [0,1]; fitted when not given")
     std: list[Annotated[float, Field(gt=0)]] | None = None
-    feed: Literal["auto", "resident", "stream"] = "auto"
-    resident_limit: Annotated[float, Field(gt=0)] | None = Field(
-        None,
-        description="GiB that a resident source may take; by default 4, or a quarter of a GPU's free memory",
-    )
     workers: Annotated[int, Field(ge=0)] | None = Field(None, description="reading processes; by default one a core")
     unknown: list[int | str] = Field(
         [], description="classes, by name or number, that few-shot evaluation treats as unknown; pretraining ignores it"
     )
-    max_damaged: Probability = Field(0.01, description="share of unreadable images that is tolerated")
 
-    @model_validator(mode="after")
-    def _check(self) -> Data:
-        for key, field in type(self).model_fields.items():
-            sources = self.sources_of(key)
-            # Run folders write out all keys, so a default says nothing.
-            if self.source not in sources and getattr(self, key) != field.default:
-                raise ValueError(
-                    f"data.{key} belongs to data.source={' or '.join(sources)}, but data.source is {self.source}: "
-                    f"leave it out"
-                )
-        if self.patch_size % self.pool:
-            raise ValueError(f"data.pool is {self.pool}, but must divide data.patch_size={self.patch_size}")
-        return self
+    @property
+    def fetches(self) -> bool:
+        """Whether opening may download files, which one process then does before the others."""
+        return False
 
-    @classmethod
-    def sources_of(cls, key: str) -> tuple[str, ...]:
-        """The sources that read a key."""
-        return next((sources for keys, sources in _SOURCES_OF.items() if key in keys.split()), SOURCES)
+    def feeding(self) -> Feeding:
+        """How samples that are read when asked for are kept."""
+        return Feeding()
+
+    def preprocessing(self, side: int) -> Preprocessing:
+        """The map to the encoder's input that is fitted on the source.
+
+        Args:
+            side: the shorter one of a sample, in pixels. Crops magnify what they show, so whole samples are embedded
+                at their own size, not at that of the crops (Touvron et al., "Fixing the train-test resolution
+                discrepancy", NeurIPS 2019): 4 points on CIFAR-10.
+        """
+        return Preprocessing(self.normalize, self.whiten, self.mean, self.std, input_size=side)
+
+
+class AnySource(Data):
+    """Data whose source is not known, of which nothing else can be said."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+def section_of(data: Any) -> type[Data]:
+    """The section that the data of a recipe, still unchecked, has to fit; `AnySource` where it names no source."""
+    source = data.get("source") if isinstance(data, Mapping) else None
+    if not isinstance(source, str) or source not in SOURCES:
+        return AnySource
+    section: type[Data] = load(SOURCES[source].section)
+    return section
+
+
+def keys_of_others(section: type[Data]) -> dict[str, dict[str, Any]]:
+    """Keys that this package's other sources read and this one does not: key → their names → the key's default.
+
+    A source from elsewhere is not asked: its module is only imported when a recipe names it.
+    """
+    keys: dict[str, dict[str, Any]] = {}
+    for name, kind in SOURCES.items():
+        if kind.section.startswith(f"{__package__}."):
+            for key, field in load(kind.section).model_fields.items():
+                if key not in section.model_fields:
+                    keys.setdefault(key, {})[name] = field.default
+    return keys
+
+
+def without_keys_of_others(data: Mapping[str, Any], section: type[Data]) -> dict[str, Any]:
+    """Data less the keys of other sources that hold their default: files of earlier versions wrote out all keys.
+
+    Args:
+        data: of a recipe, still unchecked.
+        section: what it has to fit.
+
+    Raises:
+        InputError: a key of another source holds anything else.
+    """
+    others = {} if section is AnySource else keys_of_others(section)
+    for key, value in data.items():
+        if key in others and value not in others[key].values():
+            raise InputError(
+                f"data.{key} belongs to data.source={' or '.join(others[key])}, but data.source is {data['source']}: "
+                f"leave it out"
+            )
+    return {key: value for key, value in data.items() if key not in others}
+
+
+def keys_read_by(section: type[Data], data: Mapping[str, Any]) -> dict[str, Any]:
+    """What a section reads of the data of another source; all of it where no source is named."""
+    return {key: value for key, value in data.items() if section is AnySource or key in section.model_fields}
+
+
+def required_path(data: Data, path: str | None, what: str) -> str:
+    """``data.path`` of a source that does without no path.
+
+    Raises:
+        InputError: it is not set; ``what`` says what it should name.
+    """
+    if path is None:
+        raise InputError(f"data.path is not set, but data.source={data.source} needs {what}: set data.path.")
+    return path

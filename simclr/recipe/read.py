@@ -5,6 +5,7 @@ the overrides and returns a frozen `Recipe`. Whatever is wrong is one `InputErro
 """
 
 import difflib
+import functools
 import json
 import re
 from collections.abc import Sequence
@@ -12,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import ValidationError, create_model
 
 from simclr.errors import InputError
 from simclr.files import write_text
 from simclr.recipe.complaint import complain
+from simclr.recipe.data import Data, keys_of_others, section_of, without_keys_of_others
 from simclr.recipe.schema import Recipe
 
 
@@ -55,18 +57,29 @@ def read_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> Recipe:
 
 
 def check_recipe(tree: Any) -> Recipe:
-    """Turn a nested dict into a `Recipe`.
+    """Turn a nested dict into a `Recipe`, whose data is the section of the source that it names.
 
     Raises:
         InputError: names the first key that is wrong, its value and what is allowed.
     """
     if not isinstance(tree, dict):
         raise InputError(f"a recipe is a mapping of sections ({', '.join(Recipe.model_fields)}), but this is {tree!r}")
+    data = tree.get("data")
+    section = section_of(data)
+    model = _recipe_with(section)
+    if isinstance(data, dict):
+        tree = {**tree, "data": without_keys_of_others(data, section)}
     try:
         # Through JSON, because pydantic's strict mode then still takes a list for a tuple and an integer for a float.
-        return Recipe.model_validate_json(json.dumps(tree, default=str))
+        return model.model_validate_json(json.dumps(tree, default=str))
     except ValidationError as error:
-        raise InputError(complain(error, Recipe)) from None
+        raise InputError(complain(error, model, [f"data.{key}" for key in keys_of_others(section)])) from None
+
+
+@functools.cache
+def _recipe_with(section: type[Data]) -> type[Recipe]:
+    """The model of recipes whose data is this section; one for each, since only recipes of one model can be equal."""
+    return create_model(Recipe.__name__, __base__=Recipe, data=(section, ...))
 
 
 def apply_overrides(tree: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from simclr.recipe.augment import Augment
-from simclr.recipe.data import SCENES, Data
+from simclr.recipe.data import Data
+from simclr.recipe.scenes import SceneData
 from simclr.recipe.section import Section
 
 
@@ -93,7 +94,7 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _check(self) -> "Recipe":
-        if self.data.source not in SCENES:
+        if not isinstance(self.data, SceneData):
             views = (self.augment.of_view(view) for view in range(self.augment.total_views))
             for name, used in (
                 ("center_shift", self.augment.center_shift is not None),

@@ -22,7 +22,6 @@ from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
 from simclr.errors import InputError
 from simclr.models.encoder import build_encoder, check_view_size
-from simclr.recipe.data import Data
 from simclr.recipe.read import check_recipe
 from simclr.recipe.schema import Augment, Recipe
 
@@ -81,14 +80,6 @@ class Inputs(NamedTuple):
         return [*self.augment.describe(), *(f"small: {line}" for line in (self.small.describe() if self.small else []))]
 
 
-def build_source(data: Data, part: str = "train", device: torch.device | str = "cpu") -> Source | None:
-    """Open the ``train`` or ``test`` part of the recipe's data; None when it has no test part of its own."""
-    elsewhere = {"normalize", "whiten", "pool", "eval_size", "mean", "std", "resident_limit", "unknown"}
-    options = data.model_dump(exclude=elsewhere)
-    limit = None if data.resident_limit is None else int(data.resident_limit * 2**30)
-    return open_source(**options, part=part, device=device, resident_limit=limit)
-
-
 def build_inputs(recipe: Recipe, device: torch.device, in_bands: bool = False) -> Inputs:
     """Source, fitted preprocessing and augmentation of a recipe, on the device.
 
@@ -101,20 +92,10 @@ def build_inputs(recipe: Recipe, device: torch.device, in_bands: bool = False) -
     Raises:
         InputError: data that cannot be read, or an operation that does not fit it.
     """
-    raw = build_source(recipe.data, device=device)
+    raw = open_source(recipe.data, device=device)
     assert raw is not None
-    data, scene = recipe.data, isinstance(raw, SceneSource)
-    preprocess = fit_preprocess(
-        raw,
-        data.normalize,
-        data.whiten,
-        mean=data.mean,
-        std=data.std,
-        pool=data.pool,
-        # Crops magnify what they show, so whole images are embedded at their own size, not at that of the crops
-        # (Touvron et al., "Fixing the train-test resolution discrepancy", NeurIPS 2019): 4 points on CIFAR-10.
-        input_size=None if scene else data.eval_size or min(_sample_size(raw)),
-    ).to(device)
+    asked = recipe.data.preprocessing(min(_sample_size(raw)))
+    preprocess = fit_preprocess(raw, **asked._asdict()).to(device)
     inputs = _connect(recipe.augment, raw, preprocess, recipe.seed, in_bands)
     for member in [*inputs.augment.members(), *(inputs.small.members() if inputs.small else [])]:
         # Autocast would round them at the first layer.
@@ -124,7 +105,7 @@ def build_inputs(recipe: Recipe, device: torch.device, in_bands: bool = False) -
         height, width = _sample_size(raw)
         for views in (inputs.augment, inputs.small):
             if views is not None:
-                size = views.output_size((height // data.pool, width // data.pool))
+                size = views.output_size((height // preprocess.pool, width // preprocess.pool))
                 check_view_size(encoder, recipe.encoder.name, preprocess.out_chans, size)
     return inputs
 

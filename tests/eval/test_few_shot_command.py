@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from eval.commands import run_few_shot
+from simclr.data import open_source
 from simclr.data.preprocess import fit_preprocess
 from simclr.encoder_file import save_encoder
 from simclr.errors import InputError
 from simclr.models.encoder import random_encoder
 from simclr.recipe.read import check_recipe
-from simclr.views.inputs import build_source
 
 QUICK = {"shots": "3", "seeds": 2, "probes": "ridge", "episodes": 0, "fine_tune": False}
 
@@ -28,7 +28,7 @@ def run(tmp_path: Path):
     names = ["corn", "oats", "wheat", "road"]
     data = {"source": "scene", "path": str(tmp_path / "cube.npy"), "ground_truth": str(tmp_path / "truth.npy")}
     checked = check_recipe({"data": {**data, "patch_size": 3, "class_names": names, "unknown": [17]}})
-    source = build_source(checked.data)
+    source = open_source(checked.data)
     options = {"name": "spectral_spatial", "in_chans": 4, "width": 4}
     encoder = random_encoder(0, **options)
     metadata = {

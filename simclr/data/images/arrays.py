@@ -11,11 +11,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from simclr.data.content import ROWS_AT_ONCE, ContentHash
 from simclr.data.source import TensorSource, as_labels, as_tensor
 from simclr.data.stream import StreamSource
 from simclr.errors import InputError
+from simclr.recipe.data import required_path
+from simclr.recipe.images import ArraysData
 
 LAYOUTS = ("auto", "NHW", "NHWC", "NCHW")
+
+
+def open_arrays(data: ArraysData, part: str) -> Arrays | None:
+    """One part of images in arrays; the test part is the file at ``data.test_path``."""
+    path = required_path(data, data.path, "a .npy or .npz file")
+    file, labels = (path, data.labels) if part == "train" else (data.test_path, data.test_labels)
+    if file is None:
+        return None
+    return Arrays(file, key=data.key, labels=labels, labels_key=data.labels_key, layout=data.layout, name=data.name)
 
 
 class Arrays(StreamSource):
@@ -85,6 +97,18 @@ class Arrays(StreamSource):
             class_names=self.class_names,
             value_max=self.value_max,
         )
+
+    def content_hash(self) -> str:
+        """SHA-256 of a memory-mapped file's size, time of change and layout; otherwise of every byte."""
+        if isinstance(self.array, np.memmap):
+            assert self.array.filename is not None  # it was read from a file
+            stat = os.stat(self.array.filename)
+            layout = self.array.shape, self.array.strides, str(self.array.dtype)
+            return ContentHash("file", stat.st_size, stat.st_mtime_ns, *layout).hexdigest()
+        content = ContentHash("array")
+        for start in range(0, len(self), ROWS_AT_ONCE):
+            content.add(self.read(range(start, min(start + ROWS_AT_ONCE, len(self))))[0])
+        return content.hexdigest()
 
 
 def read_arrays(file: Path, key: str) -> dict[str, np.ndarray]:

@@ -10,12 +10,40 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from simclr.data.content import ContentHash
 from simclr.data.images.decode import Format, decode, is_deep, is_grey
 from simclr.data.stream import DamagedError, StreamSource, too_many_damaged
 from simclr.errors import InputError
+from simclr.recipe.data import required_path
+from simclr.recipe.images import ImageFolderData
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 _PROBED = 32  # images opened to find out what the folder holds
+
+
+def open_image_folder(data: ImageFolderData, part: str) -> ImageFolder | None:
+    """One part of a folder of images.
+
+    A folder at ``data.path`` that has the folder train/ holds its test part in test/, val/ or valid/, unless
+    ``data.test_path`` names another.
+    """
+    root = Path(required_path(data, data.path, "a folder of images")).expanduser()
+    train = root / "train" if (root / "train").is_dir() else root
+    folder: str | Path | None = train if part == "train" else data.test_path
+    if folder is None and train != root:
+        folder = next((root / name for name in ("test", "val", "valid") if (root / name).is_dir()), None)
+    if folder is None:
+        return None
+    # The training part numbers the classes, also those that the test part lacks.
+    names = class_folders(find_images(train)) if part == "test" else []
+    return ImageFolder(
+        folder,
+        image_size=data.image_size,
+        in_chans=data.in_chans,
+        class_names=names if len(names) > 1 else None,
+        max_damaged=data.max_damaged,
+        name=data.name,
+    )
 
 
 class ImageFolder(StreamSource):
@@ -92,6 +120,14 @@ class ImageFolder(StreamSource):
                 f"{self.sample_shape[2]}x{self.sample_shape[1]}: set data.image_size to resize them all."
             )
         return sample
+
+    def content_hash(self) -> str:
+        """SHA-256 of relative path, size and time of change of every file, and of how they are decoded."""
+        content = ContentHash("files", self.format, self.sample_shape)
+        for name in self.files:
+            stat = os.stat(self.root / name)
+            content.note(name.replace(os.sep, "/"), stat.st_size, stat.st_mtime_ns)
+        return content.hexdigest()
 
     def _classes(self, given: Sequence[str] | None) -> tuple[Tensor | None, Sequence[str]]:
         found = class_folders(self.files)

@@ -17,9 +17,26 @@ from simclr.data.images.decode import Format, decode, is_deep, is_grey
 from simclr.data.source import Source, TensorSource
 from simclr.data.stream import DamagedError, StreamSource
 from simclr.errors import InputError
+from simclr.recipe.images import TorchvisionData
 
 # Values of ``split=`` (or ``image_set=``) in the order they are tried.
 _SPLITS = {"train": ("train", "trainval", "train-standard"), "test": ("test", "val", "valid")}
+
+
+def open_torchvision(data: TorchvisionData, part: str) -> Source | None:
+    """One part of the data set that ``data.name`` names."""
+    if data.name is None:
+        raise InputError("data.name is not set: name the torchvision data set, such as data.name=CIFAR10.")
+    return torchvision_source(
+        data.name,
+        data.path,
+        part,
+        split=data.split,
+        download=data.download,
+        image_size=data.image_size,
+        in_chans=data.in_chans,
+        max_damaged=data.max_damaged,
+    )
 
 
 def torchvision_source(

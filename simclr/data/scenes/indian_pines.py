@@ -7,6 +7,7 @@ import torch
 
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import as_tensor
+from simclr.recipe.scenes import IndianPinesData
 
 INDIAN_PINES_CLASSES = (
     "Alfalfa",
@@ -26,6 +27,11 @@ INDIAN_PINES_CLASSES = (
     "Buildings-Grass-Trees-Drives",
     "Stone-Steel-Towers",
 )
+
+
+def open_indian_pines(data: IndianPinesData, part: str) -> SceneSource | None:
+    """The scene as a recipe names it; it has no test part."""
+    return load_indian_pines(data.patch_size) if part == "train" else None
 
 
 def load_indian_pines(patch_size: int = 9) -> SceneSource:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
+from simclr.data.content import ContentHash
 from simclr.data.source import Source
 from simclr.errors import InputError
 
@@ -112,6 +113,12 @@ class SceneSource(Source):
     def to(self, device: torch.device | str) -> SceneSource:
         self.cube, self._windows = self.cube.to(device), None
         return self
+
+    def content_hash(self) -> str:
+        """SHA-256 of every byte of the cube, and of the patch that is seen of it."""
+        content = ContentHash("scene", self.patch_size, self.pool, self.value_max)
+        content.add(self.cube)
+        return content.hexdigest()
 
     def pooled(self, pool: int) -> SceneSource:
         """The same scene with patches averaged over cells of ``pool`` x ``pool`` pixels."""

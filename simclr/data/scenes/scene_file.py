@@ -16,12 +16,29 @@ from simclr.data.scenes.mat import read_mat
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import as_tensor
 from simclr.errors import InputError
+from simclr.recipe.data import required_path
+from simclr.recipe.scenes import SceneFileData
 
 # Names that say how many rows and columns a flattened cube has, in lower case.
 _ROWS = ("nrow", "nrows", "rows", "height", "h")
 _COLUMNS = ("ncol", "ncols", "cols", "width", "w")
 # Names of wavelengths, in nm or micrometres, in lower case.
 _WAVELENGTHS = ("wavelength", "wavelengths", "wl", "wvl", "lambda", "lambdas", "bands_nm")
+
+
+def open_scene_file(data: SceneFileData, part: str) -> SceneSource | None:
+    """The scene that the recipe's files hold; they have no test part."""
+    if part == "test":
+        return None
+    return load_scene(
+        required_path(data, data.path, "the file that holds the cube"),
+        cube_key=data.cube_key,
+        ground_truth=data.ground_truth,
+        ground_truth_key=data.ground_truth_key,
+        class_names=data.class_names,
+        patch_size=data.patch_size,
+        name=data.name,
+    )
 
 
 def load_scene(

@@ -16,6 +16,13 @@ from PIL import Image
 from simclr.data.images.torchvision_dataset import torchvision_source
 from simclr.data.open import open_source
 from simclr.errors import InputError
+from simclr.recipe.images import DigitsData
+from simclr.recipe.read import check_recipe
+
+
+def opened(part="train", **keys):
+    """What the data section of a recipe opens."""
+    return open_source(check_recipe({"data": keys}).data, part)
 
 
 def make_folder(root, parts):
@@ -26,63 +33,70 @@ def make_folder(root, parts):
 
 
 def test_digits():
-    source = open_source(source="digits")
+    source = open_source(DigitsData())
     digits = sklearn.datasets.load_digits()
     np.testing.assert_array_equal(source.images[:, 0].numpy(), digits.images * 15)
     np.testing.assert_array_equal(source.labels.numpy(), digits.target)
-    assert open_source(source="digits", part="test") is None
+    assert open_source(DigitsData(), "test") is None
 
 
 def test_indian_pines():
-    source = open_source(source="indian-pines", patch_size=5)
+    source = opened(source="indian-pines", patch_size=5)
     assert source[torch.tensor([7])].shape == (1, 200, 5, 5)
-    assert open_source(source="indian-pines", part="test") is None
+    assert opened(source="indian-pines", part="test") is None
 
 
 @pytest.mark.parametrize("test_folder", ["test", "val", "valid"])
 def test_parts_of_a_folder(tmp_path, test_folder):
     make_folder(tmp_path, {"train": ["a", "b", "c"], test_folder: ["a", "c"]})
-    train = open_source(source="image-folder", path=tmp_path)
-    test = open_source(source="image-folder", path=tmp_path, part="test")
+    train = opened(source="image-folder", path=tmp_path)
+    test = opened(source="image-folder", path=tmp_path, part="test")
     assert (train.labels.tolist(), test.labels.tolist()) == ([0, 1, 2], [0, 2])
     assert train.class_names == test.class_names == ("a", "b", "c")
-    other = open_source(source="image-folder", path=tmp_path / "train", test_path=tmp_path / test_folder, part="test")
+    other = opened(source="image-folder", path=tmp_path / "train", test_path=tmp_path / test_folder, part="test")
     assert other.labels.tolist() == [0, 2]
-    assert open_source(source="image-folder", path=tmp_path / "train", part="test") is None
+    assert opened(source="image-folder", path=tmp_path / "train", part="test") is None
 
 
 def test_feed_follows_the_limit(tmp_path):
     make_folder(tmp_path, {"train": ["a", "b"]})
 
     def resident(**options):
-        return open_source(source="image-folder", path=tmp_path, **options).resident
+        limit = options.pop("limit", None)  # in bytes
+        limit = None if limit is None else limit / 2**30
+        return opened(source="image-folder", path=tmp_path, resident_limit=limit, **options).resident
 
     size = 2 * 3 * 4 * 4
     assert resident()
-    assert resident(resident_limit=size)
-    assert not resident(resident_limit=size - 1)
+    assert resident(limit=size)
+    assert not resident(limit=size - 1)
     assert not resident(feed="stream")
-    assert resident(feed="resident", resident_limit=0)
-    assert not resident(resident_limit=size, image_size=5)
+    assert resident(feed="resident", limit=1)
+    assert not resident(limit=size, image_size=5)
 
 
 def test_array_parts(tmp_path):
     np.savez(tmp_path / "train.npz", x=np.zeros((4, 5, 5)), y=np.arange(4))
     np.savez(tmp_path / "test.npz", x=np.ones((2, 5, 5)), y=np.arange(2))
     paths = {"path": tmp_path / "train.npz", "test_path": tmp_path / "test.npz"}
-    assert open_source(source="arrays", **paths).labels.tolist() == [0, 1, 2, 3]
-    test = open_source(source="arrays", part="test", **paths)
+    assert opened(source="arrays", **paths).labels.tolist() == [0, 1, 2, 3]
+    test = opened(source="arrays", part="test", **paths)
     assert (test.labels.tolist(), float(test[torch.tensor([0])].min())) == ([0, 1], 1.0)
-    assert open_source(source="arrays", path=paths["path"], part="test") is None
+    assert opened(source="arrays", path=paths["path"], part="test") is None
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"source": "folder"}, "data.source is 'folder': choose one of indian-pines, scene"),
+        ({"source": "folder"}, "data.source is \"folder\", but must be 'image-folder', .* or 'indian-pines'"),
         ({"source": "digits", "part": "val"}, "part is 'val': choose one of train, test"),
-        ({"source": "digits", "feed": "lazy"}, "data.feed is 'lazy'"),
-        ({"source": "digits", "max_damaged": 5}, "it is a share, from 0 to 1"),
+        (
+            {"source": "image-folder", "feed": "lazy"},
+            "data.feed is \"lazy\", but must be 'auto', 'resident' or 'stream'",
+        ),
+        ({"source": "image-folder", "max_damaged": 5}, "data.max_damaged is 5, but must be at least 0 and at most 1"),
+        ({"source": "image-folder"}, "data.path is not set, but data.source=image-folder needs a folder of images"),
+        ({"source": "arrays"}, "data.path is not set, but data.source=arrays needs a .npy or .npz file: set data.path"),
         ({"source": "scene"}, "data.path is not set, but data.source=scene needs the file that holds the cube"),
         ({"source": "torchvision"}, "data.name is not set"),
         ({"source": "torchvision", "name": "Cifar-10", "path": "x"}, "did you mean CIFAR10"),
@@ -93,7 +107,7 @@ def test_array_parts(tmp_path):
 )
 def test_options_that_do_not_fit(options, message):
     with pytest.raises(InputError, match=message):
-        open_source(**options)
+        opened(**options)
 
 
 @pytest.mark.parametrize("name", ["CIFAR10", "STL10", "Flowers102", "EuroSAT", "EMNIST"])
@@ -118,16 +132,16 @@ def test_torchvision_fake_data_streams():
 def test_torchvision_splits(tmp_path):
     make_folder(tmp_path / "country211", {"train": ["aa", "bb"], "valid": ["aa", "bb"], "test": ["aa", "bb"]})
     options = {"source": "torchvision", "name": "Country211", "path": tmp_path, "feed": "stream"}
-    train, test = open_source(**options), open_source(part="test", **options)
+    train, test = opened(**options), opened(part="test", **options)
     for source, part in ((train, "train"), (test, "test")):
         assert source.labels.tolist() == [0, 1]
         assert source.class_names == ("aa", "bb")
         assert source.name == f"Country211 ({part})"
         assert source[torch.tensor([1])][0, :, 0, 0].tolist() == [1, 0, 0]
-    assert open_source(split="valid", **options).dataset._split == "valid"
-    assert open_source(split="valid", part="test", **options).dataset._split == "test"
+    assert opened(split="valid", **options).dataset._split == "valid"
+    assert opened(split="valid", part="test", **options).dataset._split == "test"
     with pytest.raises(InputError, match=r"Country211 has no part of that name .*: set data\.split"):
-        open_source(split="unheard-of", **options)
+        opened(split="unheard-of", **options)
 
 
 def test_fashion_mnist(tmp_path):
@@ -139,7 +153,7 @@ def test_fashion_mnist(tmp_path):
         with gzip.open(file) as packed, open(raw / file.stem, "wb") as unpacked:
             shutil.copyfileobj(packed, unpacked)
     for part, n in (("train", 60000), ("test", 10000)):
-        source = open_source(source="torchvision", name="FashionMNIST", path=tmp_path, part=part)
+        source = opened(source="torchvision", name="FashionMNIST", path=tmp_path, part=part)
         assert (source.resident, source.images.shape, source.images.dtype) == (True, (n, 1, 28, 28), torch.uint8)
         assert torch.bincount(source.labels).tolist() == [n // 10] * 10
         assert source.class_names[0] == "T-shirt/top"

@@ -1,0 +1,50 @@
+"""What a recipe says about hyperspectral scenes: one section a source."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from simclr.recipe.data import Data, Preprocessing
+from simclr.recipe.section import Odd
+
+
+class SceneData(Data):
+    """A scene, of whatever source: its samples are the patches around its pixels."""
+
+    patch_size: Odd = Field(9, description="side of a patch in pixels, odd")
+    pool: Annotated[int, Field(ge=1)] = Field(1, description="side of the cells that a patch is averaged over")
+    wavelengths: list[float] | None = Field(
+        None, description="of the bands in nm, or [first, last]; by default those that the file holds, if any"
+    )
+    bad_bands: list[int | tuple[int, int]] = Field(
+        [], description="numbers from 0, or ranges [first, last], of bands held at 0, which no operation touches"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> SceneData:
+        if self.patch_size % self.pool:
+            raise ValueError(f"data.pool is {self.pool}, but must divide data.patch_size={self.patch_size}")
+        return self
+
+    def preprocessing(self, side: int) -> Preprocessing:
+        return Preprocessing(self.normalize, self.whiten, self.mean, self.std, pool=self.pool)
+
+
+class SceneFileData(SceneData):
+    """A scene out of a file."""
+
+    source: Literal["scene"] = "scene"
+    path: str | None = Field(None, description=".mat, .npy or .npz file that holds the cube")
+    name: str | None = Field(None, description="a name for reports")
+    cube_key: str | None = Field(None, description="name of the cube in a .mat")
+    ground_truth: str | None = Field(None, description="file with the ground truth; 0 = unlabelled")
+    ground_truth_key: str | None = Field(None, description="name of the ground truth in a .mat")
+    class_names: list[str] = Field([], description="names of the classes, by ascending number")
+
+
+class IndianPinesData(SceneData):
+    """The scene that a dependency ships."""
+
+    source: Literal["indian-pines"] = "indian-pines"
