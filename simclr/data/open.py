@@ -11,7 +11,8 @@ from simclr.data.stream import StreamSource
 from simclr.errors import InputError
 from simclr.recipe.data import Data, Feeding
 from simclr.recipe.scenes import SceneData
-from simclr.recipe.sources import SOURCES, load
+from simclr.recipe.sources import SOURCES
+from simclr.registry import load
 
 PARTS = ("train", "test")
 

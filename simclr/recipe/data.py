@@ -10,7 +10,8 @@ from pydantic_core import PydanticCustomError
 
 from simclr.errors import InputError
 from simclr.recipe.section import Section
-from simclr.recipe.sources import SOURCES, load
+from simclr.recipe.sources import SOURCES
+from simclr.registry import load
 
 
 class Preprocessing(NamedTuple):

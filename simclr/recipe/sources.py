@@ -34,8 +34,7 @@ The module of a section is imported when a recipe names its source. Those of thi
 imports no torch, apart from their openers, so that recipes are read at once.
 """
 
-from importlib import import_module
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 
 class SourceKind(NamedTuple):
@@ -65,9 +64,3 @@ SOURCES: dict[str, SourceKind] = {
         "simclr.recipe.scenes:IndianPinesData", "simclr.data.scenes.indian_pines:open_indian_pines"
     ),
 }
-
-
-def load(address: str) -> Any:
-    """What ``module:name`` names; the module is imported."""
-    module, _, name = address.partition(":")
-    return getattr(import_module(module), name)
