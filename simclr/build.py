@@ -8,6 +8,7 @@ from torch import Tensor
 
 from simclr.data import SceneSource, Source
 from simclr.errors import InputError
+from simclr.losses.ntxent import nt_xent
 from simclr.models.encoder import build_encoder, seeded
 from simclr.models.head import ProjectionHead, SimCLR
 from simclr.recipe.schema import Encoder, Head, Loss, Recipe
@@ -23,8 +24,8 @@ def build_model(encoder: Encoder, head: Head, in_chans: int, seed: int) -> SimCL
         return SimCLR(f, ProjectionHead(dim, head.hidden_dim, head.out_dim, head.layers))
 
 
-def build_loss_options(loss: Loss, source: Source) -> Callable[[Tensor], dict[str, Any]]:
-    """From the ids of a process's images to the keyword arguments of `nt_xent`.
+def build_loss(loss: Loss, source: Source) -> Callable[[Tensor, Tensor], Tensor]:
+    """From projections z (V, batch, dim) and ids of a process's images (batch,) to the loss of the global batch.
 
     Raises:
         InputError: distances in data that is no scene.
@@ -32,7 +33,7 @@ def build_loss_options(loss: Loss, source: Source) -> Callable[[Tensor], dict[st
     options: dict[str, Any] = {"temperature": loss.temperature, "decoupled": loss.decoupled}
     distance = loss.negative_distance
     if distance is None:
-        return lambda ids: options
+        return lambda z, ids: nt_xent(z, **options, check=False)
     if not isinstance(source, SceneSource):
         raise InputError(f"loss.negative_distance is {distance}, but {source.name} is no scene: leave it out")
     if distance >= max(source.height, source.width):
@@ -44,7 +45,7 @@ def build_loss_options(loss: Loss, source: Source) -> Callable[[Tensor], dict[st
     def apart(a: Tensor, b: Tensor) -> Tensor:
         return ((a[:, None, 0] - b[:, 0]).abs() >= distance) | ((a[:, None, 1] - b[:, 1]).abs() >= distance)
 
-    return lambda ids: {**options, "keys": source.positions(ids), "negative_weight": apart}
+    return lambda z, ids: nt_xent(z, **options, keys=source.positions(ids), negative_weight=apart, check=False)
 
 
 def build_learner(

@@ -15,23 +15,19 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from augment.checks import counted
-from simclr.build import build_learner, build_loss_options
+from simclr.build import build_learner, build_loss
 from simclr.data import batches
 from simclr.errors import InputError
 from simclr.files import write_text
 from simclr.launch import is_main_process
-from simclr.losses.ntxent import nt_xent
-from simclr.pretrain import MicroBatch
 from simclr.recipe.schema import Recipe
 from simclr.run.checkpoint import KEPT
 from simclr.train.course import set_course
 from simclr.train.distributed import start_accelerator
-from simclr.train.grad_cache import backward_again, project_without_graph
-from simclr.train.optimizer import parameter_table, set_lr
+from simclr.train.optimizer import parameter_table
 from simclr.train.schedule import warmup_cosine
+from simclr.train.step import PHASES, Learner, TrainingStep
 from simclr.views.inputs import build_inputs
-
-PHASES = ("reading", "augmentation", "forward", "loss", "backward", "optimizer")
 
 PHASE_WORDS = {
     "reading": "samples to the device",
@@ -86,7 +82,6 @@ def plan(recipe: Recipe, steps: int = 3) -> dict[str, Any]:
     device, world_size = accelerator.device, accelerator.num_processes
     inputs = build_inputs(recipe, device)
     source = inputs.source
-    loss_options = build_loss_options(recipe.loss, source)
     course = set_course(train, len(source), recipe.seed, accelerator.process_index, world_size)
     order, total_steps, warmup_steps, peak_lr, sizes = course
     model, optimizer = build_learner(recipe, inputs.preprocess.out_chans, peak_lr, device, world_size)
@@ -95,37 +90,15 @@ def plan(recipe: Recipe, steps: int = 3) -> dict[str, Any]:
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
 
-    timer, going_on = PhaseTimer(device), "reading"
-    drawing = [views for views in (inputs.augment, inputs.small) if views is not None]
-
-    def project(part: MicroBatch) -> tuple[Tensor, Tensor]:
-        timer.end(going_on)
-        views = [draw(*part) for draw in drawing]
-        timer.end("augmentation")
-        h, z = distributed(*(v.flatten(0, 1).contiguous(memory_format=torch.channels_last) for v in views))
-        timer.end("forward")
-        return h.unflatten(0, (-1, len(part.ids))), z.unflatten(0, (-1, len(part.ids)))
-
+    timer = PhaseTimer(device)
+    learner = Learner(accelerator, model, distributed, optimizer)
+    one_step = TrainingStep(learner, inputs.drawing(), build_loss(recipe.loss, source), sizes, timer)
     fed = batches(source, order, 0, 1 << 40, device, recipe.data.workers)
     for _, (step, ids, batch) in zip(range(steps + 1), fed):
         if step == 1:  # the first step also allocates, compiles and fills caches
             timer.reset()
-        going_on = "reading"
-        micro_batches = [MicroBatch(*part, order.epoch(step)) for part in zip(batch.split(sizes), ids.split(sizes))]
-        caching = len(sizes) > 1
-        _, z = project_without_graph(project, micro_batches, model) if caching else project(micro_batches[0])
-        z.register_hook(lambda gradient: timer.end("loss"))
-        loss = nt_xent(z, **loss_options(ids), check=False)
-        loss.item()
-        accelerator.backward(loss)
-        going_on = "backward"
-        if caching:
-            backward_again(project, micro_batches, z, lambda: accelerator.no_sync(distributed))
-        timer.end("backward")
-        set_lr(optimizer, warmup_cosine(step, total_steps, warmup_steps, peak_lr))
-        optimizer.step()
-        optimizer.zero_grad()
-        timer.end("optimizer")
+        one_step.gradients(batch, ids, order.epoch(step))
+        one_step.update(warmup_cosine(step, total_steps, warmup_steps, peak_lr))
     phases = {phase: 1000 * seconds / steps for phase, seconds in timer.seconds.items()}
     step_seconds = sum(phases.values()) / 1000
     state = _bytes([*model.state_dict().values(), *_tensors(optimizer.state_dict())])

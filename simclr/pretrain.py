@@ -10,11 +10,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from simclr.build import build_learner, build_loss_options
+from simclr.build import build_learner, build_loss
 from simclr.data import Source, batches
 from simclr.encoder_file import save_encoder
 from simclr.errors import DivergenceError
-from simclr.losses.ntxent import nt_xent
 from simclr.recipe.schema import Recipe
 from simclr.run.checkpoint import load_run_state, run_states, save_run_state
 from simclr.run.metadata import describe_run
@@ -23,12 +22,12 @@ from simclr.run.terminal import Progress
 from simclr.run.trackers import start_trackers
 from simclr.train.course import set_course
 from simclr.train.distributed import on_main_first, start_accelerator
-from simclr.train.grad_cache import backward_again, project_without_graph
 from simclr.train.health import collapse_warning, explain_divergence, health
-from simclr.train.optimizer import parameter_table, set_lr
+from simclr.train.optimizer import parameter_table
 from simclr.train.schedule import warmup_cosine
+from simclr.train.step import Learner, TrainingStep
 from simclr.views.drawn_views import choose_samples, look_at_views
-from simclr.views.inputs import build_inputs
+from simclr.views.inputs import Inputs, build_inputs
 from simclr.views.picture import draw_views
 
 
@@ -42,14 +41,6 @@ class OnlineProbe(NamedTuple):
 
     choose: Callable[[Tensor], Tensor]
     score: Callable[[Tensor, Tensor], float]
-
-
-class MicroBatch(NamedTuple):
-    """What goes through the network at once: images (b, C, H, W), their ids (b,), and the epoch of their views."""
-
-    images: Tensor
-    ids: Tensor
-    epoch: int
 
 
 def pretrain(
@@ -88,13 +79,13 @@ def pretrain(
 
         # What there is to learn from, and in which order.
         with accelerator.main_process_first() if recipe.data.fetches else nullcontext():
-            source, augment, small, preprocess, plain, embed, _ = inputs = build_inputs(recipe, device)
-        loss_options = build_loss_options(recipe.loss, source)
+            inputs = build_inputs(recipe, device)
+        source, preprocess = inputs.source, inputs.preprocess
+        loss_of = build_loss(recipe.loss, source)
         rank, world_size = accelerator.process_index, accelerator.num_processes
         course = set_course(train, len(source), recipe.seed, rank, world_size)
         order, total_steps, warmup_steps, peak_lr, sizes = course
         save_every = train.checkpoint_every or max(order.steps_per_epoch, total_steps // 10)
-        caching = len(sizes) > 1
 
         # What learns.
         model, optimizer = build_learner(recipe, preprocess.out_chans, peak_lr, device, world_size)
@@ -107,6 +98,8 @@ def pretrain(
         distributed, optimizer = accelerator.prepare(model, optimizer, device_placement=[False, True])
         if accelerator.scaler is not None and "scaler" in state:
             accelerator.scaler.load_state_dict(state["scaler"])
+        learner = Learner(accelerator, model, distributed, optimizer)
+        one_step = TrainingStep(learner, inputs.drawing(), loss_of, sizes)
 
         # Who watches.
         watched = _watched(probe, source) if recipe.monitor.knn else None
@@ -117,7 +110,7 @@ def pretrain(
             say(f"{len(source):,} samples of {source.name}, processes: {world_size}, {device.type}, {train.precision}")
             for line in [*inputs.describe(), *parameter_table(parts, train.optimizer, train.weight_decay)]:
                 say(f"  {line}")
-            if caching:
+            if len(sizes) > 1:
                 say(f"  gradient caching: {len(sizes)} micro batches a step, of at most {sizes[0]} images a process")
             looked_at = look_at_views(inputs, choose_samples(recipe.seed, len(source), samples=6), 0, device)
             draw_views(looked_at, output / "views.png")
@@ -127,29 +120,18 @@ def pretrain(
         started = time.perf_counter()
         model.train()
 
-        def project(part: MicroBatch) -> tuple[Tensor, Tensor]:
-            views = [draw(*part) for draw in (augment, small) if draw is not None]  # (V, b, C, h, w) of each size
-            h, z = distributed(*(v.flatten(0, 1).contiguous(memory_format=torch.channels_last) for v in views))
-            return h.unflatten(0, (-1, len(part.ids))), z.unflatten(0, (-1, len(part.ids)))  # (all V, b, dim)
-
         for step, ids, batch in batches(source, order, state["step"], total_steps, device, recipe.data.workers):
-            epoch = order.epoch(step)
-            micro_batches = [MicroBatch(*part, epoch) for part in zip(batch.split(sizes), ids.split(sizes))]
-            h, z = project_without_graph(project, micro_batches, model) if caching else project(micro_batches[0])
-            loss = nt_xent(z, **loss_options(ids), check=False)  # a NaN is explained below
-            accelerator.backward(loss)  # when caching, only as far as z
-            if caching:
-                backward_again(project, micro_batches, z, lambda: accelerator.no_sync(distributed))
-            value = loss.item()  # waits for a GPU, so not before there is nothing left to hand it
-            if not math.isfinite(value):
-                why = explain_divergence(_draw(augment, micro_batches), h, model, lr=optimizer.param_groups[0]["lr"])
-                raise DivergenceError(_diverged(step, value, why, checkpoints))
-            set_lr(optimizer, warmup_cosine(step, total_steps, warmup_steps, peak_lr))
-            optimizer.step()
-            optimizer.zero_grad()
+            epoch, lr = order.epoch(step), warmup_cosine(step, total_steps, warmup_steps, peak_lr)
+            taken = one_step.gradients(batch, ids, epoch)  # views, h, z, loss, and backward to every parameter
+            loss, h, z = taken.loss, taken.h, taken.z
+            if not math.isfinite(loss):
+                last_lr = optimizer.param_groups[0]["lr"]
+                why = explain_divergence(taken.draw_again(inputs.augment), h, model, last_lr)
+                raise DivergenceError(_diverged(step, loss, why, checkpoints))
+            one_step.update(lr)
 
-            done, lr = step + 1, optimizer.param_groups[0]["lr"]
-            numbers = {"step": step, "epoch": epoch, "loss": value, "lr": lr}
+            done = step + 1
+            numbers = {"step": step, "epoch": epoch, "loss": loss, "lr": lr}
             if done % recipe.monitor.every == 0 or done == total_steps:
                 numbers |= health(h[0], z)
                 warning = collapse_warning(numbers) if done > warmup_steps and not warned else None
@@ -158,13 +140,13 @@ def pretrain(
                     warned = True
             due = main and (done % save_every == 0 or done == total_steps)
             if due and probe and watched:
-                numbers["knn"] = probe.score(_embed(encoder, embed, plain, watched.ids, device), watched.labels)
+                numbers["knn"] = probe.score(_embed(encoder, inputs, watched.ids, device), watched.labels)
             # Before the run state: a line too many is dropped on resume, one too few would be missing for ever.
             metrics.write({**numbers, "seconds": round(time.perf_counter() - started, 3)})
             if due:
                 if not all(p.isfinite().all() for p in model.parameters()):
-                    why = explain_divergence(_draw(augment, micro_batches), h, model, lr)
-                    raise DivergenceError(_diverged(step, value, why, checkpoints))
+                    why = explain_divergence(taken.draw_again(inputs.augment), h, model, lr)
+                    raise DivergenceError(_diverged(step, loss, why, checkpoints))
                 state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
                 if accelerator.scaler is not None:
                     state["scaler"] = accelerator.scaler.state_dict()
@@ -182,11 +164,6 @@ def pretrain(
             save_encoder(output / "encoder.safetensors", encoder, preprocess, metadata, model.head)
             numbers = metadata["numbers"]
         return {**numbers, "seconds": time.perf_counter() - started}
-
-
-def _draw(augment: Callable[..., Tensor], micro_batches: list[MicroBatch]) -> Tensor:
-    """All views of a step (V, batch, C, h, w), once more."""
-    return torch.cat([augment(*part) for part in micro_batches], dim=1)
 
 
 def _diverged(step: int, loss: float, why: str, checkpoints: Path) -> str:
@@ -208,11 +185,9 @@ def _watched(probe: OnlineProbe | None, source: Source) -> _Watched | None:
 
 
 @torch.no_grad()
-def _embed(
-    encoder: nn.Module, embed: Callable[[Tensor], Tensor], plain: Source, ids: Tensor, device: torch.device
-) -> Tensor:
+def _embed(encoder: nn.Module, inputs: Inputs, ids: Tensor, device: torch.device) -> Tensor:
     """Representations (n, feature_dim) of samples without augmentation; leaves the encoder in training mode."""
     encoder.eval()
-    h = torch.cat([encoder(embed(plain[part].to(device))).float() for part in ids.split(512)])
+    h = torch.cat([encoder(inputs.embed(inputs.plain[part].to(device))).float() for part in ids.split(512)])
     encoder.train()
     return h.cpu()

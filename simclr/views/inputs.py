@@ -75,6 +75,10 @@ class Inputs(NamedTuple):
     embed: Callable[[Tensor], Tensor]
     bands: list[int]
 
+    def drawing(self) -> list[ViewGroups]:
+        """What draws views, one for each size of them."""
+        return [self.augment, *([self.small] if self.small is not None else [])]
+
     def describe(self) -> list[str]:
         """One line for each operation of the views."""
         return [*self.augment.describe(), *(f"small: {line}" for line in (self.small.describe() if self.small else []))]
