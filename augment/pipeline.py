@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from inspect import Parameter
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ from augment import checks
 from augment.addressed import MAX_VIEWS, Address
 from augment.base import AddressedOperation, Drawn
 from augment.execute import execute, parts, work_key
-from augment.registry import OPERATIONS
+from augment.registry import OPERATIONS, arguments_of
 
 
 class Views(nn.Module):
@@ -237,12 +237,11 @@ def build_views(
         if arguments is None:
             continue
         kind = OPERATIONS[name]
-        known = [p for p in inspect.signature(kind).parameters if p != "keepdim"]
+        known = {argument.name: argument.default for argument in arguments_of(kind)}
         wrong = [argument for argument in arguments if argument not in known]
         if wrong:
             raise ValueError(f"augment.{name}.{wrong[0]} is not an argument: use some of {', '.join(known)}.")
-        missing = [p for p in known if inspect.signature(kind).parameters[p].default is inspect.Parameter.empty]
-        missing = [p for p in missing if p not in arguments]
+        missing = [p for p, default in known.items() if default is Parameter.empty and p not in arguments]
         if missing:
             raise ValueError(f"augment.{name}.{missing[0]} is missing: set it.")
         try:

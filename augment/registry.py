@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from inspect import Parameter, signature
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -63,3 +64,10 @@ class _Classes(Mapping[str, "type[AddressedOperation]"]):
 
 OPERATIONS: Mapping[str, type[AddressedOperation]] = _Classes()
 """Name -> class, in the order in which the operations are applied."""
+
+
+def arguments_of(kind: type[AddressedOperation]) -> list[Parameter]:
+    """The arguments of an operation's constructor that a recipe may set: all that have a name, but kornia's
+    ``keepdim``."""
+    unnamed = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+    return [p for p in signature(kind).parameters.values() if p.name != "keepdim" and p.kind not in unnamed]
