@@ -88,7 +88,9 @@ def pretrain(
 
         # What there is to learn from, and in which order.
         with accelerator.main_process_first() if recipe.data.download else nullcontext():
-            source, augment, small, preprocess, plain, embed, _ = inputs = build_inputs(recipe, device)
+            inputs = build_inputs(recipe, device)
+        source, augment, small, preprocess = inputs.source, inputs.augment, inputs.small, inputs.preprocess
+        plain, embed = inputs.plain, inputs.embed
         loss_options = build_loss_options(recipe.loss, source)
         rank, world_size = accelerator.process_index, accelerator.num_processes
         course = set_course(train, len(source), recipe.seed, rank, world_size)
