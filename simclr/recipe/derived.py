@@ -6,7 +6,7 @@ from inspect import Parameter
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from pydantic import TypeAdapter, create_model
+from pydantic import TypeAdapter, ValidationError, create_model
 from pydantic.errors import PydanticUserError
 
 from simclr.recipe.section import Section
@@ -25,7 +25,7 @@ def derived_section(
         bases: sections whose keys it has as well; an argument of the same name is of their type, with its own default.
 
     Raises:
-        TypeError: an annotation of something that no recipe can hold.
+        TypeError: an annotation of something that no recipe can hold, or a default of another type.
 
     Example:
         >>> derived_section("fog", RandomFog, arguments_of(RandomFog)).model_validate_json('{"density": 0.2}').p
@@ -40,11 +40,13 @@ def derived_section(
             continue
         kind = theirs.get(argument.name) or _as_written(hints.get(argument.name, Any))
         try:
-            fields[argument.name] = (kind, ... if required else _read(argument.default, kind))
-        except (PydanticUserError, TypeError):
+            adapter: TypeAdapter[Any] = TypeAdapter(kind)
+            # As if it had been read, so that a default that was written out is equal to it.
+            fields[argument.name] = (kind, ... if required else adapter.validate_json(json.dumps(argument.default)))
+        except (PydanticUserError, ValidationError, TypeError):
             raise TypeError(
-                f"{constructor.__name__}'s argument {argument.name} is annotated {kind}, which no recipe can hold: use "
-                f"numbers, text, bool, Literal, or lists of them."
+                f"{constructor.__name__}'s argument is {argument}, which no recipe can hold: use numbers, text, bool, "
+                f"Literal, or lists of them, and a default of that type."
             ) from None
     return create_model(name, __base__=bases or Section, **fields)
 
@@ -56,8 +58,3 @@ def _as_written(kind: Any) -> Any:
     if get_origin(kind) in (Union, UnionType):
         return Union[tuple(_as_written(part) for part in get_args(kind))]  # noqa: UP007
     return kind
-
-
-def _read(default: Any, kind: Any) -> Any:
-    """A default as if it had been read from a recipe, so that one that was written out is equal to it."""
-    return TypeAdapter(kind).validate_json(json.dumps(default))
