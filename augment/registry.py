@@ -7,9 +7,10 @@ and ``operate`` (what is done), and says what it is by the class attributes ``ne
 
 The line says where the class is, and by its place when the operation is applied: after those above it.
 
-The arguments of the constructor are then the keys of ``augment.NAME`` in a recipe, with their types and defaults; the
-constructor refuses wrong values with a ValueError. The shipped operations have sections of their own in
-``simclr.recipe.augment``, so that a recipe of theirs is read without importing torch.
+The arguments of the constructor are then the keys of ``augment.NAME`` in a recipe, with their types and defaults (give
+each a default, for an override names only what it changes); the constructor refuses wrong values with a ValueError. The
+shipped operations have sections of their own in ``simclr.recipe.augment``, so that a recipe of theirs is read without
+importing torch.
 
 A program that adds an operation of its own to the table does so before it imports ``simclr.recipe.augment``.
 """
