@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from kornia.augmentation import GeometricAugmentationBase2D, IntensityAugmentationBase2D
@@ -12,6 +12,7 @@ from kornia.geometry.transform import warp_affine
 from torch import Tensor
 
 from augment import checks
+from augment.needs import Need
 
 # What kornia puts among the parameters for itself.
 _KORNIAS_NOTES = ("batch_prob", "forward_input_shape")
@@ -42,7 +43,14 @@ class AddressedOperation(_AugmentationBase):
     where ``u < p``.
     """
 
-    acts_on_bands = True
+    needs: ClassVar[frozenset[Need]] = frozenset()
+    """What the operation takes from the source of its samples besides the samples."""
+
+    keeps_label: ClassVar[bool] = True
+    """Whether the label of a sample still holds for what the operation makes of it; if not, supervised training leaves
+    it out."""
+
+    acts_on_bands: ClassVar[bool] = True
     """Whether band values change other than by moving or averaging pixels, so that a per-pixel linear map of the
     bands does not commute with the operation."""
 
@@ -65,6 +73,16 @@ class AddressedOperation(_AugmentationBase):
 
     def operate(self, x: Tensor, parameters: dict[str, Tensor], flags: dict[str, Any]) -> Tensor:
         """The operation on every sample of ``x`` (B, C, H, W), which is kept; the result may be written to."""
+        raise NotImplementedError
+
+    def mix(self, x: Tensor, others: Tensor, drawn: Drawn) -> Tensor:
+        """The operation as it was drawn with the neighbours that it needs (``Need.NEIGHBOURS``).
+
+        Args:
+            x: (B, C, H, W).
+            others: (B, C, H, W), the neighbour of each sample.
+            drawn: of these rows.
+        """
         raise NotImplementedError
 
     def output_shape(self, shape: Sequence[int]) -> tuple[int, ...]:

@@ -17,6 +17,7 @@ from augment.base import Drawn, IntensityOperation, per_sample, rows_where
 from augment.color_affine import color_affine
 from augment.hue import turn_hue
 from augment.luma import luma, luma_of
+from augment.needs import Need
 
 BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)
 _CPU_VALUES = 1 << 18
@@ -196,6 +197,8 @@ class RandomColorJitter(IntensityOperation):
         ValueError: if a range is out of bounds, ``p`` no probability or ``mode`` unknown; at the call, if the bands do
             not suit.
     """
+
+    needs = frozenset({Need.UNIT_RANGE})
 
     def __init__(
         self,

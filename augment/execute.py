@@ -14,7 +14,7 @@ from torch import Tensor
 from augment.band_affine import BandAffine, BandOperation
 from augment.base import AddressedOperation, Drawn, as_in_memory
 from augment.flip import RandomFlip
-from augment.neighbour_mixture import RandomNeighbourMixture
+from augment.needs import Need
 from augment.resized_crop import RandomResizedCrop
 from augment.rotation90 import RandomRotation90
 
@@ -63,7 +63,7 @@ def execute(
         x: (N, C, H, W) in working units.
         rows: (B,) int64, the image of ``x`` that each row of the result is made of.
         drawn: name -> what was drawn for each row of the result.
-        mixed_in: (B, C, H, W), what ``neighbour_mixture`` mixes into each row; other rows if None.
+        mixed_in: (B, C, H, W), what an operation that needs neighbours mixes into each row; other rows if None.
 
     Returns:
         (B, C, h, w).
@@ -90,7 +90,7 @@ def execute(
             names, source = names[1 + len(flips) :], None
         elif source is not None:
             x, source = _rows(x, source), None
-        elif isinstance(operation, RandomNeighbourMixture) and mixed_in is not None:
+        elif Need.NEIGHBOURS in operation.needs and mixed_in is not None:
             x, names = operation.mix(x, mixed_in, now), names[1:]
         elif isinstance(operation, BandOperation):
             chain = run_of(BandOperation, names)

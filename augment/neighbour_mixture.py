@@ -10,6 +10,7 @@ from torch import Tensor
 
 from augment import checks
 from augment.base import Drawn, IntensityOperation, per_sample
+from augment.needs import Need
 
 
 def mixture(x: Tensor, other: Tensor, alpha: Tensor) -> Tensor:
@@ -32,6 +33,9 @@ class RandomNeighbourMixture(IntensityOperation):
         ValueError: if ``alpha`` is no increasing pair within 0..1 or ``p`` no probability.
     """
 
+    needs = frozenset({Need.NEIGHBOURS})
+    # The neighbour may be of another class.
+    keeps_label = False
     # A linear map of the bands of each pixel commutes with a mixture whose shares add up to 1.
     acts_on_bands = False
 
@@ -53,11 +57,4 @@ class RandomNeighbourMixture(IntensityOperation):
         return mixture(x, x[partner], parameters["alpha"])
 
     def mix(self, x: Tensor, others: Tensor, drawn: Drawn) -> Tensor:
-        """The operation with given neighbours.
-
-        Args:
-            x: (B, C, H, W).
-            others: (B, C, H, W), the neighbour of each sample.
-            drawn: of these rows.
-        """
         return mixture(x, others, torch.where(drawn.applied, drawn.parameters["alpha"], 1.0))

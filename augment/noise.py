@@ -11,6 +11,7 @@ from torch import Tensor
 from augment import checks
 from augment.band_affine import BandAffine, BandNoise, BandOperation
 from augment.base import Drawn
+from augment.needs import Need
 from augment.noise_field import noise_draws
 
 
@@ -26,6 +27,8 @@ class RandomNoise(BandOperation):
     Raises:
         ValueError: if ``sd`` is negative or ``p`` no probability; at the call, if there is not one ``sd`` a band.
     """
+
+    needs = frozenset({Need.BAND_NOISE})
 
     def __init__(self, sd: float | Sequence[float] = 0.05, p: float = 0.5, keepdim: bool = False) -> None:
         each = sd if isinstance(sd, Sequence) else (sd,)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from inspect import Parameter
 from typing import Any
 
 import torch
@@ -12,43 +12,9 @@ from torch import Tensor, nn
 
 from augment import checks
 from augment.addressed import MAX_VIEWS, Address
-from augment.band_dropout import RandomBandDropout
 from augment.base import AddressedOperation, Drawn
-from augment.blur import RandomGaussianBlur
-from augment.color_jitter import RandomColorJitter
-from augment.cutout import RandomCutout
 from augment.execute import execute, parts, work_key
-from augment.flip import RandomHorizontalFlip, RandomVerticalFlip
-from augment.grayscale import RandomGrayscale
-from augment.neighbour_mixture import RandomNeighbourMixture
-from augment.noise import RandomNoise
-from augment.radiation import RandomRadiation
-from augment.resized_crop import RandomResizedCrop
-from augment.rotation90 import RandomRotation90
-from augment.solarize import RandomSolarize
-from augment.spectral_jitter import RandomSpectralJitter
-from augment.spectral_shift import RandomSpectralShift
-from augment.spectral_smoothing import RandomSpectralSmoothing
-
-OPERATIONS: dict[str, type[AddressedOperation]] = {
-    "neighbour_mixture": RandomNeighbourMixture,
-    "resized_crop": RandomResizedCrop,
-    "horizontal_flip": RandomHorizontalFlip,
-    "vertical_flip": RandomVerticalFlip,
-    "rotation90": RandomRotation90,
-    "spectral_shift": RandomSpectralShift,
-    "spectral_smoothing": RandomSpectralSmoothing,
-    "radiation": RandomRadiation,
-    "spectral_jitter": RandomSpectralJitter,
-    "band_dropout": RandomBandDropout,
-    "noise": RandomNoise,
-    "color_jitter": RandomColorJitter,
-    "grayscale": RandomGrayscale,
-    "blur": RandomGaussianBlur,
-    "solarize": RandomSolarize,
-    "cutout": RandomCutout,
-}
-"""Every operation by its name in a recipe, in the order in which they are applied."""
+from augment.registry import OPERATIONS, arguments_of
 
 
 class Views(nn.Module):
@@ -63,8 +29,8 @@ class Views(nn.Module):
         dtype: of the views; half precision where the encoder's first layer computes in it.
         neighbours: the address of the rows of all views but view 0 -> another sample for each of them, shaped like
             the batch, as its positive; the sample itself if None.
-        mixed_in: the address of all rows -> what ``neighbour_mixture`` mixes into them, shaped like the batch; other
-            rows that are worked on with them if None, so that a view then depends on its batch.
+        mixed_in: the address of all rows -> what an operation that needs neighbours mixes into them, shaped like the
+            batch; other rows that are worked on with them if None, so that a view then depends on its batch.
 
     Raises:
         ValueError: if ``views`` is not an integer in 1..256, or not ascending numbers in 0..255.
@@ -266,16 +232,16 @@ def build_views(
         raise ValueError(f"augment.{unknown[0]} is not an operation: use one of {', '.join(OPERATIONS)}.")
     built: dict[str, AddressedOperation] = {}
     shape: tuple[int, ...] = (1, in_chans, *checks.image_size("size", size))
-    for name, kind in OPERATIONS.items():
+    for name in OPERATIONS:
         arguments = operations.get(name)
         if arguments is None:
             continue
-        known = [p for p in inspect.signature(kind).parameters if p != "keepdim"]
+        kind = OPERATIONS[name]
+        known = {argument.name: argument.default for argument in arguments_of(kind)}
         wrong = [argument for argument in arguments if argument not in known]
         if wrong:
             raise ValueError(f"augment.{name}.{wrong[0]} is not an argument: use some of {', '.join(known)}.")
-        missing = [p for p in known if inspect.signature(kind).parameters[p].default is inspect.Parameter.empty]
-        missing = [p for p in missing if p not in arguments]
+        missing = [p for p, default in known.items() if default is Parameter.empty and p not in arguments]
         if missing:
             raise ValueError(f"augment.{name}.{missing[0]} is missing: set it.")
         try:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from augment import checks
 from augment.base import GeometricOperation, affine_matrix
+from augment.needs import Need
 from augment.resample import bilinear_lines, compute_dtype, nearest_index, separable
 
 _TRIES = 10
@@ -129,6 +130,8 @@ class RandomResizedCrop(GeometricOperation):
     Raises:
         ValueError: if a size is not positive, a range not increasing and positive, or ``p`` no probability.
     """
+
+    needs = frozenset({Need.SAMPLE_SIDE})
 
     def __init__(
         self,

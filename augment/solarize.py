@@ -10,6 +10,7 @@ from torch import Tensor
 
 from augment import checks
 from augment.base import IntensityOperation
+from augment.needs import Need
 
 
 def solarize(x: Tensor, threshold: float) -> Tensor:
@@ -28,6 +29,8 @@ class RandomSolarize(IntensityOperation):
     Raises:
         ValueError: if ``threshold`` is no finite number or ``p`` no probability.
     """
+
+    needs = frozenset({Need.UNIT_RANGE})
 
     def __init__(self, threshold: float = 0.5, p: float = 0.2, keepdim: bool = False) -> None:
         super().__init__(p, keepdim, threshold=checks.number("threshold", threshold))

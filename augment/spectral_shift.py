@@ -10,6 +10,7 @@ from torch import Tensor
 
 from augment import checks
 from augment.base import IntensityOperation
+from augment.needs import Need
 from augment.spectral_axis import SpectralAxis
 
 
@@ -56,6 +57,8 @@ class RandomSpectralShift(IntensityOperation):
         ValueError: if ``shift`` is negative, ``wavelengths`` do not ascend or ``p`` is no probability; at the call, if
             there is not one wavelength a band; from ``check_bands`` also if the spectrum is shorter than ``shift``.
     """
+
+    needs = frozenset({Need.WAVELENGTHS})
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from augment import checks
 from augment.base import IntensityOperation
+from augment.needs import Need
 from augment.resample import compute_dtype
 from augment.spectral_axis import SpectralAxis
 
@@ -61,6 +62,8 @@ class RandomSpectralSmoothing(IntensityOperation):
             probability; at the call, if there is not one wavelength a band; from ``check_bands`` also if the spectrum
             is shorter than ``sigma``.
     """
+
+    needs = frozenset({Need.WAVELENGTHS})
 
     def __init__(
         self,

@@ -20,7 +20,7 @@ from simclr.models.head import ProjectionHead
 from simclr.train.classifier import BATCH_NORM, build_classifier, scores_of, set_mode, tuned_layers
 from simclr.train.layer_groups import layer_groups
 from simclr.train.schedule import warmup_cosine
-from simclr.views.inputs import augmented_inputs, plain_inputs
+from simclr.views.encoder_inputs import augmented_inputs, plain_inputs
 
 STEPS = 200
 BATCH_SIZE = 64

@@ -15,7 +15,7 @@ from simclr.data.preprocess import Preprocess
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
-from simclr.views.inputs import plain_inputs
+from simclr.views.encoder_inputs import plain_inputs
 
 RAW_SIDE = 16
 UNLABELLED = 2_048

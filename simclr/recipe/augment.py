@@ -1,13 +1,17 @@
 """What a recipe may say about views: the operations, asymmetric views and small ones.
 
 An operation is a section. ``blur: {}`` switches it on with the defaults below, ``blur: {p: 0.2}`` with another value;
-``blur: null``, or no such key, leaves it out.
+``blur: null``, or no such key, leaves it out. Which operations there are, and in which order they are applied, says
+``augment.registry``; one that has no section here has that of its constructor.
 """
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, create_model, model_serializer, model_validator
 
+from augment.needs import Need
+from augment.registry import OPERATIONS, OPERATIONS_TABLE, arguments_of
+from simclr.recipe.derived import derived_section
 from simclr.recipe.section import (
     NotNegative,
     Odd,
@@ -25,8 +29,36 @@ from simclr.recipe.section import (
 MAX_VIEWS = 256
 
 
-class ResizedCrop(Section):
+class Sized(Section):
+    """What takes the side of the samples where it is given none."""
+
     size: Annotated[int, Field(ge=1)] | None = Field(None, description="side of the view; by default that of the data")
+
+
+class Near(Section):
+    """Scenes: what takes pixels near by."""
+
+    shift: Annotated[int, Field(ge=1)] = Field(3, description="greatest offset in pixels in each direction")
+
+
+class BandNoise(Section):
+    """What adds noise, of a given size or of that of the bands."""
+
+    sd: NotNegative | list[NotNegative] = Field(0.05, description="in units after data.normalize; one, or one a band")
+    snr: Positive | list[Positive] | Literal["estimate"] | None = Field(
+        None, description="scenes, instead of sd: mean/noise of the raw bands, one or one a band; or from the scene"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> "BandNoise":
+        if self.snr is not None and self.sd != type(self).model_fields["sd"].default:
+            # A section's class is called like its operation.
+            name = type(self).__name__.lower()
+            raise ValueError(f"augment.{name} has both sd and snr: set one of the two")
+        return self
+
+
+class ResizedCrop(Sized):
     scale: PositiveShareRange = Field((0.08, 1.0), description="share of the image's area")
     ratio: PositiveRange = Field((0.75, 4 / 3), description="width/height")
     keep_center: bool = Field(False, description="scenes: only boxes that hold the centre pixel")
@@ -48,10 +80,9 @@ class Rotation90(Section):
     p: Probability = 1.0
 
 
-class NeighbourMixture(Section):
+class NeighbourMixture(Near):
     """Scenes: a patch mixed with that of a pixel near it."""
 
-    shift: Annotated[int, Field(ge=1)] = Field(3, description="greatest offset in pixels in each direction")
     alpha: ShareRange = Field((0.7, 1.0), description="the sample's own share")
     p: Probability = 0.5
 
@@ -89,18 +120,8 @@ class BandDropout(Section):
     p: Probability = 0.5
 
 
-class Noise(Section):
-    sd: NotNegative | list[NotNegative] = Field(0.05, description="in units after data.normalize; one, or one a band")
-    snr: Positive | list[Positive] | Literal["estimate"] | None = Field(
-        None, description="scenes, instead of sd: mean/noise of the raw bands, one or one a band; or from the scene"
-    )
+class Noise(BandNoise):
     p: Probability = 0.5
-
-    @model_validator(mode="after")
-    def _check(self) -> "Noise":
-        if self.snr is not None and self.sd != type(self).model_fields["sd"].default:
-            raise ValueError("augment.noise has both sd and snr: set one of the two")
-        return self
 
 
 class Cutout(Section):
@@ -132,25 +153,53 @@ class Solarize(Section):
     p: Probability = 0.2
 
 
-class Operations(Section):
-    """The operations of a view, in the order in which they are applied; {} takes the defaults, null leaves one out."""
+_SHIPPED: dict[str, type[Section]] = {
+    "neighbour_mixture": NeighbourMixture,
+    "resized_crop": ResizedCrop,
+    "horizontal_flip": Flip,
+    "vertical_flip": Flip,
+    "rotation90": Rotation90,
+    "spectral_shift": SpectralShift,
+    "spectral_smoothing": SpectralSmoothing,
+    "radiation": Radiation,
+    "spectral_jitter": SpectralJitter,
+    "band_dropout": BandDropout,
+    "noise": Noise,
+    "color_jitter": ColorJitter,
+    "grayscale": Grayscale,
+    "blur": Blur,
+    "solarize": Solarize,
+    "cutout": Cutout,
+}
+KEYS_OF_NEED: dict[Need, type[Section]] = {
+    Need.NEIGHBOURS: Near,
+    Need.SAMPLE_SIDE: Sized,
+    Need.BAND_NOISE: BandNoise,
+}
+"""The keys with which a recipe says more of what an operation needs."""
+# What the source alone knows, and a recipe does not say.
+_UNSAID = {Need.WAVELENGTHS: ("wavelengths", "unit")}
 
-    neighbour_mixture: NeighbourMixture | None = None
-    resized_crop: ResizedCrop | None = None
-    horizontal_flip: Flip | None = None
-    vertical_flip: Flip | None = None
-    rotation90: Rotation90 | None = None
-    spectral_shift: SpectralShift | None = None
-    spectral_smoothing: SpectralSmoothing | None = None
-    radiation: Radiation | None = None
-    spectral_jitter: SpectralJitter | None = None
-    band_dropout: BandDropout | None = None
-    noise: Noise | None = None
-    color_jitter: ColorJitter | None = None
-    grayscale: Grayscale | None = None
-    blur: Blur | None = None
-    solarize: Solarize | None = None
-    cutout: Cutout | None = None
+
+def _section(name: str) -> type[Section]:
+    if name in _SHIPPED:
+        return _SHIPPED[name]
+    kind = OPERATIONS[name]
+    unsaid = [argument for need, arguments in _UNSAID.items() if need in kind.needs for argument in arguments]
+    said = [argument for argument in arguments_of(kind) if argument.name not in unsaid]
+    return derived_section(name, kind, said, tuple(KEYS_OF_NEED[need] for need in KEYS_OF_NEED if need in kind.needs))
+
+
+SECTIONS: dict[str, type[Section]] = {name: _section(name) for name in OPERATIONS_TABLE}
+"""The section of each operation, in the order in which they are applied."""
+
+Operations = create_model(
+    "Operations",
+    __base__=Section,
+    __doc__="The operations of a view in the order of application; {} takes the defaults, null leaves one out.",
+    __module__=__name__,
+    **{name: (section | None, None) for name, section in SECTIONS.items()},  # type: ignore[call-overload]
+)
 
 
 class Changes(Operations):
@@ -208,9 +257,15 @@ class Augment(Operations):
         """Number of views of a sample, small ones included."""
         return self.views + (self.small_views.count if self.small_views else 0)
 
+    def of_scenes(self) -> list[str]:
+        """Names of what takes pixels near by in any view, for which there must be a scene."""
+        used = {name for view in range(self.total_views) for name in self.of_view(view)}
+        shift = [] if self.center_shift is None else ["center_shift"]
+        return shift + [name for name, section in SECTIONS.items() if name in used and issubclass(section, Near)]
+
     def of_view(self, view: int) -> dict[str, dict[str, Any]]:
         """The operations of a view, small ones numbered after the others: name → arguments."""
-        names = set(Operations.model_fields)
+        names = set(SECTIONS)
         given = {name: arguments for name, arguments in self.model_dump(include=names).items() if arguments is not None}
         changes = [override for override in self.overrides if view in override.views]
         for change in [*changes, *([self.small_views] if self.small_views and view >= self.views else [])]:

@@ -95,14 +95,9 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _check(self) -> "Recipe":
         if not isinstance(self.data, SceneData):
-            views = (self.augment.of_view(view) for view in range(self.augment.total_views))
-            for name, used in (
-                ("center_shift", self.augment.center_shift is not None),
-                ("neighbour_mixture", any("neighbour_mixture" in view for view in views)),
-            ):
-                if used:
-                    raise ValueError(
-                        f"augment.{name} takes pixels near by in a scene, but data.source is {self.data.source}: "
-                        f"leave it out"
-                    )
+            for name in self.augment.of_scenes():
+                raise ValueError(
+                    f"augment.{name} takes pixels near by in a scene, but data.source is {self.data.source}: "
+                    f"leave it out"
+                )
         return self

@@ -18,7 +18,7 @@ from simclr.finetune import FROM_SCRATCH, train_classifier
 from simclr.models.encoder import random_encoder
 from simclr.models.head import ProjectionHead
 from simclr.train import classifier as tuned_model
-from simclr.views.inputs import augmented_inputs
+from simclr.views.encoder_inputs import augmented_inputs
 
 DIGITS = {"data": {"source": "digits"}, "augment": {"noise": {"sd": 0.1, "p": 0.5}}}
 

@@ -38,7 +38,10 @@ def noise_of_bands(covariance: Tensor) -> Tensor:
 
 
 def noise_in_units(
-    scene: SceneSource, preprocess: Preprocess, snr: float | Sequence[float] | Literal["estimate"]
+    scene: SceneSource,
+    preprocess: Preprocess,
+    snr: float | Sequence[float] | Literal["estimate"],
+    key: str = "augment.noise.snr",
 ) -> list[float]:
     """Standard deviation of the noise of a pixel (of a cell, if pooled) in each good band, in working units.
 
@@ -47,6 +50,7 @@ def noise_in_units(
         preprocess: fitted on it; noise in a cell's mean is less by its side.
         snr: mean over noise of the raw values, one for all bands or one for each; or ``estimate``: the noise that the
             scene has, see :func:`noise_of_bands`.
+        key: of the recipe, which the error names.
 
     Raises:
         InputError: if there is not one ``snr`` a band.
@@ -60,7 +64,7 @@ def noise_in_units(
         ratio = torch.as_tensor(snr, dtype=torch.float64).flatten()
         if len(ratio) not in (1, scene.in_chans):
             raise InputError(
-                f"augment.noise.snr has {counted(len(ratio), 'value')}, but the scene has "
+                f"{key} has {counted(len(ratio), 'value')}, but the scene has "
                 f"{counted(scene.in_chans, 'band')}: give 1" + (", or one for each" if scene.in_chans > 1 else "")
             )
         sd = moments.mean.abs() / ratio

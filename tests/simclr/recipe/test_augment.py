@@ -1,6 +1,8 @@
 """What is wrong in the augment section is one clear line, for every operation, before anything runs."""
 
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -43,6 +45,20 @@ def photographs(tmp_path_factory):
 
 def test_the_schema_knows_every_operation():
     assert list(SECTIONS) == list(OPERATIONS)
+
+
+def test_recipes_of_shipped_operations_are_read_without_torch():
+    code = (
+        "import sys\n"
+        "from simclr.recipe.augment import Operations\n"
+        "from simclr.recipe.read import check_recipe, read_recipe, shipped_recipes\n"
+        "recipes = [read_recipe(name) for name in shipped_recipes()]\n"
+        "everything = {name: {'kernel_size': 3} if name == 'blur' else {} for name in Operations.model_fields}\n"
+        "recipes.append(check_recipe({'data': {'source': 'indian-pines'}, 'augment': everything}))\n"
+        "print(len(recipes) > 5, [m for m in ('torch', 'numpy', 'kornia') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True []"
 
 
 @pytest.mark.parametrize(("operation", "field"), FIELDS)
