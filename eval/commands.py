@@ -18,11 +18,9 @@ from eval.maps.predict import predict_scene, predict_with_unknown
 from eval.open_set.scores import SCORE, THRESHOLD
 from eval.probes.registry import FEW_SHOT_PROBES
 from eval.protocol import shares_of, shots_of
-from eval.report.few_shot_table import print_few_shot
 from eval.report.gather import gather, title_of
 from eval.report.page import report_html
-from eval.report.quality_table import print_quality
-from eval.report.terminal import print_comparison, print_result
+from eval.report.summary import print_comparison, print_few_shot, print_quality, print_result
 from eval.results.compare import choose, compare, telling_names
 from eval.results.result_file import read_result, write_result
 from eval.results.words import probe_name
