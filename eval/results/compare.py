@@ -148,6 +148,10 @@ def _splits(result: Result, row: Row) -> list[SplitRecord]:
     """The splits of a row's values, one for each."""
     kind = row.split, row.shots, row.labels
     found = [s for s in result.splits if (s.split, s.shots, s.labels) == kind]
+    if not found and not row.shots and not row.labels:
+        # Nothing was learned from labels: it was measured once a seed, on the test part of the seed's first split.
+        first = {s.seed: s for s in reversed(result.splits) if s.split == row.split}
+        found = list(reversed(first.values()))
     if len(found) < len(row.per_seed):
         raise InputError(
             f"a row of the result has {len(row.per_seed)} values for {len(found)} splits: it is damaged; evaluate again"

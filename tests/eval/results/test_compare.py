@@ -154,6 +154,32 @@ def test_a_row_of_the_first_seeds_alone_is_paired_with_those():
     assert found.rows[0].per_seed == pytest.approx([0.05, 0.04, 0.02])
 
 
+def test_a_row_that_learned_from_no_label_is_paired_by_the_first_split_of_each_seed():
+    def with_neighbours(sha, oa, seeds, at_one):
+        content = result(sha, oa, seeds=seeds)
+        more = [
+            {**s, "shots": 20, "sha256_train": f"20 {s['sha256_train']}", "sha256_test": f"20 {s['sha256_test']}"}
+            for s in content["splits"]
+        ]
+        row = {**content["rows"][0], "probe": "retrieval", "shots": None, "metric": "r_at_1", "per_seed": at_one}
+        return content | {"splits": content["splits"] + more, "rows": [*content["rows"], row]}
+
+    first = with_neighbours("a", FIRST, [0, 1, 2, 3, 4], [0.1, 0.2, 0.3, 0.4, 0.5])
+    other = with_neighbours("b", OTHER[::-1], [4, 3, 2, 1, 0], [0.9, 0.7, 0.5, 0.3, 0.1])
+    found = against(first, other)
+    (row,) = [row for row in found.rows if row.metric == "r_at_1"]
+    assert row.per_seed == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.4])
+    assert (row.shots, row.labels) == (None, None)
+    for split in other["splits"][:5]:  # of the test samples that neighbours were looked up among
+        split["sha256_test"] += "!"
+    other["rows"] = [other["rows"][-1]]
+    with pytest.raises(InputError, match="no split in common"):
+        against(first, other)
+    first["rows"][-1]["per_seed"].append(0.6)
+    with pytest.raises(InputError, match="6 values for 5 splits: it is damaged"):
+        against(first, other)
+
+
 def printed(found, rows=None, width=80):
     console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
     print_comparison(found, choose(found) if rows is None else rows, console)
