@@ -279,6 +279,17 @@ def test_how_the_numbers_came_about_is_said_in_words(html):
         assert sentence in text
 
 
+def test_what_nobody_knows_is_shown_by_its_own_name():
+    content = result()
+    theirs = {"representation": "theirs", "probe": "their probe", "split": "random", "shots": 20, "per_seed": [0.1]}
+    content["rows"] += [theirs | {"metric": "oa", "mean": 0.0123, "sd": None}]
+    content["rows"] += [theirs | {"probe": "logistic", "metric": "their metric", "mean": 0.0456, "sd": None}]
+    cells = Page(report_html(Material(typed(content)), "theirs")).cells
+    assert ["theirs", "their probe, 1 seed", "–", "1.2"] in cells
+    assert ["", "their metric, 20 shots"] in cells
+    assert ["theirs", "4.6"] in cells
+
+
 @pytest.mark.parametrize(
     ("mean", "ci95", "words"),
     [
