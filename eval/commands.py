@@ -19,7 +19,7 @@ from eval.open_set.scores import SCORE, THRESHOLD
 from eval.protocol import FewShotWords, LinearWords, few_shot_request, linear_request
 from eval.report.gather import gather, title_of
 from eval.report.page import report_html
-from eval.report.terminal import print_comparison, print_few_shot, print_result
+from eval.report.summary import print_comparison, print_few_shot, print_result
 from eval.results.compare import choose, compare, telling_names
 from eval.results.record import Result
 from eval.results.result_file import FEW_SHOT, RESULT, read_result, write_result

@@ -105,7 +105,7 @@ def draw_scene_map(
 
 def map_title(split: Split, probe: str | None) -> str:
     """What a map was predicted with."""
-    amount = amount_name({"shots": split.shots, "labels": split.share})
+    amount = amount_name(split.shots, split.share)
     seed = None if split.seed is None else f"seed {split.seed}"
     return ", ".join(part for part in (probe, f"{split.name} split", amount, seed) if part)
 

@@ -40,6 +40,6 @@ def cohen_kappa(judged: Judgement) -> float:
     return 1.0 if chance == 1.0 else (overall_accuracy(judged) - chance) / (1.0 - chance)
 
 
-OA = Metric(overall_accuracy, "OA")
-AA = Metric(average_accuracy, "AA", few_or_scene=True)
-KAPPA = Metric(cohen_kappa, "κ × 100", few_or_scene=True)
+OA = Metric(overall_accuracy, "OA", family="accuracy")
+AA = Metric(average_accuracy, "AA", family="accuracy", few_or_scene=True)
+KAPPA = Metric(cohen_kappa, "κ × 100", family="accuracy", few_or_scene=True)

@@ -26,7 +26,7 @@ class Metric:
             seed. Gives a float, larger or smaller being better as the field has it.
         title: the field's way to write it.
         needs: what must be there for it. ``temperature`` means logits and a temperature.
-        family: what tables show it among.
+        family: what tables show it among; other metrics stand beside calibration.
         by: of a metric that needs features, what looks at them: metrics of one name stand together.
         few_or_scene: whether it is reported for few shots and for scenes alone, as is customary there.
     """
@@ -34,7 +34,7 @@ class Metric:
     function: Callable[..., float]
     title: str
     needs: Need = "predictions"
-    family: Family = "accuracy"
+    family: Family = "other"
     by: str | None = None
     few_or_scene: bool = False
 

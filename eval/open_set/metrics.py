@@ -15,6 +15,22 @@ from eval.metrics.accuracy import confusion
 from simclr.errors import InputError
 
 UNKNOWN = -1
+# The field's way to write them, and to tell two ways of counting apart.
+TITLES = {
+    "auroc": "AUROC",
+    "oscr": "OSCR",
+    "closed_oa": "closed OA",
+    "open_oa": "open OA",
+    "known_accuracy": "known OA",
+    "unknown_recall": "unknown recall",
+    "macro_f1": "macro F1",
+    "micro_f1": "micro F1",
+    "mapping_error": "mapping error",
+    "mdl4ow_f1": "MDL4OW F1",
+    "evml_open_oa": "EVML OA",
+    "fpr95 (known positive)": "FPR95 (known pos.)",
+    "fpr95 (unknown positive)": "FPR95 (unknown pos.)",
+}
 
 
 def auroc(score: Tensor, unknown: Tensor) -> float | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from io import StringIO
+from math import isfinite
 from typing import Any
 
 import matplotlib as mpl
@@ -14,6 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from eval.metrics.statistics import interval
+from eval.report.material import HealthLine
+from eval.results.record import Row
 from eval.results.words import class_labels, class_marks, probe_name, representation_name
 from simclr.views.colours import PALETTE
 
@@ -89,38 +92,36 @@ def confusion_figure(counts: Sequence[Sequence[int]], class_names: Sequence[str]
         return _svg(figure)
 
 
-def efficiency_figure(rows: Sequence[Mapping[str, Any]], metric_name: str, salt: str = "efficiency") -> str:
+def efficiency_figure(rows: Sequence[Row], metric_name: str, salt: str = "efficiency") -> str:
     """Score against the number of labels, one line for each representation, one panel for each kind of split.
 
     Bars are 95 % Student t intervals over the seeds, where there are enough for one. Lines are shifted a little
     sideways so that bars do not meet.
 
     Args:
-        rows: of one metric and one probe, with ``shots`` or ``labels``.
+        rows: of one metric and one probe, with a mean, and ``shots`` or ``labels``.
         metric_name: for the axis.
         salt: of the ids in the SVG; two figures on one page need two.
     """
     with mpl.rc_context(_STYLE | {"svg.hashsalt": salt}):
-        panels = list(dict.fromkeys((r["split"], "shots" if r["shots"] else "labels") for r in rows))
-        names = list(dict.fromkeys((r["representation"], r["probe"]) for r in rows))
+        panels = list(dict.fromkeys((r.split, bool(r.shots)) for r in rows))
+        names = list(dict.fromkeys((r.representation, r.probe) for r in rows))
         several = len({probe for name, probe in names if name == "pretrained"}) > 1
         figure = Figure(figsize=(7.2, 3.2), layout="constrained")
         grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-        for axes, (split, key) in zip(grid, panels):
+        for axes, (split, by_shots) in zip(grid, panels):
+            here = [r for r in rows if r.split == split and bool(r.shots) == by_shots]
             for place, name in enumerate(names):
                 look = LOOKS.index(name[0]) if name[0] in LOOKS else len(LOOKS)
                 look = len(LOOKS) if name[1] == "fine-tune" else look
-                mine = [r for r in rows if r["split"] == split and r[key] and (r["representation"], r["probe"]) == name]
-                mine.sort(key=lambda r: r[key])
+                mine = sorted((r for r in here if (r.representation, r.probe) == name), key=_labels)
                 if not mine:
                     continue
                 shift = 1.02 ** (place - (len(names) - 1) / 2)
-                scale = 1 if key == "shots" else 100
-                values = [interval(r["per_seed"]) or [r["mean"], r["mean"]] for r in mine]
-                mean = np.array([r["mean"] for r in mine])
-                ends = np.clip(np.array(values).T, 0, 1)  # no share lies outside
+                mean = np.array([r.mean for r in mine], dtype=np.float64)
+                ends = np.clip(np.array([_ends(r) for r in mine], dtype=np.float64).T, 0, 1)  # no share lies outside
                 axes.errorbar(
-                    [r[key] * scale * shift for r in mine],
+                    [_labels(r) * shift for r in mine],
                     100 * mean,
                     100 * np.abs(ends - mean),
                     color=COLOURS[look],
@@ -132,11 +133,11 @@ def efficiency_figure(rows: Sequence[Mapping[str, Any]], metric_name: str, salt:
                     elinewidth=1,
                     label=f"{representation_name(name[0])}{', ' + probe_name(name[1]) if several else ''}",
                 )
-            amounts = sorted({r[key] for r in rows if r["split"] == split and r[key]})
+            amounts = sorted(set(map(_labels, here)))
             axes.set_xscale("log")
-            axes.set_xticks([a * scale for a in amounts], [f"{a * scale:g}" for a in amounts])
+            axes.set_xticks(amounts, [f"{amount:g}" for amount in amounts])
             axes.minorticks_off()
-            axes.set_xlabel("labels per class" if key == "shots" else "share of the labels, %")
+            axes.set_xlabel("labels per class" if by_shots else "share of the labels, %")
             axes.set_title(f"{split} split")
         grid[0].set_ylabel(f"{metric_name}, %")
         handles = {label: handle for axes in grid for handle, label in zip(*axes.get_legend_handles_labels())}
@@ -149,6 +150,16 @@ def efficiency_figure(rows: Sequence[Mapping[str, Any]], metric_name: str, salt:
             handlelength=3.2,
         )
         return _svg(figure)
+
+
+def _labels(row: Row) -> float:
+    """Where a row stands: at its labels per class, or at its share of them in percent."""
+    return row.shots or 100 * (row.labels or 0)
+
+
+def _ends(row: Row) -> Sequence[float | None]:
+    """Both ends of the interval over the seeds; twice the mean where there is none."""
+    return interval([value for value in row.per_seed if value is not None]) or [row.mean, row.mean]
 
 
 def embedding_figure(points: np.ndarray, labels: np.ndarray, class_names: Sequence[str]) -> str:
@@ -189,27 +200,32 @@ def embedding_figure(points: np.ndarray, labels: np.ndarray, class_names: Sequen
         return _svg(figure, dpi=200)
 
 
-def health_figure(metrics: Sequence[Mapping[str, Any]]) -> str:
+def health_figure(metrics: Sequence[HealthLine]) -> str:
     """Loss and health of the representation over the steps, a panel for each number that was logged.
 
     Args:
-        metrics: lines of metrics.jsonl. More than ``BINS`` values are drawn as means, with their range behind.
+        metrics: at least one line. More than ``BINS`` values are drawn as means, with their range behind.
     """
     with mpl.rc_context(_STYLE | {"svg.hashsalt": "health"}):
-        shown = [key for key in HEALTH if any(_finite(m.get(key)) for m in metrics)]
-        rows = -(-len(shown) // 3)
+        curves = {key: _curve(metrics, key) for key in HEALTH}
+        curves = {key: pairs for key, pairs in curves.items() if len(pairs)}
+        rows = -(-len(curves) // 3)
         figure = Figure(figsize=(7.2, 2.1 * rows + 0.2), layout="constrained")
-        grid = figure.subplots(rows, min(3, len(shown)), squeeze=False).flatten()
-        for axes, key in zip(grid, shown):
-            scale = 100 if HEALTH[key].endswith("%") else 1
-            pairs = np.array([(m["step"], m[key] * scale) for m in metrics if _finite(m.get(key))], dtype=np.float64)
-            _draw_curve(axes, pairs)
+        grid = figure.subplots(rows, min(3, len(curves)), squeeze=False).flatten()
+        for axes, (key, pairs) in zip(grid, curves.items()):
+            _draw_curve(axes, pairs * (1, 100 if HEALTH[key].endswith("%") else 1))
             axes.set_title(HEALTH[key], fontsize=9)
             axes.locator_params(nbins=4)
-        for axes in grid[len(shown) :]:
+        for axes in grid[len(curves) :]:
             axes.set_visible(False)
         figure.supxlabel("step", fontsize=9)
         return _svg(figure)
+
+
+def _curve(metrics: Sequence[HealthLine], key: str) -> np.ndarray:
+    """(n, 2): steps and values of one number, where it was logged and is finite."""
+    pairs = [(line.step, value) for line in metrics if (value := getattr(line, key)) is not None and isfinite(value)]
+    return np.array(pairs, dtype=np.float64).reshape(-1, 2)
 
 
 def _draw_curve(axes: Axes, pairs: np.ndarray) -> None:
@@ -220,10 +236,6 @@ def _draw_curve(axes: Axes, pairs: np.ndarray) -> None:
         axes.fill_between(x, low, high, color="#bbbbbb", linewidth=0)
     marker = "o" if len(pairs) <= 60 else None
     axes.plot(x, [part[:, 1].mean() for part in bins], color=COLOURS[0], linewidth=1.3, marker=marker, markersize=2.5)
-
-
-def _finite(value: Any) -> bool:
-    return isinstance(value, int | float) and bool(np.isfinite(value))
 
 
 def _svg(figure: Figure, dpi: int = 150) -> str:

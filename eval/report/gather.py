@@ -6,10 +6,12 @@ import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+
+from pydantic import ValidationError
 
 from eval.report.embedding import choose_for_map, tsne
-from eval.report.page import Embedding, Material
+from eval.report.material import Embedding, HealthLine, Material, Pretraining
+from eval.results.record import Result
 from eval.results.result_file import FEW_SHOT, RESULT, read_result
 from eval.subject.feature_cache import FeatureCache
 from eval.subject.features import fingerprint
@@ -36,9 +38,9 @@ VIEWS, COPY = "views.png", "encoder.json"
 def title_of(found: Material) -> str:
     """What a report is about."""
     result = found.result or found.few_shot
-    data = result["source"]["name"] if result else (found.encoder or {}).get("source", {}).get("name", "a run")
-    name = (found.encoder or {}).get("encoder", {}).get("name")
-    return f"{data}: what the frozen {name + ' ' if name else ''}encoder is worth"
+    data = result.source.name if result else found.encoder.source.name if found.encoder else None
+    name = found.encoder.encoder.get("name") if found.encoder else None
+    return f"{data or 'a run'}: what the frozen {f'{name} ' if name else ''}encoder is worth"
 
 
 def gather(folder: Path, show: Callable[[str], None] = lambda text: None) -> Material:
@@ -54,64 +56,71 @@ def gather(folder: Path, show: Callable[[str], None] = lambda text: None) -> Mat
     encoder = _encoder(folder, [r for r in (result, few_shot) if r is not None], missing)
     if result is None and few_shot is None and metrics is None and encoder is None:
         raise InputError(f"{folder} holds neither a run nor a result: give a folder of simclr pretrain or linear-eval")
-    metadata = encoder.metadata if encoder else None
+    made = _pretraining(encoder) if encoder else None
     pictures: dict[str, bytes] = {}
     for name, (caption, how) in PICTURES.items():
         if (folder / name).is_file():
             pictures[caption] = (folder / name).read_bytes()
-        elif metadata is None or metadata["source"].get("patch_size"):  # a scene, for all that is known
+        elif made is None or made.source.patch_size:  # a scene, for all that is known
             missing.append(how)
     views = (folder / VIEWS).read_bytes() if (folder / VIEWS).is_file() else None
     if views is None:
         missing.append("views.png: simclr pretrain draws it")
-    if result is not None and not any(o["counts"] for o in result.get("outcomes", [])):
+    if result is not None and not any(outcome.counts for outcome in result.outcomes):
         missing.append("confusion matrix: result.json has no counts, or more classes than are counted")
-    if metrics and not any("knn" in line for line in metrics):
+    if metrics and not any(line.knn is not None for line in metrics):
         missing.append("online kNN: the recipe has monitor.knn=false, or its data no labels")
     embedding = None
     if encoder is None:
         missing.append("t-SNE: there is no encoder to extract features with")
     else:
         embedding = _embedding(encoder, result or few_shot, folder, show, missing)
-    return Material(result, few_shot, metrics, metadata, pictures, views, embedding, missing)
+    return Material(result, few_shot, metrics, made, pictures, views, embedding, missing)
 
 
-def _optional(file: Path, how: str, missing: list[str]) -> dict[str, Any] | None:
+def _optional(file: Path, how: str, missing: list[str]) -> Result | None:
     if file.is_file():
         return read_result(file)
     missing.append(how)
     return None
 
 
-def _metrics(file: Path, missing: list[str]) -> list[dict[str, Any]] | None:
+def _metrics(file: Path, missing: list[str]) -> list[HealthLine] | None:
     if not file.is_file():
         missing.append("curves of pretraining: there is no metrics.jsonl")
         return None
     found = []
     for number, line in enumerate(lines := file.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
         try:
-            found.append(json.loads(line))
-            found[-1]["step"] + 0
-        except (ValueError, KeyError, TypeError):
+            found.append(HealthLine.model_validate_json(line))
+        except ValidationError:
             if number == len(lines):  # a run that was cut short, or is still writing
-                del found[number - 1 :]
                 break
             raise InputError(f"{file} is damaged in line {number}: it holds one JSON object a step") from None
     return found or None
 
 
-def _encoder(folder: Path, results: list[dict[str, Any]], missing: list[str]) -> FrozenEncoder | None:
+def _pretraining(encoder: FrozenEncoder) -> Pretraining:
+    try:
+        return Pretraining.model_validate(encoder.metadata)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InputError(f"the encoder's metadata is damaged: {where}: {first['msg']}; export it again") from None
+
+
+def _encoder(folder: Path, results: list[Result], missing: list[str]) -> FrozenEncoder | None:
     """The folder's own encoder, else the one that a result names; all results must be of it."""
-    hashes = {r["encoder"].get("sha256_before") for r in results}
+    hashes = {r.encoder.sha256_before for r in results}
     if len(hashes) > 1:
         raise InputError(f"{folder} holds results of different encoders: evaluate the same one again")
     own = (folder / "encoder.safetensors").is_file()
-    named = [Path(r["encoder"]["file"]) for r in results if r["encoder"].get("file")]
+    named = [Path(r.encoder.file) for r in results if r.encoder.file]
     place = folder if own else next((path for path in named if path.exists()), None)
     if place is None:
         return None
     encoder = load_encoder(place)
-    _check_copy((place if place.is_dir() else place.parent) / COPY, encoder.metadata)
+    _check_copy((place if place.is_dir() else place.parent) / COPY, encoder)
     mine = fingerprint(encoder)
     if hashes and mine not in hashes:
         if own:
@@ -124,7 +133,7 @@ def _encoder(folder: Path, results: list[dict[str, Any]], missing: list[str]) ->
     return encoder
 
 
-def _check_copy(file: Path, metadata: dict[str, Any]) -> None:
+def _check_copy(file: Path, encoder: FrozenEncoder) -> None:
     """The copy of the metadata that people read must be whole, and say what the encoder file says."""
     if not file.is_file():
         return
@@ -133,19 +142,19 @@ def _check_copy(file: Path, metadata: dict[str, Any]) -> None:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{file} is damaged, no JSON ({error}): {how}") from None
-    if content != metadata:
+    if content != encoder.metadata:
         raise InputError(f"{file} is not of the encoder file beside it, or was changed: {how}")
 
 
 def _embedding(
     encoder: FrozenEncoder,
-    result: dict[str, Any] | None,
+    result: Result | None,
     folder: Path,
     show: Callable[[str], None],
     missing: list[str],
 ) -> Callable[[], Embedding] | None:
     """t-SNE of labelled samples: of the result's data where it names them, of its test part where it has one."""
-    section = (result or {}).get("source", {}).get("data", encoder.metadata["data"])
+    section = result.source.data if result and result.source.data else encoder.metadata["data"]
     try:
         data = check_recipe({"data": section}).data
         source = open_source(data, "test") or open_source(data)
@@ -168,4 +177,4 @@ def _embedding(
     pool = ThreadPoolExecutor(1)
     points = pool.submit(tsne, features[readable])
     pool.shutdown(wait=False)
-    return lambda: (points.result(), labels, names)
+    return lambda: Embedding(points.result(), labels, names)

@@ -6,9 +6,11 @@ import base64
 from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import groupby
-from typing import Any
 
-from eval.report.grids import Grid
+from pydantic import JsonValue
+
+from eval.report.grids import Cell, Grid, Percent, Points
+from eval.results.words import mean_sd_text, points
 
 # Rows of a table that is not parted between two pages of paper.
 SHORT = 30
@@ -16,23 +18,39 @@ SHORT = 30
 
 def table(grid: Grid) -> str:
     """A table with its caption; a name that several rows begin with is written once."""
-    head = "".join(_cell("th", text, i < grid.names) for i, text in enumerate(grid.head))
+    heads = [
+        *(_cell("th", text, True) for text in grid.left),
+        *(_cell("th", ", ".join(c), False) for c in grid.columns),
+    ]
+    nested = len(grid.left) > 1
     bodies = []
-    groups = [list(rows) for _, rows in groupby(grid.rows, lambda r: r[0])] if grid.names > 1 else [grid.rows]
+    groups = [list(rows) for _, rows in groupby(grid.rows, lambda row: row.names[0])] if nested else [grid.rows]
     for rows in groups:
         body = []
         for place, row in enumerate(rows):
-            ours = ' class="ours"' if row[0] == "pretrained" else ""
-            first = "" if grid.names > 1 and place else _cell("th", row[0], True, len(rows) if grid.names > 1 else 1)
-            names = (_cell("th", text, True) for text in row[1 : grid.names])
-            numbers = (_cell("td", text, False) for text in row[grid.names :])
+            ours = ' class="ours"' if row.ours else ""
+            first = "" if nested and place else _cell("th", row.names[0], True, len(rows) if nested else 1)
+            names = (_cell("th", text, True) for text in row.names[1:])
+            numbers = (_cell("td", cell_text(cell), False) for cell in row.cells)
             body.append(f"<tr{ours}>{first}{''.join([*names, *numbers])}</tr>")
         bodies.append(f"<tbody>{''.join(body)}</tbody>")
-    kinds = "wide" + " short" * (len(grid.rows) <= SHORT) + " names" * (grid.names > 1)
+    kinds = "wide" + " short" * (len(grid.rows) <= SHORT) + " names" * nested
+    caption = " ".join(f"{text[:1].upper()}{text[1:]}." for text in (grid.caption, *grid.notes))
     return (
-        f'<div class="{kinds}"><table><caption>{escape(grid.caption[:1].upper() + grid.caption[1:])}</caption>'
-        f"<thead><tr>{head}</tr></thead>{''.join(bodies)}</table></div>"
+        f'<div class="{kinds}"><table><caption>{escape(caption)}</caption>'
+        f"<thead><tr>{''.join(heads)}</tr></thead>{''.join(bodies)}</table></div>"
     )
+
+
+def cell_text(cell: Cell) -> str:
+    """A cell in one line; behind a difference stands its interval, or the number of values."""
+    if isinstance(cell, Percent):
+        return mean_sd_text(cell.mean, cell.spread)
+    if isinstance(cell, Points):
+        if cell.ci95 is not None:
+            return f"{points(cell.mean)} [{', '.join(map(points, cell.ci95))}]"
+        return points(cell.mean) + ("" if cell.n is None else f" (n = {cell.n})")
+    return "–" if cell is None else cell
 
 
 def _cell(tag: str, text: str, word: bool, rows: int = 1) -> str:
@@ -63,7 +81,7 @@ def bullets(texts: Sequence[str]) -> str:
     return f"<ul>{''.join(f'<li>{escape(text)}</li>' for text in texts)}</ul>"
 
 
-def facts(values: Mapping[str, Any]) -> str:
+def facts(values: Mapping[str, str | bool | None]) -> str:
     """Names and values; what is None is left out."""
     rows = "".join(
         f"<tr><th>{escape(name)}</th><td>{escape(_word(value))}</td></tr>"
@@ -73,23 +91,23 @@ def facts(values: Mapping[str, Any]) -> str:
     return f'<table class="facts">{rows}</table>'
 
 
-def keys(tree: Mapping[str, Any]) -> str:
+def keys(tree: Mapping[str, JsonValue]) -> str:
     """What was set in a recipe, by dotted keys, in columns."""
     items = (f"<li><b>{escape(k)}</b> {escape(_word(v))}</li>" for k, v in _flat(tree).items())
     return f'<ul class="keys">{"".join(items)}</ul>'
 
 
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _flat(tree: Mapping[str, JsonValue], prefix: str = "") -> dict[str, JsonValue]:
+    found: dict[str, JsonValue] = {}
     for key, value in tree.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             found |= _flat(value, f"{prefix}{key}.")
         elif value not in (None, [], ""):
             found[f"{prefix}{key}"] = value
     return found
 
 
-def _word(value: Any) -> str:
+def _word(value: JsonValue) -> str:
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from statistics import fmean
 
+from eval.report.material import HealthLine
+from eval.report.select import JUDGED, kinds, skipped_name
+from eval.results.record import Difference, EncoderRecord, FewerShots, Result
 from eval.results.words import (
+    OVERALL,
     amount_name,
     amount_names,
     interval_points,
@@ -18,7 +22,6 @@ from eval.results.words import (
     several,
 )
 
-Data = Mapping[str, Any]
 BASELINES = {
     "random": "the same architecture with fresh weights for each seed",
     "raw": "the input as it is; of a scene the pixel's spectrum",
@@ -26,8 +29,6 @@ BASELINES = {
     "window mean": "the encoder's input averaged over its patch",
     "supervised": "the same architecture trained end to end on the same labels",
 }
-# An encoder, or a matrix of features from elsewhere.
-JUDGED = ("pretrained", "features")
 TRANSDUCTIVE = {
     True: "Pretraining saw the test samples, without their labels (transductive).",
     False: "Pretraining did not see the test samples.",
@@ -35,92 +36,110 @@ TRANSDUCTIVE = {
 }
 
 
-def protocol_sentence(result: Data) -> str:
+def protocol_sentence(result: Result) -> str:
     """What was measured, in a sentence."""
-    kinds = list(dict.fromkeys(r["split"] for r in result["rows"]))
-    amounts = amount_names(result["rows"])
-    dim = result["encoder"].get("feature_dim")
+    splits = kinds(result.rows)
+    amounts = amount_names((r.shots, r.labels) for r in result.rows)
+    dim = result.encoder.feature_dim
     return (
-        f"{result['source']['name']}: frozen representation h{f' of {dim} numbers' if dim else ''}, "
-        f"{probe_name(result['headline'])} probe, {listed(kinds)} split{'s' * (len(kinds) > 1)}"
-        f"{', ' + amounts if amounts else ''}, {several(len(result['seeds']), 'seed')}."
+        f"{result.source.name}: frozen representation h{f' of {dim} numbers' if dim else ''}, "
+        f"{probe_name(result.headline)} probe, {listed(splits)} split{'s' * (len(splits) > 1)}"
+        f"{', ' + amounts if amounts else ''}, {several(len(result.seeds), 'seed')}."
     )
 
 
-def findings(result: Data) -> list[str]:
+def findings(result: Result) -> list[str]:
     """For each kind of split, at the most labels: the accuracy, and how far it is from the best baseline."""
     found = []
-    for split in dict.fromkeys(r["split"] for r in result["rows"]):
-        rows = [r for r in result["rows"] if r["split"] == split and r["metric"] in ("oa", "accuracy")]
-        ours = [r for r in rows if r["representation"] in JUDGED and r["probe"] == result["headline"]]
+    for split in kinds(result.rows):
+        rows = [r for r in result.rows if r.split == split and r.metric in OVERALL]
+        ours = [r for r in rows if r.representation in JUDGED and r.probe == result.headline]
         if not ours:
             continue
-        best = max(ours, key=lambda r: (not (r["shots"] or r["labels"]), r["shots"] or 0, r["labels"] or 0))
-        where = f"{split[:1].upper()}{split[1:]} split, {amount_name(best)}"
-        text = f"{where}: {mean_sd_text(best)} % {metric_name(best['metric'])}"
-        key = ("probe", "split", "shots", "labels", "metric")
-        differences = [r for r in result.get("paired", []) if all(r[k] == best[k] for k in key)]
-        found.append(text + (f", {_against(min(differences, key=lambda r: r['mean']))}" if differences else "") + ".")
+        best = max(ours, key=lambda r: (not (r.shots or r.labels), r.shots or 0, r.labels or 0))
+        where = f"{split[:1].upper()}{split[1:]} split, {amount_name(best.shots, best.labels)}"
+        text = f"{where}: {mean_sd_text(best.mean, best.sd)} % {metric_name(best.metric)}"
+        key = best.probe, split, best.shots, best.labels, best.metric
+        differences = [d for d in result.paired if (d.probe, d.split, d.shots, d.labels, d.metric) == key]
+        found.append(text + (f", {_against(min(differences, key=lambda d: d.mean))}" if differences else "") + ".")
     return found
 
 
-def _against(row: Data) -> str:
+def _against(difference: Difference) -> str:
     """The smallest difference is that to the best baseline."""
-    baseline = representation_name(row["difference"].removeprefix("pretrained - "))
-    if row["ci95"] is None:
-        return (
-            f"{points(row['mean'])} points to the best baseline, {baseline} (n = {len(row['per_seed'])}: no interval)"
-        )
-    interval = f"{points(row['mean'])} points, 95 % interval {interval_points(row['ci95'])}"
-    low, high = row["ci95"]
+    baseline, by = representation_name(difference.baseline), points(difference.mean)
+    if difference.ci95 is None:
+        return f"{by} points to the best baseline, {baseline} (n = {len(difference.per_seed)}: no interval)"
+    low, high = difference.ci95
     verdict = "better than" if low > 0 else "worse than" if high < 0 else "not clearly different from"
-    return f"{verdict} the best baseline, {baseline} ({interval})"
+    interval = f"95 % interval {interval_points(difference.ci95)}"
+    return f"{verdict} the best baseline, {baseline} ({by} points, {interval})"
 
 
-def how_it_was_judged(result: Data) -> list[tuple[str, str]]:
+def how_it_was_judged(result: Result) -> list[tuple[str, str]]:
     """Heading and sentences: choices, test samples, leakage, frozenness, baselines and what was left out."""
-    encoder = result["encoder"]
+    damaged = damaged_text(result)
     texts = [
-        ("Choices", f"Made on: {result['selected_on']}."),
-        ("Test samples", f"{TRANSDUCTIVE[result.get('transductive')]}{_left_out(result)}"),
+        ("Choices", f"Made on: {result.selected_on}."),
+        ("Test samples", f"{TRANSDUCTIVE[result.transductive]}{_left_out(result)}"),
         ("Leakage", _leakage(result)),
-        ("Frozen", _frozen(encoder)),
+        ("Frozen", _frozen(result.encoder)),
         ("Baselines", _baselines(result)),
-        ("Intervals", f"{result['interval']}." if result.get("interval") else ""),
+        ("Intervals", f"{result.interval}." if result.interval else ""),
+        *(("Left out", f"{skipped_name(skip)}: {skip.why}.") for skip in result.skipped),
+        ("Damaged", f"{damaged}." if damaged else ""),
     ]
-    texts += [("Left out", f"{s.get('probe') or s.get('what')}: {s['why']}.") for s in result.get("skipped", [])]
-    damaged = result.get("damaged", [])
-    if damaged:
-        texts.append(("Damaged", f"{several(len(damaged), 'image')} left out: {', '.join(damaged[:5])}."))
     return [(heading, text) for heading, text in texts if text]
 
 
-def _left_out(result: Data) -> str:
-    excluded = (result.get("excluded") or {}).get("samples") or 0
-    text = f" {several(excluded, 'sample')} left out of every split: {result['excluded']['why']}." if excluded else ""
-    repeated = result.get("repeated_in_training_part")
+def damaged_text(result: Result) -> str:
+    """How many images could not be read, with the first names; empty where all could."""
+    names = result.damaged
+    return f"{several(len(names), 'damaged image')} left out: {', '.join(names[:5])}" if names else ""
+
+
+def fewer_shots_lines(entries: Sequence[FewerShots]) -> list[str]:
+    """Classes that give fewer training samples than asked for, one line for each kind of split and number of shots."""
+    lines = []
+    for entry in entries:
+        classes = ", ".join(
+            f"{name} ({least})" if least == most else f"{name} ({least} to {most})"
+            for name, (least, most) in entry.classes.items()
+        )
+        lines.append(f"{entry.split} split, {entry.shots} shots: fewer training samples of {classes}")
+    return lines
+
+
+def _left_out(result: Result) -> str:
+    excluded = result.excluded
+    text = ""
+    if excluded is not None and excluded.samples:
+        text = f" {several(excluded.samples, 'sample')} left out of every split: {excluded.why}."
+    repeated = result.repeated_in_training_part
     return text + ("" if repeated is None else f" {several(repeated, 'test sample')} also in the training part.")
 
 
-def _leakage(result: Data) -> str:
+def _leakage(result: Result) -> str:
     """Of each kind of split and number of labels, how many test pixels training patches cover."""
     parts: list[str] = []
     side = None
-    for split, amount in dict.fromkeys((s["split"], amount_name(s)) for s in result["splits"]):
-        mine = [s for s in result["splits"] if (s["split"], amount_name(s)) == (split, amount)]
-        leaks = [s["leakage"] for s in mine if s.get("leakage")]
+    for split, shots, labels in dict.fromkeys((s.split, s.shots, s.labels) for s in result.splits):
+        mine = [s for s in result.splits if (s.split, s.shots, s.labels) == (split, shots, labels)]
+        leaks = [s.leakage for s in mine if s.leakage]
         if leaks:
-            side = leaks[0].get("patch_size")
-            inside, touching = (100 * sum(leak[k] for leak in leaks) / len(leaks) for k in ("inside", "touching"))
-            parts.append(f"{split} split, {amount}: {inside:.0f} % and {touching:.0f} %")
+            side = leaks[0].patch_size
+            inside, touching = (
+                100 * fmean(values) for values in ([k.inside for k in leaks], [k.touching for k in leaks])
+            )
+            parts.append(f"{split} split, {amount_name(shots, labels)}: {inside:.0f} % and {touching:.0f} %")
     if not parts:
         return ""
     size = f" of {side} × {side} pixels" if side else ""
     return f"Test pixels that lie inside a training patch{size}, and whose own patch touches one: {'; '.join(parts)}."
 
 
-def _frozen(encoder: Data) -> str:
-    before, after = encoder.get("sha256_before"), encoder.get("sha256_after")
+def _frozen(encoder: EncoderRecord) -> str:
+    before, after = encoder.sha256_before, encoder.sha256_after
     if before is None:
         return ""
     if after is None:
@@ -130,9 +149,9 @@ def _frozen(encoder: Data) -> str:
     return f"SHA-256 over all parameters and buffers, the same before and after the evaluation: {before[:16]}…"
 
 
-def _baselines(result: Data) -> str:
-    there = {r["representation"] for r in result["rows"]}
-    notes: Data = result.get("baselines", {})
+def _baselines(result: Result) -> str:
+    there = {r.representation for r in result.rows}
+    notes = result.baselines
     texts = [
         f"{representation_name(name)}: {what}{' (' + notes[name] + ')' if name in notes else ''}"
         for name, what in BASELINES.items()
@@ -141,18 +160,17 @@ def _baselines(result: Data) -> str:
     return "; ".join(texts) + "." if texts else ""
 
 
-def efficiency_caption(found: Data, metric: str) -> str:
+def efficiency_caption(result: Result, metric: str) -> str:
     """What a label-efficiency curve shows."""
-    command = found.get("protocol", "").partition("/")[0].removeprefix("simclr-")
-    n = len(found["seeds"])
+    command = result.protocol.partition("/")[0].removeprefix("simclr-")
+    n = len(result.seeds)
     bars = "bars: 95 % Student t interval over the seeds" if n > 2 else f"no intervals, n = {n}"
-    of_probe = f"{probe_name(found['headline'])} probe"
+    of_probe = f"{probe_name(result.headline)} probe"
     return f"simclr {command}: {metric_name(metric)}, {of_probe}, {several(n, 'seed')}; {bars}."
 
 
-def about_health(metrics: Sequence[Data]) -> str:
+def about_health(metrics: Sequence[HealthLine]) -> str:
     """How long pretraining took, and what its curves show."""
     last = metrics[-1]
-    seconds = last.get("seconds")
-    took = f", {seconds / 60:.1f} minutes" if isinstance(seconds, int | float) else ""
-    return f"{last['step'] + 1:,} steps{took}. Lines: values or means of neighbouring ones; grey: their range."
+    took = "" if last.seconds is None else f", {last.seconds / 60:.1f} minutes"
+    return f"{last.step + 1:,} steps{took}. Lines: values or means of neighbouring ones; grey: their range."

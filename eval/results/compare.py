@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from statistics import fmean
+from typing import NamedTuple
 
-from eval.metrics.accuracy import ACCURACIES
 from eval.metrics.statistics import (
     ENUMERATED,
     FEWEST_FOR_INTERVAL,
@@ -18,18 +18,45 @@ from eval.metrics.statistics import (
     sign_flip_floor,
     sign_flip_p,
 )
+from eval.results.comparison import ComparedEncoder, ComparedRow, Comparison
 from eval.results.outcomes import unpack
+from eval.results.record import Result, Row, SourceRecord, SplitRecord
 from eval.results.result_file import RESULT
-from eval.splits.split_file import PARTS
+from eval.results.words import OVERALL, metric_family
 from simclr.errors import InputError
 
 PROTOCOL = "simclr-compare/1"
-KEY = ("probe", "split", "shots", "labels", "metric")
-Row = Mapping[str, Any]
-Result = Mapping[str, Any]
 
 
-def compare(results: Sequence[Result], names: Sequence[str] | None = None) -> dict[str, Any]:
+class Key(NamedTuple):
+    """What a row measures; rows of two results with the same key can be compared."""
+
+    probe: str
+    split: str
+    shots: int | None
+    labels: float | None
+    metric: str
+
+
+class Pair(NamedTuple):
+    """A split that two results share: where it stands in both lists, and both values."""
+
+    i: int
+    j: int
+    ours: float
+    theirs: float
+
+
+class Tested(NamedTuple):
+    """What a test says of a mean difference: its interval, p, the least that p could be, and which test it was."""
+
+    ci95: Sequence[float] | None
+    p: float | None
+    p_floor: float | None
+    test: str | None
+
+
+def compare(results: Sequence[Result], names: Sequence[str] | None = None) -> Comparison:
     """Every result against the first, row by row, on the splits that both have.
 
     Splits are the same if the hashes of their training and test samples are. Several splits: the differences' mean with
@@ -41,9 +68,7 @@ def compare(results: Sequence[Result], names: Sequence[str] | None = None) -> di
         names: one for each, for people; None is their numbers.
 
     Returns:
-        What ``simclr compare --output`` writes: ``rows`` with the mean of both, the ``mean`` difference (other minus
-        first), its ``ci95``, ``p`` (not corrected for the number of tests), the least ``p_floor`` that this could be,
-        and the ``test``; ``encoders``; ``notes`` on whatever is not alike.
+        What ``simclr compare --output`` writes.
 
     Raises:
         InputError: fewer than two results, other data, or not one split in common.
@@ -55,51 +80,59 @@ def compare(results: Sequence[Result], names: Sequence[str] | None = None) -> di
     rows = [
         row
         for result, name in zip(results[1:], names[1:], strict=True)
-        for row in _against(results[0], result, names[0], name, notes)
+        for row in _against(results[0], result, (names[0], name), notes)
     ]
-    return {
-        "protocol": PROTOCOL,
-        "rows": rows,
-        "headline": results[0].get("headline"),
-        "encoders": [
-            {"name": name, "transductive": r.get("transductive"), "protocol": r.get("protocol"), **r["encoder"]}
-            for name, r in zip(names, results, strict=True)
-        ],
-        "source": {"name": results[0]["source"].get("name")},
-        "notes": list(dict.fromkeys(notes)),
-    }
+    return Comparison(
+        protocol=PROTOCOL,
+        rows=tuple(rows),
+        headline=results[0].headline or None,
+        encoders=tuple(_encoder(result, name) for name, result in zip(names, results, strict=True)),
+        source=SourceRecord(name=results[0].source.name),
+        notes=tuple(dict.fromkeys(notes)),
+    )
 
 
-def _against(first: Result, other: Result, name: str, other_name: str, notes: list[str]) -> list[dict[str, Any]]:
-    both = f"{name} and {other_name}"
-    for key in ("samples", "test_part", "classes"):
-        mine, theirs = (r["source"].get(key) for r in (first, other))
-        if mine != theirs:
+def _encoder(result: Result, name: str) -> ComparedEncoder:
+    facts = result.encoder.model_dump(exclude_unset=True)
+    return ComparedEncoder(name=name, transductive=result.transductive, protocol=result.protocol or None, **facts)
+
+
+def _against(first: Result, other: Result, names: tuple[str, str], notes: list[str]) -> list[ComparedRow]:
+    both = " and ".join(names)
+    mine, theirs = first.source, other.source
+    for key, a, b in (
+        ("samples", mine.samples, theirs.samples),
+        ("test_part", mine.test_part, theirs.test_part),
+        ("classes", mine.classes, theirs.classes),
+    ):
+        if a != b:
             raise InputError(f"{both} are results on other data ({key} differ): compare encoders on the same data")
-    if first["encoder"].get("sha256_before") == other["encoder"].get("sha256_before"):
+    if first.encoder.sha256_before == other.encoder.sha256_before:
         notes.append(f"{both} are results of the same encoder")
-    if first.get("transductive") != other.get("transductive"):
+    if first.transductive != other.transductive:
         notes.append(f"{both} differ in whether pretraining saw the test samples (transductive)")
-    others = {_key(row): row for row in other["rows"] if row["representation"] == "pretrained"}
+    others = {_key(row): row for row in other.rows if row.representation == "pretrained"}
     rows, common = [], 0
-    for row in first["rows"]:
-        match = others.get(_key(row)) if row["representation"] == "pretrained" else None
+    for row in first.rows:
+        match = others.get(_key(row)) if row.representation == "pretrained" else None
         if match is None:
             continue
         pairs = _pairs(first, other, row, match)
         common += len(pairs)
-        probe, split, shots, share, _ = _key(row)
-        most = max(len(row["per_seed"]), len(match["per_seed"]))
+        most = max(len(row.per_seed), len(match.per_seed))
         if len(pairs) < most:
-            what = f"{split} split" + (f", {shots} shots" if shots else f", {share:.3g} of the labels" if share else "")
-            notes.append(f"{both}, {what}: {len(pairs)} of {most} splits are the same, and only these are compared")
+            amount = f", {row.shots} shots" if row.shots else f", {row.labels:.3g} of the labels" if row.labels else ""
+            notes.append(
+                f"{both}, {row.split} split{amount}: {len(pairs)} of {most} splits are the same, and only these are "
+                f"compared"
+            )
         if not pairs:
             continue
-        settings = [r.get("probes", {}).get(probe) for r in (first, other)]
-        if settings[0] != settings[1]:
-            notes.append(f"{both}: the {probe} probe was set otherwise, and is left out")
+        if first.probes.get(row.probe) != other.probes.get(row.probe):
+            notes.append(f"{both}: the {row.probe} probe was set otherwise, and is left out")
             continue
-        rows.append({"first": name, "other": other_name} | _row(first, other, row, match, pairs))
+        counts = _discordant(first, other, row, match, pairs[0]) if len(pairs) == 1 else None
+        rows.append(_row(names, _key(row), pairs, counts))
     if not common:
         raise InputError(f"{both} have no split in common: evaluate both with the same --split, --shots and --seeds")
     if not rows:
@@ -107,89 +140,100 @@ def _against(first: Result, other: Result, name: str, other_name: str, notes: li
     return rows
 
 
-def _key(row: Row) -> tuple[Any, ...]:
-    return tuple(row.get(name) for name in KEY)
+def _key(row: Row) -> Key:
+    return Key(row.probe, row.split, row.shots, row.labels, row.metric)
 
 
-def _splits(result: Result, row: Row) -> list[Row]:
+def _splits(result: Result, row: Row) -> list[SplitRecord]:
     """The splits of a row's values, one for each."""
-    kind = ("split", "shots", "labels")
-    found = [s for s in result["splits"] if all(s.get(name) == row.get(name) for name in kind)]
-    if len(found) < len(row["per_seed"]):
+    kind = row.split, row.shots, row.labels
+    found = [s for s in result.splits if (s.split, s.shots, s.labels) == kind]
+    if not found and not row.shots and not row.labels:
+        # Nothing was learned from labels: it was measured once a seed, on the test part of the seed's first split.
+        first = {s.seed: s for s in reversed(result.splits) if s.split == row.split}
+        found = list(reversed(first.values()))
+    if len(found) < len(row.per_seed):
         raise InputError(
-            f"a row of the result has {len(row['per_seed'])} values for {len(found)} splits: it is damaged; evaluate "
-            f"again"
+            f"a row of the result has {len(row.per_seed)} values for {len(found)} splits: it is damaged; evaluate again"
         )
-    return found[: len(row["per_seed"])]  # fine-tuning runs on the first ones alone
+    return found[: len(row.per_seed)]  # fine-tuning runs on the first ones alone
 
 
-def _pairs(first: Result, other: Result, row: Row, match: Row) -> list[tuple[int, int]]:
-    """Where the same split stands in both lists of values."""
+def _pairs(first: Result, other: Result, row: Row, match: Row) -> list[Pair]:
+    """The splits of both rows that are the same, and have a value in both."""
     mine, theirs = (
-        {tuple(s.get(f"sha256_{part}") for part in PARTS): i for i, s in enumerate(_splits(result, r))}
+        {(s.sha256_train, s.sha256_test, s.sha256_validation): i for i, s in enumerate(_splits(result, r))}
         for result, r in ((first, row), (other, match))
     )
-    return [(i, theirs[digest]) for digest, i in mine.items() if digest in theirs]
+    places = [(i, theirs[digest]) for digest, i in mine.items() if digest in theirs]
+    values = [(i, j, row.per_seed[i], match.per_seed[j]) for i, j in places]
+    return [Pair(i, j, a, b) for i, j, a, b in values if a is not None and b is not None]
 
 
-def _row(first: Result, other: Result, row: Row, match: Row, pairs: list[tuple[int, int]]) -> dict[str, Any]:
-    ours, theirs = [row["per_seed"][i] for i, _ in pairs], [match["per_seed"][j] for _, j in pairs]
-    values = [b - a for a, b in zip(ours, theirs)]
-    found: dict[str, Any] = {
-        **{name: row.get(name) for name in KEY},
-        "first_mean": mean_sd(ours)["mean"],
-        "other_mean": mean_sd(theirs)["mean"],
-        **mean_sd(values),
-        "per_seed": values,
-    }
-    if len(pairs) > 1:
-        how = f"all 2^{len(pairs)} signs" if len(pairs) <= ENUMERATED else f"{RESAMPLES} random signs"
-        test = f"sign-flip permutation over {len(pairs)} splits, {how}"
-        test += "; Student t interval" if len(pairs) >= FEWEST_FOR_INTERVAL else "; too few for an interval"
-        floor = sign_flip_floor(len(values))
-        return found | {"ci95": interval(values), "p": sign_flip_p(values), "p_floor": floor, "test": test}
-    counts = _discordant(first, other, row, match, *pairs[0]) if row["metric"] in ("oa", "accuracy") else None
+def _row(names: tuple[str, str], key: Key, pairs: list[Pair], counts: tuple[int, int, int] | None) -> ComparedRow:
+    """A row with its test: over the splits, or, of a single split, over its samples where ``counts`` are there."""
+    values = [pair.theirs - pair.ours for pair in pairs]
+    tested = _over_splits(values) if len(pairs) > 1 else _over_samples(counts)
+    right = {} if counts is None else {"only_first_right": counts[0], "only_other_right": counts[1]}
+    return ComparedRow(
+        first=names[0],
+        other=names[1],
+        **key._asdict(),
+        first_mean=fmean(pair.ours for pair in pairs),
+        other_mean=fmean(pair.theirs for pair in pairs),
+        **mean_sd(values)._asdict(),
+        per_seed=tuple(values),
+        **tested._asdict(),
+        **right,
+    )
+
+
+def _over_splits(values: Sequence[float]) -> Tested:
+    n = len(values)
+    how = f"all 2^{n} signs" if n <= ENUMERATED else f"{RESAMPLES} random signs"
+    then = "Student t interval" if n >= FEWEST_FOR_INTERVAL else "too few for an interval"
+    test = f"sign-flip permutation over {n} splits, {how}; {then}"
+    return Tested(interval(values), sign_flip_p(values), sign_flip_floor(n), test)
+
+
+def _over_samples(counts: tuple[int, int, int] | None) -> Tested:
     if counts is None:
-        return found | {"ci95": None, "p": None, "p_floor": None, "test": None}
+        return Tested(None, None, None, None)
     only_first, only_other, n = counts
-    return found | {
-        "ci95": bootstrap_interval(only_first, only_other, n),
-        "p": mcnemar_p(only_first, only_other),
-        "p_floor": None,
-        "test": f"exact McNemar over {n} test samples; bootstrap interval",
-        "only_first_right": only_first,
-        "only_other_right": only_other,
-    }
+    test = f"exact McNemar over {n} test samples; bootstrap interval"
+    return Tested(bootstrap_interval(*counts), mcnemar_p(only_first, only_other), None, test)
 
 
-def _discordant(first: Result, other: Result, row: Row, match: Row, i: int, j: int) -> tuple[int, int, int] | None:
+def _discordant(first: Result, other: Result, row: Row, match: Row, pair: Pair) -> tuple[int, int, int] | None:
     """Samples that only the first and that only the other recognised, and all; None if a result did not keep them."""
-    n = _splits(first, row)[i]["test"]
+    if row.metric not in OVERALL:
+        return None
+    n = _splits(first, row)[pair.i].test
     right = []
-    for result, r, place in ((first, row, i), (other, match, j)):
-        kept = [e for e in result.get("outcomes", []) if all(e.get(name) == r.get(name) for name in KEY[:4])]
-        kept = [e for e in kept if e["representation"] == "pretrained"]
+    for result, r, place in ((first, row, pair.i), (other, match, pair.j)):
+        kind = "pretrained", r.probe, r.split, r.shots, r.labels
+        kept = [e for e in result.outcomes if (e.representation, e.probe, e.split, e.shots, e.labels) == kind]
         if not kept:
             return None
-        right.append(unpack(kept[0]["correct"][place], n))
+        right.append(unpack(kept[0].correct[place], n))
     a, b = right
     return int((a & ~b).sum()), int((b & ~a).sum()), n
 
 
 def choose(
-    found: Mapping[str, Any],
+    found: Comparison,
     *,
     probe: str | None = None,
     split: str | None = None,
     shots: str | None = None,
     metric: str | None = None,
-) -> list[Row]:
-    """The rows of a comparison that are asked for, as in :func:`run_compare`.
+) -> list[ComparedRow]:
+    """The rows of a comparison that are asked for, as in :func:`eval.commands.run_compare`.
 
     Raises:
         InputError: a name that no row has; says which ones there are.
     """
-    rows: list[Row] = found["rows"]
+    rows = list(found.rows)
     asked = {"probe": probe, "split": split, "shots": shots, "metric": metric}
     for option, text in asked.items():
         if text is None:
@@ -198,20 +242,21 @@ def choose(
         wanted = [part.strip() for part in text.split(",")]
         unknown = [part for part in wanted if part.casefold() not in there]
         if unknown:
-            among = " among these" if len(rows) < len(found["rows"]) else ""
+            among = " among these" if len(rows) < len(found.rows) else ""
             shared = ", ".join(there.values())
             raise InputError(f"--{option} names {unknown[0]!r}, but{among} the results share {shared}")
         chosen = {part.casefold() for part in wanted}
         rows = [row for row in rows if _value(row, option).casefold() in chosen]
-    usual = [row for row in rows if probe is not None or row["probe"] == found["headline"]]
-    usual = [row for row in usual if metric is not None or row["metric"] in ACCURACIES]
+    usual = [row for row in rows if probe is not None or row.probe == found.headline]
+    usual = [row for row in usual if metric is not None or metric_family(row.metric) == "accuracy"]
     return usual or rows
 
 
-def _value(row: Row, option: str) -> str:
+def _value(row: ComparedRow, option: str) -> str:
+    """What a row answers to an option of the command."""
     if option == "shots":
-        return f"{row['shots']}" if row["shots"] else f"{100 * row['labels']:g}%" if row["labels"] else "all"
-    return str(row[option])
+        return f"{row.shots}" if row.shots else f"{100 * row.labels:g}%" if row.labels else "all"
+    return {"probe": row.probe, "split": row.split, "metric": row.metric}[option]
 
 
 def telling_names(paths: Sequence[Path]) -> list[str]:

@@ -2,50 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
-Row = Mapping[str, Any]
-METRICS = {
-    "oa": "OA",
-    "aa": "AA",
-    "kappa": "κ × 100",
-    "ece": "ECE",
-    "ece_scaled": "ECE scaled",
-    "r_at_1": "R@1",
-    "map_at_r": "MAP@R",
-    "nmi": "NMI",
-    "auroc": "AUROC",
-    "oscr": "OSCR",
-    "closed_oa": "closed OA",
-    "open_oa": "open OA",
-    "known_accuracy": "known OA",
-    "unknown_recall": "unknown recall",
-    "macro_f1": "macro F1",
-    "micro_f1": "micro F1",
-    "mapping_error": "mapping error",
-    "mdl4ow_f1": "F1 (MDL4OW)",
-    "evml_open_oa": "open OA (EVML)",
-    "fpr95 (known positive)": "FPR95 (known pos.)",
-    "fpr95 (unknown positive)": "FPR95 (unknown pos.)",
-}
+from eval.metrics.judgement import Family
+from eval.metrics.registry import METRICS
+from eval.open_set.metrics import TITLES
+from eval.probes.registry import PROBES
+
+# Two names of one metric: the share of test samples that were recognised.
+OVERALL = ("oa", "accuracy")
 REPRESENTATIONS = {"random": "random weights", "raw": "raw input", "pca": "PCA", "supervised": "from scratch"}
-PROBES = {"knn": "kNN", "supervised": "end to end"}
 
 
 def metric_name(metric: str) -> str:
     """The field's way to write a metric."""
-    return METRICS.get(metric, metric)
+    return METRICS[metric].title if metric in METRICS else TITLES.get(metric, metric)
+
+
+def metric_family(metric: str) -> Family:
+    """What a metric is about, and so the table that it stands in; ``other`` for one that nobody here knows."""
+    if metric in OVERALL:
+        return "accuracy"
+    return METRICS[metric].family if metric in METRICS else "other"
 
 
 def representation_name(representation: str) -> str:
-    """What a representation is; results hold the short names of ``eval.linear_eval``."""
+    """What a representation is; results hold short names."""
     return REPRESENTATIONS.get(representation, representation)
 
 
 def probe_name(probe: str) -> str:
-    """What learned from the labels."""
-    return PROBES.get(probe, probe)
+    """What learned from the labels; training from scratch has no probe."""
+    if probe == "supervised":
+        return "end to end"
+    return PROBES[probe].title if probe in PROBES else probe
 
 
 def class_marks(names: Sequence[str]) -> list[str]:
@@ -58,27 +48,32 @@ def class_labels(names: Sequence[str]) -> list[str]:
     return [mark if mark == name else f"{mark} {name}" for mark, name in zip(class_marks(names), names)]
 
 
-def amount_name(row: Row) -> str:
-    """How many labels a row's probe learned from."""
-    if row.get("shots"):
-        return f"{row['shots']} shot{'s' * (row['shots'] > 1)}"
-    return f"{100 * row['labels']:g} % of the labels" if row.get("labels") else "all labels"
+def amount_name(shots: int | None, labels: float | None = None) -> str:
+    """How many labels a probe learned from: so many of each class, a share of each class's, or all."""
+    if shots:
+        return f"{shots} shot{'s' * (shots > 1)}"
+    return f"{100 * labels:g} % of the labels" if labels else "all labels"
 
 
-def amount_names(rows: Sequence[Row]) -> str:
-    """All numbers of labels in a few words, such as: 5 and 20 shots; empty where no row says one."""
-    shots = sorted({r["shots"] for r in rows if r.get("shots")})
-    shares = sorted({r["labels"] for r in rows if r.get("labels")})
+def amount_names(amounts: Iterable[tuple[int | None, float | None]]) -> str:
+    """All numbers of labels in a few words, such as: 5 and 20 shots; empty where nothing says one.
+
+    Args:
+        amounts: (shots, labels) as of :func:`amount_name`, in any order, as often as they come.
+    """
+    pairs = set(amounts)
+    shots = sorted({shots for shots, _ in pairs if shots})
+    shares = sorted({labels for _, labels in pairs if labels})
     parts = [f"{listed([str(k) for k in shots])} shot{'s' * (shots != [1])}"] if shots else []
     parts += [f"{listed([f'{100 * share:g} %' for share in shares])} of the labels"] if shares else []
     return listed(parts)
 
 
-def mean_sd_text(row: Row | None) -> str:
-    """Percent, with the standard deviation where there is one; a dash where there is no value."""
-    if row is None or row["mean"] is None:
+def mean_sd_text(mean: float | None, sd: float | None) -> str:
+    """Fractions in percent, with the standard deviation where there is one; a dash where there is no value."""
+    if mean is None:
         return "–"
-    return f"{100 * row['mean']:.1f}" + ("" if row["sd"] is None else f" ± {100 * row['sd']:.1f}")
+    return f"{100 * mean:.1f}" + ("" if sd is None else f" ± {100 * sd:.1f}")
 
 
 def points(difference: float) -> str:

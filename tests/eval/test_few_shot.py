@@ -10,7 +10,8 @@ from eval.few_shot import few_shot
 from eval.probes.prototypes import nearest_prototype
 from eval.probes.registry import FEW_SHOT_PROBES
 from eval.probes.ridge_probe import ALPHAS
-from eval.report.few_shot_table import print_few_shot
+from eval.report.summary import print_few_shot
+from eval.results.record import Result
 from eval.results.result_file import write_result
 from eval.splits.labelled import LabelledData
 from eval.splits.leakage import leakage
@@ -121,7 +122,7 @@ def test_an_encoder_beside_its_baselines(tmp_path, capsys, monkeypatch):
     assert result["excluded"]["samples"] == 2
     write_result(result, tmp_path / "few-shot.json")
     assert json.loads((tmp_path / "few-shot.json").read_text())["protocol"] == result["protocol"]
-    print_few_shot({**result, "transductive": True}, Console(width=120))
+    print_few_shot(Result.model_validate({**result, "transductive": True}), Console(width=120))
     printed = capsys.readouterr().out
     assert all(
         word in printed for word in ("5 shots", "10 %", "2-shot", "weibull", "FPR95", "fine-tune, 2 seeds", "MDL4OW F1")
@@ -248,14 +249,14 @@ def test_a_given_split_is_one_value_and_one_for_each_random_twin(tmp_path):
     values = {r["representation"]: len(r["per_seed"]) for r in result["rows"] if r["metric"] == "oa"}
     assert values == {"pretrained": 1, "random": 2, "raw": 1, "window mean": 1, "pca": 1}
     assert {(s["split"], s["shots"], s["train"]) for s in result["splits"]} == {("kept", 6, 18)}
-    print_few_shot({**result, "transductive": True}, Console(width=100))
+    print_few_shot(Result.model_validate({**result, "transductive": True}), Console(width=100))
 
 
 def test_classes_that_gave_fewer_samples_are_printed(capsys):
     x, labels = blobs()
     labels = labels.where((torch.arange(len(labels)) < 150) | (labels != 2), -1)
     result = few_shot(x, labels, shots=(5, 14), seeds=(0, 1), episodes=0)
-    print_few_shot(result, Console(width=200))
+    print_few_shot(Result.model_validate(result), Console(width=200))
     printed = capsys.readouterr().out
     assert "random split, 14 shots: fewer training samples of 2 (12)" in printed
     assert "5 shots: fewer" not in printed

@@ -1,14 +1,25 @@
-from eval.report.grids import open_grid
+from eval.report.grids import Entry, GridRow, Percent, grid
 
 
-def test_random_and_block_splits_with_unknown_classes_stand_in_tables_of_their_own():
-    row = {"representation": "pretrained", "probe": "energy", "threshold": None, "metric": "auroc", "sd": 0.01}
-    rows = [
-        {**row, "split": split, "shots": shots, "labels": None, "mean": mean}
-        for split, shots, mean in (("random", 5, 0.91), ("random", 20, 0.92), ("block", 5, 0.73), ("block", 20, 0.74))
-    ]
-    grids = open_grid({"open_set": rows})
-    assert len(grids) == 4
-    for grid, r in zip(grids, rows):
-        assert f"{r['split']} split, {r['shots']} shots" in grid.caption
-        assert grid.rows == [["pretrained", "energy", f"{100 * r['mean']:.1f} ± 1.0"]]
+def test_rows_and_columns_come_in_the_order_of_the_entries_and_gaps_stay_empty():
+    found = grid(
+        "of it",
+        [
+            Entry(("b", "x"), ("OA", ""), Percent(0.5)),
+            Entry(("a", "x"), ("AA", "5 shots"), Percent(0.6), ours=True),
+            Entry(("b", "x"), ("AA", "5 shots"), Percent(0.7)),
+        ],
+        left=("", "probe"),
+        notes=["a note"],
+    )
+    assert found is not None
+    assert found.columns == (("OA",), ("AA", "5 shots"))
+    assert found.rows == (
+        GridRow(("b", "x"), (Percent(0.5), Percent(0.7))),
+        GridRow(("a", "x"), (None, Percent(0.6)), ours=True),
+    )
+    assert (found.caption, found.left, found.notes) == ("of it", ("", "probe"), ("a note",))
+
+
+def test_without_an_entry_there_is_no_table():
+    assert grid("of it", iter(())) is None

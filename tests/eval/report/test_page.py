@@ -11,12 +11,11 @@ from PIL import Image
 
 from eval.commands import run_report
 from eval.report.embedding import choose_for_map
-from eval.report.figures import confusion_figure, efficiency_figure, embedding_figure, health_figure
 from eval.report.gather import gather
-from eval.report.grids import Grid, difference_grid, quality_grid
-from eval.report.html import table
-from eval.report.page import Material, report_html
+from eval.report.material import Embedding, HealthLine, Material, Pretraining
+from eval.report.page import report_html
 from eval.report.prose import findings
+from eval.results.record import Result
 from eval.results.result_file import write_result
 from eval.subject.features import fingerprint
 from simclr.data.images.digits import load_digits
@@ -123,6 +122,10 @@ def few_shot():
     }
 
 
+def typed(content):
+    return Result.model_validate(content)
+
+
 def png():
     file = io.BytesIO()
     Image.new("RGB", (4, 3)).save(file, format="PNG")
@@ -165,11 +168,12 @@ class Page(HTMLParser):
 
 def whole():
     g = np.random.default_rng(0)
-    points = (g.normal(size=(30, 2)), g.integers(0, 3, 30), CLASSES)
+    points = Embedding(g.normal(size=(30, 2)), g.integers(0, 3, 30), CLASSES)
     pictures = {"Map: of it": png()}
-    return Material(
-        result(), few_shot(), METRICS, {"recipe": {"seed": 7}}, pictures, png(), lambda: points, ["knn: gone"]
-    )
+    lines = [HealthLine.model_validate(line) for line in METRICS]
+    made = Pretraining.model_validate({"recipe": {"seed": 7}})
+    found = typed(result()), typed(few_shot())
+    return Material(*found, lines, made, pictures, png(), lambda: points, ["knn: gone"])
 
 
 @pytest.fixture(scope="module")
@@ -275,6 +279,17 @@ def test_how_the_numbers_came_about_is_said_in_words(html):
         assert sentence in text
 
 
+def test_what_nobody_knows_is_shown_by_its_own_name():
+    content = result()
+    theirs = {"representation": "theirs", "probe": "their probe", "split": "random", "shots": 20, "per_seed": [0.1]}
+    content["rows"] += [theirs | {"metric": "oa", "mean": 0.0123, "sd": None}]
+    content["rows"] += [theirs | {"probe": "logistic", "metric": "their metric", "mean": 0.0456, "sd": None}]
+    cells = Page(report_html(Material(typed(content)), "theirs")).cells
+    assert ["theirs", "their probe, 1 seed", "–", "1.2"] in cells
+    assert ["", "their metric, 20 shots"] in cells
+    assert ["theirs", "4.6"] in cells
+
+
 @pytest.mark.parametrize(
     ("mean", "ci95", "words"),
     [
@@ -292,7 +307,7 @@ def test_what_the_numbers_come_to_is_measured_against_the_best_baseline(mean, ci
         {"difference": "pretrained - pca", **key, "mean": mean, "ci95": ci95},
     ]
     content["rows"] = [{**r, "mean": 0.5, "sd": 0.01} for r in content["rows"]]
-    random, block = findings(content)
+    random, block = findings(typed(content))
     assert random == f"Random split, 20 shots: 50.0 ± 1.0 % OA, {random.partition('OA, ')[2]}"
     assert words in random
     assert block == "Block split, 20 shots: 50.0 ± 1.0 % OA."
@@ -304,66 +319,11 @@ def test_a_matrix_of_features_is_reported_too():
         r | {"representation": "features"} for r in content["rows"] if r["representation"] == "pretrained"
     ]
     content |= {"paired": [], "outcomes": [], "per_class": [], "encoder": {"sha256_before": None, "sha256_after": None}}
-    text = report_html(Material(content), "features")
-    assert len(findings(content)) == 2
+    text = report_html(Material(typed(content)), "features")
+    assert len(findings(typed(content))) == 2
     assert "Frozen" not in text
     assert "Baselines" not in text
     assert any(c[0] == "features" for c in Page(text).cells if c)
-
-
-def test_differences_of_two_seeds_have_no_interval():
-    content = result()
-    content["paired"] = [{**r, "ci95": None, "per_seed": [0.1, 0.1468]} for r in content["paired"]]
-    grid = difference_grid(content)
-    assert grid.rows == [["− random weights"] + ["+12.3 (n = 2)"] * 4]
-    assert "fewer than 3 seeds" in grid.caption
-
-
-def test_neighbours_clusters_and_calibration_are_a_table():
-    content = result()
-    assert quality_grid(content, "random") is None
-    row = {"split": "random", "shots": 5, "labels": None, "mean": 0.4321, "sd": None}
-    content["rows"] += [
-        {**row, "representation": "random", "probe": "retrieval", "metric": "r_at_1"},
-        {**row, "representation": "random", "probe": "logistic", "metric": "ece"},
-        {**row, "representation": "random", "probe": "knn", "metric": "ece", "mean": 0.9},
-    ]
-    grid = quality_grid(content, "random")
-    assert grid.head == ["", "R@1, 5 shots", "ECE, 5 shots"]
-    assert grid.rows == [["random weights", "43.2", "43.2"]]
-    assert "neighbours" in grid.caption
-    assert "calibration of the logistic probe" in grid.caption
-    content["rows"] = [r for r in content["rows"] if r["metric"] == "ece"]
-    assert "neighbours" not in quality_grid(content, "random").caption
-
-
-def test_a_representation_is_named_once_above_its_probes():
-    grid = Grid("of it", ["", "probe", "OA"], [["a", "x", "1"], ["a", "y", "2"], ["b", "x", "3"]], names=2)
-    cells = [row for row in Page(table(grid)).cells if row]
-    assert cells == [["", "probe", "OA"], ["a", "x", "1"], ["y", "2"], ["b", "x", "3"]]
-    assert table(grid).count('rowspan="2"') == 1
-
-
-def test_confusion_percentages_are_of_the_true_class():
-    svg = ElementTree.fromstring(confusion_figure([[8, 1, 1], [0, 30, 10], [0, 0, 0]], CLASSES))
-    texts = ["".join(t.itertext()) for t in svg.iter("{http://www.w3.org/2000/svg}text")]
-    assert {"80", "10", "75", "25"} <= set(texts)
-    assert any("oats" in t for t in texts)
-
-
-def test_figures_take_unusual_input():
-    g = np.random.default_rng(0)
-    for classes in (2, 30, 60):
-        names = [f"class {i}" for i in range(classes)]
-        assert confusion_figure(g.integers(0, 9, (classes, classes)), names).endswith("</svg>")
-        assert embedding_figure(g.normal(size=(90, 2)), g.integers(0, classes, 90), names).endswith("</svg>")
-    rows = [
-        {"representation": "pretrained", "probe": "ridge", "split": "given", "shots": None, "labels": share}
-        | {"mean": 0.5, "per_seed": [0.5]}
-        for share in (0.01, 0.1)
-    ]
-    assert "share of the labels, %" in efficiency_figure(rows, "accuracy")
-    assert "loss" in health_figure([{"step": 0, "loss": 1.0}, {"step": 1, "loss": float("nan")}])
 
 
 @pytest.fixture(scope="module")
@@ -398,11 +358,11 @@ def test_a_run_without_results_is_shown_and_what_is_missing_is_said(run, monkeyp
 
 
 def test_a_result_of_another_encoder_is_refused(run, tmp_path):
-    write_result(result(), run / "result.json")
+    write_result(typed(result()), run / "result.json")
     with pytest.raises(InputError, match="another encoder"):
         run_report(run)
-    write_result(result(fingerprint(load_encoder(run))), run / "result.json")
-    write_result(few_shot(), run / "few-shot.json")
+    write_result(typed(result(fingerprint(load_encoder(run)))), run / "result.json")
+    write_result(typed(few_shot()), run / "few-shot.json")
     with pytest.raises(InputError, match="different encoders"):
         run_report(run)
     (run / "result.json").unlink()
@@ -410,7 +370,7 @@ def test_a_result_of_another_encoder_is_refused(run, tmp_path):
 
 
 def test_a_folder_of_a_result_alone(tmp_path, capsys):
-    write_result(result(), tmp_path / "result.json")
+    write_result(typed(result()), tmp_path / "result.json")
     file = run_report(tmp_path / "result.json", output=tmp_path / "new" / "page.html")
     html = file.read_text(encoding="utf-8")
     assert "t-SNE: there is no encoder" in html

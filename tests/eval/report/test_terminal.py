@@ -1,103 +1,72 @@
-import re
-
-import pytest
 from rich.console import Console
 
-from eval.metrics.statistics import interval, mean_sd
-from eval.report.terminal import print_result, side_by_side
+from eval.report.grids import Entry, Grid, GridRow, Percent, Points, grid
+from eval.report.terminal import line, show, side_by_side, tables
 
-PER_SEED = [0.60, 0.65, 0.625]
-
-
-def result(shots=(5, 20), metrics=("oa", "aa", "kappa"), probes=("ridge", "logistic"), splits=("random",), n=3):
-    rows = [
-        {"representation": r, "probe": p, "shots": k, "labels": None, "split": split, "metric": m}
-        | {**mean_sd(PER_SEED[:n]), "per_seed": PER_SEED[:n]}
-        for split in splits
-        for r in ("pretrained", "random", "raw")
-        for p in probes
-        for k in shots
-        for m in metrics
-    ]
-    rows += [r | {"representation": "supervised", "probe": "supervised"} for r in rows if r["representation"] == "raw"]
-    values = [0.02, 0.05, 0.0236][:n]
-    return {
-        "rows": rows,
-        "paired": [
-            {"difference": f"pretrained - {r}", "probe": p, "shots": k, "labels": None, "split": split}
-            | {"metric": metrics[0], **mean_sd(values), "ci95": interval(values), "per_seed": values}
-            for split in splits
-            for p in probes
-            for k in shots
-            for r in ("random", "raw")
-        ],
-        "gaps": [
-            {"gap": "random - block", "representation": r, "probe": "logistic", "shots": 5, "labels": None}
-            | {"metric": metrics[0], **mean_sd(values), "ci95": interval(values), "per_seed": values}
-            for r in ("pretrained", "random")
-        ],
-        "headline": "logistic",
-        "seeds": list(range(n)),
-        "source": {"name": "indian-pines"},
-        "skipped": [],
-        "splits": [{"split": split, "left_out": ["Oats"]} for split in splits],
-    }
+GRID = Grid(
+    "of it",
+    ("", "probe"),
+    (("OA", "10 % of the labels"), ("AA", "5 shots"), ("text",)),
+    (
+        GridRow(("a", "x"), (Percent(0.5, 0.01), Points(0.1234, (-0.05, 0.3)), "word"), ours=True),
+        GridRow(("a", "y"), (Percent(0.5), Points(0.1234, None, 2), None)),
+        GridRow(("b", "x"), (Percent(None), Points(-0.1), None)),
+    ),
+    ("a note",),
+)
 
 
-def printed(content, width=80):
+def printed(table, width):
     console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    print_result(content, console)
-    text = console.export_text()
-    assert "…" not in text.replace("minus …", "")  # nothing is cut
-    assert max(map(len, text.splitlines())) <= width
-    return text
+    show(table, console)
+    return console.export_text().splitlines()
 
 
-def test_two_numbers_of_shots_fit_on_a_terminal_of_80_columns():
-    text = printed(result())
-    (line,) = [line for line in text.splitlines() if line.startswith("pretrained  ")]
-    assert line.count("62.5 ±2.5") == 6
-    assert "Oats" in text
-    assert "ridge" not in text
-    assert text.count("logistic") == 1  # once for the table, not in every column
+def test_cells_are_narrow_intervals_stand_below_and_a_shared_name_once():
+    lines = printed(GRID, 60)
+    assert lines[:2] == ["of it", "a note"]
+    assert [text.split() for text in lines[2:] if text.strip()] == [
+        ["OA"],
+        ["10", "%", "of", "AA"],
+        ["probe", "the", "labels", "5", "shots", "text"],
+        ["─" * 37],
+        ["a", "x", "50.0", "±1.0", "+12.3", "word"],
+        ["−5.0", "to", "+30.0"],
+        ["y", "50.0", "+12.3", "–"],
+        ["n", "=", "2"],
+        ["b", "x", "–", "−10.0", "–"],
+    ]
 
 
-def test_what_does_not_fit_makes_another_table():
-    lines = printed(result(shots=(5, 10, 20))).splitlines()
-    assert sum(line.count("62.5 ±2.5") for line in lines if line.startswith("pretrained  ")) == 9
+def test_a_narrow_terminal_gets_more_tables_that_all_fit():
+    for width in (30, 32, 37):
+        parts = tables(GRID, width)
+        assert len(parts) == {30: 3, 32: 2, 37: 1}[width]
+        lines = printed(GRID, width)
+        assert max(map(len, lines)) <= width
+        assert not any("…" in text for text in lines)
+        assert sum("+12.3" in text for text in lines) == 2
 
 
-def test_random_weights_are_called_so_and_the_others_by_what_they_are():
-    text = printed(result())
-    assert not re.search(r"^random  ", text, re.MULTILINE)
-    for name in ("random weights", "raw input", "from scratch"):
-        assert re.search(rf"^{name} ", text, re.MULTILINE)
+def test_what_is_judged_is_bold():
+    (table,) = tables(GRID, 80)
+    assert [row.style for row in table.rows] == ["bold", "", ""]
 
 
-def test_a_single_column_shows_every_probe():
-    text = printed(result(shots=(None,), metrics=("accuracy",)))
-    assert "ridge" in text
-    assert "logistic" in text
+def test_nothing_is_printed_of_no_grid():
+    assert grid("of it", []) is None
+    assert printed(None, 80) == []
 
 
-def test_differences_are_one_table_with_their_interval():
-    text = printed(result(splits=("random", "block")))
-    assert text.count("pretrained minus each baseline") == 1
-    lines = text.splitlines()
-    (place,) = [i for i, line in enumerate(lines) if line.startswith("raw input") and "+3.1" in line]
-    assert lines[place].split()[2:] == ["+3.1"] * 4
-    # By hand: mean 3.12, sd 1.63677, t(2, .975) = 4.30265, so ± 4.0659.
-    assert lines[place + 1].split() == ["−0.9", "to", "+7.2"] * 4
-    assert lines[place - 4].split() == ["minus", "…"] + ["5", "shots", "20", "shots"] * 2
-    assert "pretrained, random minus block split, OA, points: 5 shots +3.1 (−0.9 to +7.2)" in text
-
-
-@pytest.mark.parametrize("n", [1, 2])
-def test_below_three_seeds_there_is_no_interval_and_n_is_said(n):
-    text = printed(result(n=n))
-    assert f"n = {n}" in text
-    assert "no interval where n, the number of seeds, is below 3" in text
-    assert " to " not in text
+def test_a_line_holds_the_differences_of_what_is_judged():
+    entries = [
+        Entry(("pretrained",), ("5 shots",), Points(0.05, (0.01, 0.09)), ours=True),
+        Entry(("pretrained",), ("20 shots",), Points(0.02, None, 2), ours=True),
+        Entry(("random weights",), ("5 shots",), Points(0.5)),
+    ]
+    table = grid("points", entries)
+    assert table is not None
+    assert line(table) == "pretrained, points: 5 shots +5.0 (+1.0 to +9.0); 20 shots +2.0 (n = 2)"
 
 
 def test_columns_go_side_by_side_as_evenly_as_they_fit():

@@ -9,10 +9,12 @@ from rich.console import Console
 
 from eval.commands import run_compare
 from eval.metrics.statistics import sign_flip_p
-from eval.report.terminal import print_comparison
+from eval.report.summary import print_comparison
 from eval.results.compare import choose, compare, telling_names
+from eval.results.comparison import Comparison
 from eval.results.outcomes import pack
-from eval.results.result_file import read_result, write_result
+from eval.results.record import Result
+from eval.results.result_file import as_json, read_result, write_result
 from simclr.errors import InputError
 
 
@@ -26,13 +28,20 @@ def result(sha, oa, splits=("random",), seeds=range(5), correct=None):
         rows.append({**row, **key, "per_seed": oa})
         rows.append({**row, **key, "per_seed": [v - 0.3 for v in oa], "representation": "random"})
         described += [
-            {**key, "labels": None, "seed": s, "test": 8, "sha256_train": f"{name}{s}", "sha256_test": f"{name}-{s}"}
+            {
+                **key,
+                "labels": None,
+                "seed": s,
+                "train": 5,
+                "test": 8,
+                "sha256_train": f"{name}{s}",
+                "sha256_test": f"{name}-{s}",
+            }
             for s in seeds
         ]
         if correct is not None:
-            outcomes.append(
-                {"representation": "pretrained", "probe": "ridge", **key, "labels": None, "correct": [pack(correct)]}
-            )
+            of = {"representation": "pretrained", "probe": "ridge", **key, "labels": None}
+            outcomes.append({**of, "counts": None, "correct": [pack(correct)]})
     return {
         "rows": rows,
         "splits": described,
@@ -45,72 +54,77 @@ def result(sha, oa, splits=("random",), seeds=range(5), correct=None):
     }
 
 
+def against(*results, names=None):
+    """The comparison of results that are given as JSON has them."""
+    return compare([Result.model_validate(content) for content in results], names)
+
+
 FIRST = [0.60, 0.62, 0.58, 0.66, 0.61]
 OTHER = [0.65, 0.66, 0.60, 0.65, 0.70]
 
 
 def test_seeds_are_paired_and_tested():
-    found = compare([result("a", FIRST), result("b", OTHER)], ["a", "b"])
-    (row,) = found["rows"]
-    assert row["per_seed"] == pytest.approx([0.05, 0.04, 0.02, -0.01, 0.09])
-    assert row["mean"] == pytest.approx(0.038)
+    found = against(result("a", FIRST), result("b", OTHER), names=["a", "b"])
+    (row,) = found.rows
+    assert row.per_seed == pytest.approx([0.05, 0.04, 0.02, -0.01, 0.09])
+    assert row.mean == pytest.approx(0.038)
     # By hand: sd 0.03701, t(4, .975) = 2.7764; |sum| >= 0.19 for the signs +++++, -++++ of the 0.01 and their mirrors.
-    assert row["ci95"] == pytest.approx([0.038 - 0.04596, 0.038 + 0.04596], abs=1e-4)
-    assert row["p"] == 4 / 32
-    assert json.loads(json.dumps(found)) == found
+    assert row.ci95 == pytest.approx([0.038 - 0.04596, 0.038 + 0.04596], abs=1e-4)
+    assert row.p == 4 / 32
+    assert Comparison.model_validate(json.loads(json.dumps(as_json(found)))) == found
 
 
 def test_splits_are_matched_by_hash_and_not_by_place():
     other = result("b", OTHER[::-1], seeds=[4, 3, 2, 1, 0])
-    (row,) = compare([result("a", FIRST), other])["rows"]
-    assert row["per_seed"] == pytest.approx([0.05, 0.04, 0.02, -0.01, 0.09])
+    (row,) = against(result("a", FIRST), other).rows
+    assert row.per_seed == pytest.approx([0.05, 0.04, 0.02, -0.01, 0.09])
 
 
 def test_equal_results_differ_by_nothing():
     correct = torch.arange(8) % 2 == 0
     for a in (result("a", FIRST), result("a", [0.5], ["given"], [None], correct)):
-        found = compare([a, copy.deepcopy(a)])
-        (row,) = found["rows"]
-        assert (row["mean"], row["p"], row["ci95"]) == (0.0, 1.0, [0.0, 0.0])
-        assert any("same encoder" in note for note in found["notes"])
+        found = against(a, copy.deepcopy(a))
+        (row,) = found.rows
+        assert (row.mean, row.p, row.ci95) == (0.0, 1.0, (0.0, 0.0))
+        assert any("same encoder" in note for note in found.notes)
 
 
 def test_one_fixed_split_is_tested_over_its_samples():
     a = torch.tensor([1, 1, 0, 0, 0, 0, 0, 0], dtype=torch.bool)
     b = torch.tensor([0, 1, 1, 1, 1, 1, 1, 0], dtype=torch.bool)
     first, other = (result(n, [float(c.float().mean())], ["given"], [None], c) for n, c in (("a", a), ("b", b)))
-    (row,) = compare([first, other])["rows"]
-    assert (row["only_first_right"], row["only_other_right"]) == (1, 5)
-    assert row["mean"] == pytest.approx(0.5)
-    assert row["p"] == pytest.approx(2 * (comb(6, 0) + comb(6, 1)) / 2**6)
-    assert row["ci95"][0] < 0.5 < row["ci95"][1]
+    (row,) = against(first, other).rows
+    assert (row.only_first_right, row.only_other_right) == (1, 5)
+    assert row.mean == pytest.approx(0.5)
+    assert row.p == pytest.approx(2 * (comb(6, 0) + comb(6, 1)) / 2**6)
+    assert row.ci95[0] < 0.5 < row.ci95[1]
 
 
 def test_without_kept_samples_a_single_split_has_no_test():
     first, other = result("a", [0.5], ["given"], [None]), result("b", [0.6], ["given"], [None])
-    (row,) = compare([first, other])["rows"]
-    assert (row["p"], row["ci95"], row["test"]) == (None, None, None)
+    (row,) = against(first, other).rows
+    assert (row.p, row.ci95, row.test) == (None, None, None)
 
 
 def test_only_common_splits_count_and_that_is_said():
-    found = compare([result("a", FIRST), result("b", OTHER[:3], seeds=[0, 1, 2])], ["a", "b"])
-    (row,) = found["rows"]
-    assert row["per_seed"] == pytest.approx([0.05, 0.04, 0.02])
-    assert any("3 of 5 splits are the same" in note for note in found["notes"])
+    found = against(result("a", FIRST), result("b", OTHER[:3], seeds=[0, 1, 2]), names=["a", "b"])
+    (row,) = found.rows
+    assert row.per_seed == pytest.approx([0.05, 0.04, 0.02])
+    assert any("3 of 5 splits are the same" in note for note in found.notes)
 
 
 def test_a_kind_of_split_that_one_does_not_share_is_left_out_and_named():
     other = result("b", OTHER, ["random", "block"])
     for split in other["splits"]:
         split["sha256_test"] += "!" * (split["split"] == "block")
-    found = compare([result("a", FIRST, ["random", "block"]), other])
-    assert [row["split"] for row in found["rows"]] == ["random"]
-    assert any("block split, 5 shots: 0 of 5" in note for note in found["notes"])
+    found = against(result("a", FIRST, ["random", "block"]), other)
+    assert [row.split for row in found.rows] == ["random"]
+    assert any("block split, 5 shots: 0 of 5" in note for note in found.notes)
 
 
 def test_more_than_two_stand_against_the_first():
-    found = compare([result(name, FIRST) for name in "abc"], ["a", "b", "c"])
-    assert [(row["first"], row["other"]) for row in found["rows"]] == [("a", "b"), ("a", "c")]
+    found = against(*(result(name, FIRST) for name in "abc"), names=["a", "b", "c"])
+    assert [(row.first, row.other) for row in found.rows] == [("a", "b"), ("a", "c")]
     text = printed(found)
     assert "B − A" in text
     assert "C − A" in text
@@ -119,25 +133,51 @@ def test_more_than_two_stand_against_the_first():
 
 def test_what_cannot_be_compared_is_refused():
     with pytest.raises(InputError, match="two or more"):
-        compare([result("a", FIRST)])
+        against(result("a", FIRST))
     with pytest.raises(InputError, match="no split in common"):
-        compare([result("a", FIRST), result("b", OTHER, seeds=range(5, 10))])
+        against(result("a", FIRST), result("b", OTHER, seeds=range(5, 10)))
     elsewhere = result("b", OTHER)
     elsewhere["source"]["classes"] = {"x": 10, "y": 10}
     with pytest.raises(InputError, match="other data"):
-        compare([result("a", FIRST), elsewhere])
+        against(result("a", FIRST), elsewhere)
     otherwise = result("b", OTHER)
     otherwise["probes"]["ridge"]["alphas"] = [2.0]
     with pytest.raises(InputError, match="same settings"):
-        compare([result("a", FIRST), otherwise])
+        against(result("a", FIRST), otherwise)
     long = result("b", [*OTHER, 0.5])
     with pytest.raises(InputError, match="damaged"):
-        compare([result("a", FIRST), long])
+        against(result("a", FIRST), long)
 
 
 def test_a_row_of_the_first_seeds_alone_is_paired_with_those():
-    found = compare([result("a", FIRST), result("b", OTHER[:3]) | {"splits": result("b", OTHER)["splits"]}])
-    assert found["rows"][0]["per_seed"] == pytest.approx([0.05, 0.04, 0.02])
+    found = against(result("a", FIRST), result("b", OTHER[:3]) | {"splits": result("b", OTHER)["splits"]})
+    assert found.rows[0].per_seed == pytest.approx([0.05, 0.04, 0.02])
+
+
+def test_a_row_that_learned_from_no_label_is_paired_by_the_first_split_of_each_seed():
+    def with_neighbours(sha, oa, seeds, at_one):
+        content = result(sha, oa, seeds=seeds)
+        more = [
+            {**s, "shots": 20, "sha256_train": f"20 {s['sha256_train']}", "sha256_test": f"20 {s['sha256_test']}"}
+            for s in content["splits"]
+        ]
+        row = {**content["rows"][0], "probe": "retrieval", "shots": None, "metric": "r_at_1", "per_seed": at_one}
+        return content | {"splits": content["splits"] + more, "rows": [*content["rows"], row]}
+
+    first = with_neighbours("a", FIRST, [0, 1, 2, 3, 4], [0.1, 0.2, 0.3, 0.4, 0.5])
+    other = with_neighbours("b", OTHER[::-1], [4, 3, 2, 1, 0], [0.9, 0.7, 0.5, 0.3, 0.1])
+    found = against(first, other)
+    (row,) = [row for row in found.rows if row.metric == "r_at_1"]
+    assert row.per_seed == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.4])
+    assert (row.shots, row.labels) == (None, None)
+    for split in other["splits"][:5]:  # of the test samples that neighbours were looked up among
+        split["sha256_test"] += "!"
+    other["rows"] = [other["rows"][-1]]
+    with pytest.raises(InputError, match="no split in common"):
+        against(first, other)
+    first["rows"][-1]["per_seed"].append(0.6)
+    with pytest.raises(InputError, match="6 values for 5 splits: it is damaged"):
+        against(first, other)
 
 
 def printed(found, rows=None, width=80):
@@ -151,7 +191,7 @@ def printed(found, rows=None, width=80):
 def written(tmp_path, *names, **more):
     for name, values in zip(names, (FIRST, OTHER), strict=True):
         (tmp_path / name).mkdir(parents=True)
-        write_result(result(name, values, **more), tmp_path / name / "result.json")
+        write_result(Result.model_validate(result(name, values, **more)), tmp_path / name / "result.json")
     return [tmp_path / name for name in names]
 
 
@@ -159,8 +199,9 @@ def test_the_command_prints_points_and_writes_the_same(tmp_path, capsys):
     a, b = written(tmp_path, "a", "b")
     run_compare([a, b / "result.json"], output=tmp_path / "out" / "difference.json")
     content = json.loads((tmp_path / "out" / "difference.json").read_text())
-    assert content == compare([result("a", FIRST), result("b", OTHER)], ["a", "b"])
-    text = printed(content)
+    found = against(result("a", FIRST), result("b", OTHER), names=["a", "b"])
+    assert content == as_json(found)
+    text = printed(found)
     assert "random, 5 shots, OA" in text
     assert "+3.8" in text
     assert "0.125" in text
@@ -168,25 +209,25 @@ def test_the_command_prints_points_and_writes_the_same(tmp_path, capsys):
 
 
 def test_the_least_possible_p_is_said_where_it_is_large():
-    found = compare([result("a", FIRST), result("b", OTHER)])
-    assert found["rows"][0]["p_floor"] == 1 / 16 == sign_flip_p([0.1] * 5)
+    found = against(result("a", FIRST), result("b", OTHER))
+    assert found.rows[0].p_floor == 1 / 16 == sign_flip_p([0.1] * 5)
     assert "with 5 splits p cannot be below 0.062: evaluate with more --seeds for less" in printed(found)
     many = [0.1 * i for i in range(8)]
-    found = compare([result("a", many, seeds=range(8)), result("b", many[::-1], seeds=range(8))])
+    found = against(result("a", many, seeds=range(8)), result("b", many[::-1], seeds=range(8)))
     assert "cannot be below" not in printed(found)
 
 
 def test_two_splits_give_no_interval():
-    (row,) = compare([result("a", FIRST[:2], seeds=[0, 1]), result("b", OTHER[:2], seeds=[0, 1])])["rows"]
-    assert row["ci95"] is None
-    assert "too few for an interval" in row["test"]
+    (row,) = against(result("a", FIRST[:2], seeds=[0, 1]), result("b", OTHER[:2], seeds=[0, 1])).rows
+    assert row.ci95 is None
+    assert "too few for an interval" in row.test
 
 
 def two_probes():
     found = [result(name, values, ["random", "block"]) for name, values in (("a", FIRST), ("b", OTHER))]
     for content in found:
         content["rows"] += [row | {"probe": "knn", "metric": "aa"} for row in content["rows"]]
-    return compare(found)
+    return against(*found)
 
 
 def test_what_is_counted_is_what_is_shown():
@@ -207,15 +248,15 @@ def test_without_a_metric_accuracies_are_shown():
     found = [result(name, values) for name, values in (("a", FIRST), ("b", OTHER))]
     for content in found:
         content["rows"] += [row | {"metric": "ece"} for row in content["rows"]]
-    found = compare(found)
-    assert [row["metric"] for row in choose(found)] == ["oa"]
-    assert [row["metric"] for row in choose(found, metric="ece")] == ["ece"]
+    found = against(*found)
+    assert [row.metric for row in choose(found)] == ["oa"]
+    assert [row.metric for row in choose(found, metric="ece")] == ["ece"]
 
 
 def test_what_is_shown_is_what_is_asked_for():
     found = two_probes()
     (row,) = choose(found, probe="knn", split="block", shots="5", metric="AA")
-    assert (row["probe"], row["split"], row["metric"]) == ("knn", "block", "aa")
+    assert (row.probe, row.split, row.metric) == ("knn", "block", "aa")
 
 
 @pytest.mark.parametrize(

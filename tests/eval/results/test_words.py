@@ -8,7 +8,10 @@ from eval.results.words import (
     interval_points,
     listed,
     mean_sd_text,
+    metric_family,
+    metric_name,
     points,
+    probe_name,
     representation_name,
     several,
 )
@@ -17,12 +20,12 @@ from eval.results.words import (
 def test_words_that_people_read():
     assert representation_name("random") == "random weights"
     assert representation_name("window mean") == "window mean"
-    assert amount_name({"shots": 1}) == "1 shot"
-    assert amount_name({"shots": None, "labels": 0.01}) == "1 % of the labels"
-    assert amount_name({"shots": None, "labels": None}) == "all labels"
-    rows = [{"shots": 5}, {"shots": 20}, {"shots": None, "labels": 0.1}, {"shots": None, "labels": None}]
-    assert amount_names(rows) == "5 and 20 shots and 10 % of the labels"
-    assert [amount_names(some) for some in (rows[:1], [{"shots": 1}], rows[2:], rows[3:])] == [
+    assert amount_name(1) == "1 shot"
+    assert amount_name(None, 0.01) == "1 % of the labels"
+    assert amount_name(None, None) == "all labels"
+    amounts = [(5, None), (20, None), (None, 0.1), (None, None)]
+    assert amount_names(amounts) == "5 and 20 shots and 10 % of the labels"
+    assert [amount_names(some) for some in (amounts[:1], [(1, None)], amounts[2:], amounts[3:])] == [
         "5 shots",
         "1 shot",
         "10 % of the labels",
@@ -45,6 +48,14 @@ def test_points_have_a_sign_and_no_negative_zero(value, text):
 
 def test_numbers_in_percent():
     assert interval_points([-0.05, 0.3]) == "−5.0 to +30.0"
-    assert mean_sd_text({"mean": 0.5, "sd": 0.0123}) == "50.0 ± 1.2"
-    assert mean_sd_text({"mean": 0.5, "sd": None}) == "50.0"
-    assert mean_sd_text({"mean": None, "sd": None}) == mean_sd_text(None) == "–"
+    assert mean_sd_text(0.5, 0.0123) == "50.0 ± 1.2"
+    assert mean_sd_text(0.5, None) == "50.0"
+    assert mean_sd_text(None, None) == "–"
+
+
+def test_metrics_have_families_and_what_nobody_knows_keeps_its_name():
+    families = {"oa": "accuracy", "kappa": "accuracy", "accuracy": "accuracy", "ece_scaled": "calibration"}
+    families |= {"r_at_1": "structure", "nmi": "structure", "somebody's metric": "other"}
+    assert {metric: metric_family(metric) for metric in families} == families
+    assert metric_name("somebody's metric") == "somebody's metric"
+    assert probe_name("somebody's probe") == "somebody's probe"

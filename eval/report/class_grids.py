@@ -1,0 +1,56 @@
+"""Tables of single classes and of the samples that were drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from eval.report.grids import Entry, Grid, GridRow, Percent, grid
+from eval.results.record import Outcome, Result, SplitRecord
+from eval.results.words import amount_name, class_labels, representation_name
+
+
+def recall_grid(result: Result, outcome: Outcome) -> Grid | None:
+    """Recall of each class, representations across, for the splits and amount of labels of an outcome."""
+    key = outcome.split, outcome.shots, outcome.labels
+    mine = [p for p in result.per_class if (p.split, p.shots, p.labels) == key]
+    samples = result.source.classes
+    entries = []
+    for name, label in zip(samples, class_labels(list(samples))):
+        if any(name in p.recall for p in mine):
+            entries.append(Entry((label,), ("samples",), f"{samples[name]:,}"))
+            entries += [
+                Entry((label,), (representation_name(p.representation),), Percent(p.recall.get(name))) for p in mine
+            ]
+    return grid(
+        "recall of each class, percent, mean over the seeds; samples: of the class in the data",
+        entries,
+        left=("class",),
+    )
+
+
+def split_hashes(result: Result) -> Grid | None:
+    """Which samples were drawn: one row for each kind of split, with the hashes of all its seeds."""
+    kinds: dict[str, list[SplitRecord]] = {}
+    for s in result.splits:
+        amount = f", {amount_name(s.shots, s.labels)}" if s.shots or s.labels else ""
+        kinds.setdefault(f"{s.split}{amount}", []).append(s)
+    if not kinds:
+        return None
+    return Grid(
+        "splits: the first 8 digits of the SHA-256 of the ids of their training / test samples, seed by seed; the "
+        "whole is in the file",
+        ("split", "SHA-256 of training / test ids"),
+        (("training",), ("test",)),
+        tuple(
+            GridRow(
+                (name, "  ".join(f"{(s.sha256_train or '')[:8]}/{(s.sha256_test or '')[:8]}" for s in mine)),
+                (_range([s.train for s in mine]), _range([s.test for s in mine])),
+            )
+            for name, mine in kinds.items()
+        ),
+    )
+
+
+def _range(sizes: Sequence[int]) -> str:
+    least, most = min(sizes), max(sizes)
+    return f"{least:,}" if least == most else f"{least:,} to {most:,}"

@@ -1,0 +1,143 @@
+"""Tables of few-shot evaluation: the closed set, episodes, and unknown classes by scores and by decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from typing import NamedTuple
+
+from eval.open_set.scores import SCORE, THRESHOLD
+from eval.report.grids import Entry, Grid, Percent, grid
+from eval.report.linear_grids import probe_grid
+from eval.report.select import JUDGED, known_splits, left_out_note, over_seeds
+from eval.results.record import Interval, Result, Row, SplitRecord
+from eval.results.words import amount_name, mean_sd_text, metric_name, probe_name, representation_name
+
+# How the public code of other methods counts; each of a single score and threshold.
+LEGACY = ("mdl4ow_f1", "evml_open_oa")
+MAPPED = ("open_oa", "mapping_error", *LEGACY)
+# Beside the others where there is room.
+DETAILS = ("closed_oa", "mapping_error")
+OPENNESS = "openness"
+
+
+class OpenKind(NamedTuple):
+    """One kind of split with unknown classes, and one amount of labels."""
+
+    split: str
+    shots: int | None
+    labels: float | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.split} split, {amount_name(self.shots, self.labels)}"
+
+
+def closed_grid(result: Result, split: str) -> Grid | None:
+    """Every probe on a kind of split, and which classes it leaves out."""
+    found = probe_grid(result, split)
+    return found and replace(found, notes=tuple(left_out_note(known_splits(result, split))))
+
+
+def episode_grids(result: Result) -> list[Grid]:
+    """Accuracy of nearest prototypes over episodes, a table for each kind of episode."""
+    found = []
+    for kind in dict.fromkeys((e.ways, e.queries, e.episodes) for e in result.episodes):
+        ways, queries, count = kind
+        found.append(
+            grid(
+                f"{ways}-way episodes, nearest prototype, {queries} queries a class: %, mean of {count:,} ± half its "
+                "95 % interval",
+                (
+                    Entry(
+                        (representation_name(e.representation), distance),
+                        (f"{e.shots}-shot",),
+                        Percent(accuracy.mean, _half(accuracy)),
+                        e.representation in JUDGED,
+                    )
+                    for e in result.episodes
+                    if (e.ways, e.queries, e.episodes) == kind
+                    for distance, accuracy in e.accuracy.items()
+                ),
+                left=("", "distance"),
+            )
+        )
+    return [table for table in found if table]
+
+
+def _half(accuracy: Interval) -> float | None:
+    return None if accuracy.ci95 is None else (accuracy.ci95[1] - accuracy.ci95[0]) / 2
+
+
+def open_kinds(result: Result) -> list[OpenKind]:
+    """Kinds of split with unknown classes, by amounts of labels, in the order in which they were judged."""
+    return list(dict.fromkeys(map(_kind, result.open_set)))
+
+
+def open_splits(result: Result, kind: OpenKind) -> list[SplitRecord]:
+    """Splits of a kind that have unknown classes."""
+    return [s for s in result.splits if s.unknown and (s.split, s.shots, s.labels) == kind]
+
+
+def rank_grid(result: Result, kind: OpenKind, without: Collection[str] = ()) -> Grid | None:
+    """How well scores tell unknown from known samples, without a threshold; representations and scores down.
+
+    Args:
+        result: with ``open_set``.
+        kind: one of :func:`open_kinds`.
+        without: metrics to leave out.
+    """
+    rows = [r for r in _of(result, kind) if r.threshold is None]
+    openness = [f"openness {mean_sd_text(r.mean, r.sd)} %" for r in rows if r.metric == OPENNESS]
+    return grid(
+        f"{kind.name}: {over_seeds(result)}",
+        (_by_representation(r) for r in rows if r.metric not in (OPENNESS, *without)),
+        left=("", "score"),
+        notes=[*openness[:1], "scores, no threshold"],
+    )
+
+
+def decision_grid(result: Result, kind: OpenKind, without: Collection[str] = ()) -> Grid | None:
+    """What is judged, with every score and threshold; decisions of the baselines are in the file.
+
+    Args:
+        result, kind, without: as in :func:`rank_grid`.
+    """
+    rows = _of(result, kind)
+    judged = rows[0].representation if rows else ""
+    rows = [r for r in rows if r.threshold is not None and r.representation == judged]
+    return grid(
+        f"{kind.name}: {over_seeds(result)}",
+        (
+            Entry((probe_name(r.probe), r.threshold or ""), (metric_name(r.metric),), Percent(r.mean, r.sd))
+            for r in rows
+            if r.metric not in (*LEGACY, *without)
+        ),
+        left=("score", "threshold"),
+        notes=[f"decisions with a threshold from training samples, {representation_name(judged)}"],
+    )
+
+
+def mapped_grid(result: Result, kind: OpenKind) -> Grid | None:
+    """Every representation with the score and threshold that the map shows, as other methods count, too."""
+    rows = [r for r in _of(result, kind) if (r.probe, r.threshold) == (SCORE, THRESHOLD)]
+    legacy = ", ".join(metric_name(name) for name in LEGACY)
+    return grid(
+        f"{kind.name}: {over_seeds(result)}",
+        (_by_representation(r) for r in rows if r.metric in MAPPED),
+        left=("", "score"),
+        notes=[f"decisions by {SCORE}, {THRESHOLD}; {legacy}: as the public code of these counts"],
+    )
+
+
+def _by_representation(row: Row) -> Entry:
+    names = representation_name(row.representation), probe_name(row.probe)
+    return Entry(names, (metric_name(row.metric),), Percent(row.mean, row.sd), row.representation in JUDGED)
+
+
+def _of(result: Result, kind: OpenKind) -> list[Row]:
+    return [r for r in result.open_set if _kind(r) == kind]
+
+
+def _kind(row: Row) -> OpenKind:
+    return OpenKind(row.split, row.shots, row.labels)

@@ -1,0 +1,84 @@
+"""What a report is made of, typed: everything that a folder holds and a page can show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from pydantic import Field
+
+from eval.results.record import Facts, Record, Result
+
+
+class HealthLine(Record):
+    """A line of metrics.jsonl: what pretraining logged at a step; what it did not log is None.
+
+    Attributes:
+        step: from 0.
+        seconds: since the start.
+        loss: of the global batch.
+        rankme, alignment, uniformity, contrastive_accuracy: of h and z, see ``simclr.train.health``.
+        knn: accuracy of the online kNN, a fraction.
+    """
+
+    step: int
+    seconds: float | None = None
+    loss: float | None = None
+    rankme: float | None = None
+    alignment: float | None = None
+    uniformity: float | None = None
+    knn: float | None = None
+    contrastive_accuracy: float | None = None
+
+
+class PretrainingSource(Record):
+    """The samples that an encoder was pretrained on; only a scene has a ``patch_size``."""
+
+    name: str | None = None
+    patch_size: int | None = None
+
+
+class Pretraining(Record):
+    """How an encoder was made, from its metadata: its arguments, its recipe, when and by what."""
+
+    encoder: Facts = Field(default_factory=dict)
+    recipe: Facts | None = None
+    source: PretrainingSource = PretrainingSource()
+    created: str | None = None
+    git: str | None = None
+    versions: dict[str, str] = Field(default_factory=dict)
+
+
+class Embedding(NamedTuple):
+    """A map of samples: points (n, 2), classes (n,) ints from 0, and the classes' names."""
+
+    points: np.ndarray
+    labels: np.ndarray
+    class_names: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a report is made of; whatever is None is left out.
+
+    Attributes:
+        result: as of ``simclr linear-eval``.
+        few_shot: as of ``simclr few-shot``.
+        metrics: lines of metrics.jsonl.
+        encoder: how the encoder was made.
+        pictures: PNG bytes by caption; its part before a colon is the heading.
+        views: PNG bytes of the views that the encoder was trained on.
+        embedding: gives a map of the representation; called when all else is drawn.
+        missing: what is not there, and how to get it; one sentence each.
+    """
+
+    result: Result | None = None
+    few_shot: Result | None = None
+    metrics: Sequence[HealthLine] | None = None
+    encoder: Pretraining | None = None
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
+    views: bytes | None = None
+    embedding: Callable[[], Embedding] | None = None
+    missing: Sequence[str] = ()

@@ -1,0 +1,124 @@
+"""What the judging commands print at their end: tables, and sentences about what stands in none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from string import ascii_uppercase
+
+from rich.console import Console
+from rich.text import Text
+
+from eval.report.compare_grid import comparison_grids
+from eval.report.few_shot_grids import (
+    DETAILS,
+    closed_grid,
+    decision_grid,
+    episode_grids,
+    mapped_grid,
+    open_kinds,
+    open_splits,
+    rank_grid,
+)
+from eval.report.grids import Grid
+from eval.report.linear_grids import accuracy_grid, difference_grid, gap_grid, quality_grid
+from eval.report.prose import damaged_text, fewer_shots_lines
+from eval.report.select import kinds, known_splits, leakage_note, skipped_name
+from eval.report.terminal import line, show
+from eval.results.comparison import ComparedRow, Comparison
+from eval.results.record import Result
+from eval.results.words import several
+
+
+def print_result(result: Result, console: Console) -> None:
+    """Prints tables of linear evaluation: accuracies, differences to the baselines, quality; then what was left out.
+
+    Quality is what a result says beside accuracies, if anything, and is printed for the first kind of split.
+    """
+    for kind in kinds(result.rows):
+        show(_of(result, accuracy_grid(result, kind), leakage_note(known_splits(result, kind))), console)
+    show(difference_grid(result), console)
+    gaps = gap_grid(result)
+    _say([line(gaps)] if gaps else [], console)
+    for kind in kinds(result.rows)[:1]:
+        show(quality_grid(result, kind, spread=False), console)
+    _say([*_left_out(result), *fewer_shots_lines(result.fewer_shots)], console)
+
+
+def print_few_shot(result: Result, console: Console) -> None:
+    """Prints tables of the closed set, the episodes and the unknown classes, then what was left out."""
+    seen = ["pretraining saw the test samples, without their labels"] if result.transductive else []
+    for kind in kinds(result.rows):
+        leaks = leakage_note(known_splits(result, kind))
+        show(_of(result, closed_grid(result, kind), [*seen, *leaks]), console)
+        show(quality_grid(result, kind, spread=False), console)
+    for grid in episode_grids(result):
+        show(grid, console)
+    for opened in open_kinds(result):
+        splits = open_splits(result, opened)
+        _say([_unknown([s.unknown for s in splits])], console)
+        ranks = rank_grid(result, opened, without=DETAILS)
+        show(ranks and replace(ranks, notes=(*leakage_note(splits), *ranks.notes)), console)
+        show(decision_grid(result, opened, without=DETAILS), console)
+        show(mapped_grid(result, opened), console)
+    _say([*_left_out(result), *fewer_shots_lines(result.fewer_shots)], console)
+
+
+def print_comparison(found: Comparison, rows: Sequence[ComparedRow], console: Console) -> None:
+    """Prints one line for each difference, in percentage points, then tests and notes.
+
+    Args:
+        found: as of ``eval.results.compare.compare``.
+        rows: those of it that are shown.
+        console: where to.
+    """
+    letters = {}
+    for i, encoder in enumerate(found.encoders):
+        letters[encoder.name] = letter = ascii_uppercase[i] if i < len(ascii_uppercase) else str(i + 1)
+        sha = (encoder.sha256_before or "")[:8]
+        _say([f"{letter}  {encoder.name}" + (f"  (encoder {sha}…)" if sha else "")], console)
+    console.print()
+    for grid in comparison_grids(found, rows, letters):
+        show(grid, console)
+    _say([*_about_tests(rows, len(found.rows)), *found.notes], console)
+
+
+def _say(lines: Iterable[str], console: Console) -> None:
+    for text in lines:
+        console.print(Text(text))
+
+
+def _of(result: Result, grid: Grid | None, notes: Sequence[str]) -> Grid | None:
+    """A table that begins with the name of the data, and what else a page says elsewhere."""
+    return grid and replace(grid, caption=f"{result.source.name}, {grid.caption}", notes=(*notes, *grid.notes))
+
+
+def _unknown(drawn: Iterable[Sequence[str]]) -> str:
+    """The unknown classes by name, or how many, where they differ from seed to seed."""
+    sets = list(dict.fromkeys(map(tuple, drawn)))
+    if len(sets) == 1:
+        return f"unknown: {', '.join(sets[0])}"
+    return f"{len(sets[0])} unknown classes, drawn for each seed" if sets else "unknown classes"
+
+
+def _left_out(result: Result) -> list[str]:
+    lines = [f"{skipped_name(skip)} was left out: {skip.why}" for skip in result.skipped]
+    lines += [damaged_text(result)] if result.damaged else []
+    return lines + [f"features/{entry.file}: {entry.note}" for entry in result.features if entry.note]
+
+
+def _about_tests(rows: Sequence[ComparedRow], n_all: int) -> list[str]:
+    """Which tests, what they can show at best, and how many there are."""
+    lines = list(dict.fromkeys(row.test for row in rows if row.test))
+    floors = {len(row.per_seed): row.p_floor for row in rows if row.p_floor is not None}
+    lines += [
+        f"with {n} splits p cannot be below {floor:.2g}: evaluate with more --seeds for less"
+        for n, floor in floors.items()
+        if floor > 0.01
+    ]
+    tested = sum(row.p is not None for row in rows)
+    if tested > 1:
+        lines.append(f"{several(tested, 'p value')}, not corrected for their number")
+    if n_all > len(rows):
+        lines.append(f"{len(rows)} of {n_all} differences are shown: see --probe, --split, --shots, --metric, --output")
+    return lines
