@@ -120,7 +120,7 @@ def test_an_encoder_beside_its_baselines(tmp_path, capsys, monkeypatch):
     assert row(result, representation="random", probe="ridge", labels=0.1, metric="aa")["shots"] is None
     assert {e["representation"] for e in result["episodes"]} == set(names[:-1])
     assert result["excluded"]["samples"] == 2
-    write_result(result, tmp_path / "few-shot.json")
+    write_result(Result.model_validate(result), tmp_path / "few-shot.json")
     assert json.loads((tmp_path / "few-shot.json").read_text())["protocol"] == result["protocol"]
     print_few_shot(Result.model_validate({**result, "transductive": True}), Console(width=120))
     printed = capsys.readouterr().out
