@@ -15,12 +15,11 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from augment.checks import counted
-from simclr.build import build_learner, build_loss_options
+from simclr.build import build_learner, build_loss
 from simclr.data import batches
 from simclr.errors import InputError
 from simclr.files import write_text
 from simclr.launch import is_main_process
-from simclr.losses.ntxent import nt_xent
 from simclr.pretrain import MicroBatch
 from simclr.recipe.schema import Recipe
 from simclr.run.checkpoint import KEPT
@@ -37,7 +36,7 @@ PHASE_WORDS = {
     "reading": "samples to the device",
     "augmentation": "drawing the views",
     "forward": "encoder and head",
-    "loss": "NT-Xent, there and back",
+    "loss": "the loss, there and back",
     "backward": "encoder and head",
     "optimizer": "the update",
 }
@@ -86,7 +85,7 @@ def plan(recipe: Recipe, steps: int = 3) -> dict[str, Any]:
     device, world_size = accelerator.device, accelerator.num_processes
     inputs = build_inputs(recipe, device)
     source = inputs.source
-    loss_options = build_loss_options(recipe.loss, source)
+    loss_of = build_loss(recipe.loss, source)
     course = set_course(train, len(source), recipe.seed, accelerator.process_index, world_size)
     order, total_steps, warmup_steps, peak_lr, sizes = course
     model, optimizer = build_learner(recipe, inputs.preprocess.out_chans, peak_lr, device, world_size)
@@ -115,7 +114,7 @@ def plan(recipe: Recipe, steps: int = 3) -> dict[str, Any]:
         caching = len(sizes) > 1
         _, z = project_without_graph(project, micro_batches, model) if caching else project(micro_batches[0])
         z.register_hook(lambda gradient: timer.end("loss"))
-        loss = nt_xent(z, **loss_options(ids), check=False)
+        loss = loss_of(z, ids)
         loss.item()
         accelerator.backward(loss)
         going_on = "backward"

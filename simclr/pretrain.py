@@ -10,11 +10,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from simclr.build import build_learner, build_loss_options
+from simclr.build import build_learner, build_loss
 from simclr.data import Source, batches
 from simclr.encoder_file import save_encoder
 from simclr.errors import DivergenceError
-from simclr.losses.ntxent import nt_xent
 from simclr.recipe.schema import Recipe
 from simclr.run.checkpoint import load_run_state, run_states, save_run_state
 from simclr.run.metadata import describe_run
@@ -89,7 +88,7 @@ def pretrain(
         # What there is to learn from, and in which order.
         with accelerator.main_process_first() if recipe.data.fetches else nullcontext():
             source, augment, small, preprocess, plain, embed, _ = inputs = build_inputs(recipe, device)
-        loss_options = build_loss_options(recipe.loss, source)
+        loss_of = build_loss(recipe.loss, source)
         rank, world_size = accelerator.process_index, accelerator.num_processes
         course = set_course(train, len(source), recipe.seed, rank, world_size)
         order, total_steps, warmup_steps, peak_lr, sizes = course
@@ -136,7 +135,7 @@ def pretrain(
             epoch = order.epoch(step)
             micro_batches = [MicroBatch(*part, epoch) for part in zip(batch.split(sizes), ids.split(sizes))]
             h, z = project_without_graph(project, micro_batches, model) if caching else project(micro_batches[0])
-            loss = nt_xent(z, **loss_options(ids), check=False)  # a NaN is explained below
+            loss = loss_of(z, ids)  # a NaN is explained below
             accelerator.backward(loss)  # when caching, only as far as z
             if caching:
                 backward_again(project, micro_batches, z, lambda: accelerator.no_sync(distributed))
