@@ -1,7 +1,8 @@
 """From the recipe's sections to objects: the only place that unpacks a recipe into plain arguments."""
 
+import inspect
 from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -9,8 +10,11 @@ from torch import Tensor
 from simclr.data import SceneSource, Source
 from simclr.errors import InputError
 from simclr.losses.ntxent import nt_xent
+from simclr.losses.registry import LOSSES
 from simclr.models.encoder import build_encoder, seeded
-from simclr.models.head import ProjectionHead, SimCLR
+from simclr.models.head import ProjectionHead
+from simclr.models.simclr import SimCLR
+from simclr.recipe.choice import check_options, unknown_name
 from simclr.recipe.schema import Encoder, Head, Loss, Recipe
 from simclr.train.optimizer import build_optimizer
 from simclr.train.sync_batchnorm import convert_sync_batchnorm
@@ -24,16 +28,29 @@ def build_model(encoder: Encoder, head: Head, in_chans: int, seed: int) -> SimCL
         return SimCLR(f, ProjectionHead(dim, head.hidden_dim, head.out_dim, head.layers))
 
 
-def build_loss(loss: Loss, source: Source) -> Callable[[Tensor, Tensor], Tensor]:
-    """From projections z (V, batch, dim) and ids of a process's images (batch,) to the loss of the global batch.
+def build_loss(section: Loss, source: Source) -> Callable[[Tensor, Tensor], Tensor]:
+    """From a process's projections z (views, batch, dim) and the ids of their images (batch,) to the loss.
+
+    A NaN in z gives NaN.
 
     Raises:
-        InputError: distances in data that is no scene.
+        InputError: an unknown loss, an option that it does not take, or distances in data that is no scene.
     """
-    options: dict[str, Any] = {"temperature": loss.temperature, "decoupled": loss.decoupled}
-    distance = loss.negative_distance
+    if section.name == "nt-xent":
+        return _build_nt_xent(section, source)
+    if section.name not in LOSSES:
+        raise unknown_name("loss.name", section.name, LOSSES)
+    loss = LOSSES[section.name]
+    first = next(iter(inspect.signature(loss).parameters), "z")
+    check_options("loss", section.name, loss, section.options, {first: "the network"})
+    return lambda z, ids: loss(z, **section.options)
+
+
+def _build_nt_xent(section: Loss, source: Source) -> Callable[[Tensor, Tensor], Tensor]:
+    loss = partial(nt_xent, temperature=section.temperature, decoupled=section.decoupled, check=False)
+    distance = section.negative_distance
     if distance is None:
-        return lambda z, ids: nt_xent(z, **options, check=False)
+        return lambda z, ids: loss(z)
     if not isinstance(source, SceneSource):
         raise InputError(f"loss.negative_distance is {distance}, but {source.name} is no scene: leave it out")
     if distance >= max(source.height, source.width):
@@ -45,7 +62,7 @@ def build_loss(loss: Loss, source: Source) -> Callable[[Tensor, Tensor], Tensor]
     def apart(a: Tensor, b: Tensor) -> Tensor:
         return ((a[:, None, 0] - b[:, 0]).abs() >= distance) | ((a[:, None, 1] - b[:, 1]).abs() >= distance)
 
-    return lambda z, ids: nt_xent(z, **options, keys=source.positions(ids), negative_weight=apart, check=False)
+    return lambda z, ids: loss(z, keys=source.positions(ids), negative_weight=apart)
 
 
 def build_learner(

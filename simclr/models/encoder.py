@@ -1,43 +1,59 @@
 """The base encoder f(·) by name."""
 
-import difflib
-import importlib
-from collections.abc import Iterator
+import inspect
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from simclr.errors import InputError
-from simclr.models.spectral_spatial import SpectralSpatial
+from simclr.models.registry import ENCODERS
+from simclr.models.timm_encoder import TimmEncoder
+from simclr.recipe.choice import PlainValue, check_options, unknown_name
+
+TIMM = "timm:"
+# Arguments that are no options -> what sets them.
+_SET_BY = {"in_chans": "the data", "stem": "encoder.stem", "width": "encoder.width"}
 
 
-def build_encoder(name: str, *, in_chans: int, stem: str = "imagenet", width: int = 64) -> nn.Module:
+def build_encoder(
+    name: str,
+    *,
+    in_chans: int,
+    stem: str = "imagenet",
+    width: int = 64,
+    options: Mapping[str, PlainValue] | None = None,
+) -> nn.Module:
     """An encoder with random weights from torch's global generator: (B, in_chans, H, W) → (B, ``feature_dim``).
 
     Args:
-        name: ``resnet8`` … ``resnet152``, ``spectral_spatial``, or ``timm:NAME`` (needs the extra ``timm``).
+        name: of `simclr.models.registry`, such as ``resnet18``; or ``timm:NAME`` (needs the extra ``timm``).
         in_chans: channels of the input.
-        stem: ResNets: ``imagenet`` or ``small``.
-        width: channels of the first stage of a ResNet, or of the spectral–spatial network.
+        stem: ResNets: ``imagenet`` or ``small``; others may have it too, or do without.
+        width: channels of the first stage of a ResNet, or of the spectral–spatial network; likewise.
+        options: further arguments of the class.
 
     Raises:
-        InputError: unknown name, or timm is missing.
+        InputError: unknown name, an option that the class does not take, or timm is missing.
     """
-    if name == "spectral_spatial":
-        return SpectralSpatial(in_chans, width=width)
-    if name.startswith("timm:"):
-        return _TimmEncoder(name.removeprefix("timm:"), in_chans)
-    # torchvision's blocks bring torch._dynamo along, about two seconds that other encoders do without.
-    from simclr.models.resnet import LAYOUTS, ResNet
+    network = _network(name)
+    options = options or {}
+    check_options("encoder", name, network, options, _SET_BY)
+    takes = inspect.signature(network).parameters
+    shared = {key: value for key, value in (("stem", stem), ("width", width)) if key in takes}
+    return network(in_chans=in_chans, **shared, **options)
 
-    if name in LAYOUTS:
-        block, layers = LAYOUTS[name]
-        return ResNet(block, layers, in_chans=in_chans, stem=stem, width=width)
-    known = [*LAYOUTS, "spectral_spatial"]
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    raise InputError(f"encoder.name is {name!r}, but must be one of {', '.join(known)}, or timm:NAME{hint}")
+
+def _network(name: str) -> Callable[..., nn.Module]:
+    """What makes encoders of this name."""
+    if name.startswith(TIMM):
+        return partial(TimmEncoder, name.removeprefix(TIMM))
+    if name not in ENCODERS:
+        raise unknown_name("encoder.name", name, ENCODERS, f", or {TIMM}NAME")
+    return ENCODERS[name]
 
 
 def check_view_size(encoder: nn.Module, name: str, in_chans: int, size: tuple[int, int]) -> None:
@@ -53,10 +69,10 @@ def check_view_size(encoder: nn.Module, name: str, in_chans: int, size: tuple[in
         ) from None
 
 
-def random_encoder(seed: int, name: str, **options: object) -> nn.Module:
+def random_encoder(seed: int, name: str, **arguments: Any) -> nn.Module:
     """`build_encoder` with weights that depend on ``seed`` alone; torch's global generator is left as it was."""
     with seeded(seed):
-        return build_encoder(name, **options)  # type: ignore[arg-type]
+        return build_encoder(name, **arguments)
 
 
 @contextmanager
@@ -65,25 +81,3 @@ def seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield
-
-
-class _TimmEncoder(nn.Module):
-    """A timm model without classifier."""
-
-    def __init__(self, name: str, in_chans: int) -> None:
-        super().__init__()
-        try:
-            timm = importlib.import_module("timm")
-        except ImportError:
-            raise InputError(
-                f"encoder.name is 'timm:{name}', but timm is missing: pip install 'simclr-toolkit[timm]'"
-            ) from None
-        if name not in timm.list_models():
-            near = difflib.get_close_matches(name, timm.list_models(), n=1)
-            hint = f"; did you mean timm:{near[0]}?" if near else ""
-            raise InputError(f"encoder.name is 'timm:{name}', but timm {timm.__version__} has no such model{hint}")
-        self.model = timm.create_model(name, pretrained=False, in_chans=in_chans, num_classes=0)
-        self.feature_dim = getattr(self.model, "head_hidden_size", None) or self.model.num_features
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.model(x)

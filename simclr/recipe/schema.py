@@ -1,19 +1,25 @@
 """What a recipe may say: every key, its type, its range and its default, in one place."""
 
+import json
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from simclr.recipe.augment import Augment
+from simclr.recipe.choice import Choice
 from simclr.recipe.data import Data
 from simclr.recipe.scenes import SceneData
 from simclr.recipe.section import Section
 
 
-class Encoder(Section):
+class Encoder(Choice):
     """The base encoder f."""
 
-    name: str = Field("resnet18", description="resnet8 to resnet152, spectral_spatial, or timm:NAME")
+    name: str = Field(
+        "resnet18",
+        description="resnet8 to resnet152, spectral_spatial, timm:NAME, or one of your own: "
+        "see simclr/models/registry.py",
+    )
     stem: Literal["imagenet", "small"] = Field("imagenet", description="ResNets; small: 3x3 without max-pool")
     width: Annotated[int, Field(ge=1)] = Field(64, description="channels of the first stage")
 
@@ -26,16 +32,34 @@ class Head(Section):
     out_dim: Annotated[int, Field(ge=2)] = 128
 
 
-class Loss(Section):
-    """NT-Xent."""
+class Loss(Choice):
+    """What the projections are trained by: NT-Xent, or a loss of one's own, whose arguments are the options."""
 
-    temperature: Annotated[float, Field(ge=0.002)] = 0.5
-    decoupled: bool = Field(False, description="leave positives out of the denominator (DCL)")
+    name: str = Field("nt-xent", description="or one of your own: see simclr/losses/registry.py")
+    temperature: Annotated[float, Field(ge=0.002)] = Field(0.5, description="NT-Xent")
+    decoupled: bool = Field(False, description="NT-Xent: leave positives out of the denominator (DCL)")
     negative_distance: Annotated[int, Field(ge=1)] | None = Field(
         None,
-        description="scenes: only pixels so far apart, in rows or columns, are negatives of each other; patch_size "
-        "leaves out patches that overlap",
+        description="NT-Xent of scenes: only pixels so far apart, in rows or columns, are negatives of each other; "
+        "patch_size leaves out patches that overlap",
     )
+
+    @model_validator(mode="after")
+    def _check(self) -> "Loss":
+        own = {key: field.default for key, field in Loss.model_fields.items() if key not in Choice.model_fields}
+        if self.name == "nt-xent":
+            for option in self.options:
+                keys = " or ".join(f"loss.{key}" for key in own)
+                raise ValueError(f"loss.options.{option} is no argument of nt-xent: set {keys}")
+            return self
+        for key, default in own.items():
+            value = getattr(self, key)
+            if value != default:
+                raise ValueError(
+                    f"loss.{key} is {json.dumps(value)}, but only nt-xent reads it, and loss.name is {self.name}: "
+                    f"leave it out, or set loss.{key}={json.dumps(default)}"
+                )
+        return self
 
 
 class Train(Section):

@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from simclr.models.head import SimCLR
+from simclr.models.simclr import SimCLR
 from simclr.train.grad_cache import backward_again, project_without_graph
 from simclr.train.optimizer import set_lr
 

@@ -3,7 +3,6 @@ import torch
 from torch import nn
 
 from simclr.models.encoder import random_encoder
-from simclr.models.resnet import LAYOUTS
 from simclr.train.layer_groups import layer_groups, layers_of
 
 
@@ -16,7 +15,7 @@ from simclr.train.layer_groups import layer_groups, layers_of
     ],
 )
 def test_layers_from_the_input_to_the_output(name, names):
-    encoder = random_encoder(0, name, in_chans=3, **({"stem": "small"} if name in LAYOUTS else {}), width=8)
+    encoder = random_encoder(0, name, in_chans=3, stem="small", width=8)
     layers = layers_of(encoder)
     assert [layer for layer, _ in layers] == names
     found = [p for _, parameters in layers for p in parameters]
