@@ -31,7 +31,7 @@ from eval.subject.subject import Subject, subject_of
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
-from simclr.finetune import check_settings
+from simclr.finetune import FineTuning
 from simclr.models.head import ProjectionHead
 
 PROTOCOL = "simclr-few-shot/2"
@@ -133,7 +133,7 @@ def evaluate_few_shot(
     """
     # Whatever is wrong is found before the long extraction.
     data, encoder = subject.data, subject.encoder
-    check_settings(**request.fine_tune_options)  # type: ignore[arg-type]
+    FineTuning(**request.fine_tune_options)  # type: ignore[arg-type]
     check_unknown(data, request.unknown, request.unknown_classes)
     check_amounts(data.without(request.unknown), request.kinds, request.shots or (), request.shares, subject.excluded)
     take_part = _of_episodes(subject, request)

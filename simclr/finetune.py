@@ -1,9 +1,10 @@
-"""End-to-end fine-tuning on a few labels; with an encoder of random weights, supervised training from scratch."""
+"""End-to-end fine-tuning on a few labels, from top to bottom; of random weights, supervised training from scratch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +13,6 @@ from torch.optim import AdamW
 
 from augment.addressed import permutation
 from augment.virtual_samples import virtual_samples
-from eval.splits.validation import FIXED, SHARE, parts_of, validation_part
 from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
 from simclr.errors import InputError
@@ -22,14 +22,66 @@ from simclr.train.layer_groups import layer_groups
 from simclr.train.schedule import warmup_cosine
 from simclr.views.encoder_inputs import augmented_inputs, plain_inputs
 
-STEPS = 200
-BATCH_SIZE = 64
 CHECK_EVERY = 10
 PATIENCE = 5
-LAYER_DECAY = 0.65
 
-FROM_SCRATCH: dict[str, Any] = {"batch_norm": "train", "layer_decay": 1.0}
-"""Settings for an encoder with random weights: nothing in it is worth keeping."""
+
+@dataclass(frozen=True)
+class FineTuning:
+    """Settings of :func:`train_classifier`.
+
+    Attributes:
+        steps: most of them, each with one batch; 3 % are warm-up, then a cosine to 0.
+        batch_size: training samples of a step; all of them where there are fewer.
+        lr: peak rate of the classifier, under AdamW.
+        layer_decay: factor for each layer further down, see ``simclr.train.layer_groups``.
+        weight_decay: of weights.
+        batch_norm: ``frozen``: statistics, scale and offset stay; ``affine``: scale and offset learn; ``train``:
+            statistics are those of the batch, and running averages follow.
+        augment: draw views with the operations of the encoder's own recipe.
+        virtual: add as many virtual samples to each batch, mixtures of two of its samples of one class
+            (``augment.virtual_samples``).
+        seed: of the order of samples and of the views.
+
+    Raises:
+        InputError: naming the first setting that is out of range, and what is allowed.
+    """
+
+    steps: int = 200
+    batch_size: int = 64
+    lr: float = 2e-3
+    layer_decay: float = 0.65
+    weight_decay: float = 1e-4
+    batch_norm: str = "frozen"
+    augment: bool = True
+    virtual: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.batch_norm not in BATCH_NORM:
+            raise InputError(f"batch_norm is {self.batch_norm!r}: choose one of {', '.join(BATCH_NORM)}.")
+        if self.steps < 1 or self.batch_size < 4:
+            raise InputError(
+                f"steps is {self.steps} and batch_size {self.batch_size}: give at least 1 step and 4 samples a batch."
+            )
+        if not 0 < self.layer_decay <= 1:
+            raise InputError(f"layer_decay is {self.layer_decay}: it is a factor above 0 and at most 1.")
+
+
+FROM_SCRATCH = FineTuning(batch_norm="train", layer_decay=1.0)
+"""For an encoder with random weights: nothing in it is worth keeping."""
+
+
+class Chosen(NamedTuple):
+    """What was chosen on held-out samples.
+
+    Attributes:
+        steps: how many the classifier was trained for.
+        accuracy: on the held-out samples after so many, in [0, 1]; None where none are held out.
+    """
+
+    steps: int
+    accuracy: float | None
 
 
 class FineTuned(NamedTuple):
@@ -38,12 +90,117 @@ class FineTuned(NamedTuple):
     Attributes:
         model: inputs of the encoder (b, C, h, w) -> scores of the classes (b, K), in eval mode.
         classes: the class of each score, (K,) int64, ascending.
-        selected: how it was trained, and what was chosen on the training part.
+        selected: what was chosen on the training part.
     """
 
     model: nn.Sequential
     classes: Tensor
-    selected: dict[str, Any]
+    selected: Chosen
+
+
+class Targets(NamedTuple):
+    """The classes that occur in a training part (K,), ascending, and each sample's place among them (n,); int64."""
+
+    classes: Tensor
+    y: Tensor
+
+
+def targets_of(source: Source, train: Tensor) -> Targets:
+    """What a classifier is to learn.
+
+    Args:
+        source: labelled samples.
+        train: ids of those to train on, (n,) int64.
+
+    Raises:
+        InputError: with fewer than two classes, or an unlabelled training sample.
+    """
+    labels = source.labels
+    if labels is None or bool((labels[train] < 0).any()):
+        raise InputError("fine-tuning got a training sample without a label: leave unlabelled samples out.")
+    targets = Targets(*labels[train].unique(return_inverse=True))
+    if len(targets.classes) < 2:
+        raise InputError(f"fine-tuning needs training samples of at least 2 classes, got {len(targets.classes)}.")
+    return targets
+
+
+def train_classifier(
+    encoder: FrozenEncoder,
+    source: Source,
+    train: Tensor,
+    held_out: Tensor,
+    settings: FineTuning,
+    *,
+    head: ProjectionHead | None = None,
+    device: torch.device | str = "cpu",
+) -> FineTuned:
+    """Trains a copy of an encoder and a classifier; looks at the samples ``train`` and their labels alone.
+
+    Two passes: the first leaves the held-out samples out, looks at the accuracy there every ``CHECK_EVERY`` steps and
+    finds the best number of steps (the largest of equals: cross-entropy stops too early); the second trains anew for so
+    many steps on the whole training part. Where nothing is held out, all steps are taken.
+
+    Args:
+        encoder: as of ``simclr.load_encoder``.
+        source: labelled samples.
+        train: ids to train on, (n,) int64.
+        held_out: rows of ``train`` that the number of steps is chosen on, ascending, (m,) int64; none when empty.
+        settings: how to train.
+        head: the projection head g (``simclr.encoder_file.load_head``): the classifier then stands on its first layer
+            (linear, BatchNorm, ReLU), which is trained too, as in SimCLR v2; on h when None.
+        device: where training runs.
+
+    Raises:
+        InputError: as :func:`targets_of`, or the encoder has no recipe to draw views with.
+
+    Source: Chen et al., ICML 2020, B.8 (fine-tuning); "Big self-supervised models", NeurIPS 2020, section 2 (from the
+        head's first layer).
+    """
+    # What there is to learn from.
+    classes, targets = targets_of(source, train)
+    plain = plain_inputs(encoder, source, device)
+    draw = augmented_inputs(encoder, source, settings.seed, device) if settings.augment else None
+    everything = torch.arange(len(train))
+    passes = [(everything, held_out[:0])]
+    if len(held_out):
+        passes.insert(0, (everything[~torch.isin(everything, held_out)], held_out))
+
+    total_steps = settings.steps
+    accuracy: float | None = None
+    for rows, watched in passes:
+        # What learns.
+        model = build_classifier(encoder.encoder, head, plain, train, len(classes), settings.batch_norm, device)
+        optimizer = AdamW(layer_groups(tuned_layers(model), settings.lr, settings.layer_decay, settings.weight_decay))
+        peaks = [group["lr"] for group in optimizer.param_groups]
+        generator = torch.Generator().manual_seed(settings.seed)
+        best, best_steps = -1.0, total_steps
+
+        for step, batch in zip(range(total_steps), _batches(rows, settings.batch_size, settings.seed)):
+            set_mode(model, settings.batch_norm)
+            ids, y = train[batch], targets[batch]
+            x = draw(ids, step) if draw else plain(ids)
+            if settings.virtual:
+                more, classes_of_more = virtual_samples(x, y, len(x), generator=generator)
+                x, y = torch.cat([x, more]), torch.cat([y, classes_of_more])
+            loss = F.cross_entropy(model(x), y.to(device))
+            loss.backward()
+            for group, peak in zip(optimizer.param_groups, peaks):
+                group["lr"] = warmup_cosine(step, settings.steps, max(1, settings.steps * 3 // 100), peak)
+            optimizer.step()
+            optimizer.zero_grad()
+
+            done = step + 1
+            if len(watched) and (done % CHECK_EVERY == 0 or done == total_steps):
+                right = scores_of(model, plain, train[watched]).argmax(1) == targets[watched]
+                value = float(right.double().mean())
+                # A handful of samples ties often; then longer training is the better guess.
+                if value >= best:
+                    best, best_steps = value, done
+                elif done - best_steps >= PATIENCE * CHECK_EVERY:
+                    break
+        if len(watched):
+            total_steps, accuracy = best_steps, best
+    return FineTuned(model.eval(), classes, Chosen(total_steps, accuracy))
 
 
 def tuned_logits(
@@ -61,146 +218,8 @@ def tuned_logits(
     return scores_of(tuned.model, plain_inputs(encoder, source, device), ids)
 
 
-def train_classifier(
-    encoder: FrozenEncoder,
-    source: Source,
-    train: Tensor,
-    *,
-    labels: Tensor | None = None,
-    head: ProjectionHead | None = None,
-    augment: bool = True,
-    virtual: bool = False,
-    steps: int = STEPS,
-    batch_size: int = BATCH_SIZE,
-    lr: float = 2e-3,
-    layer_decay: float = LAYER_DECAY,
-    weight_decay: float = 1e-4,
-    batch_norm: str = "frozen",
-    validation: float | Tensor = SHARE,
-    seed: int = 0,
-    device: torch.device | str = "cpu",
-) -> FineTuned:
-    """The training half of :func:`fine_tune`: looks at the samples ``train`` and their labels alone.
-
-    Two passes: the first holds ``validation`` of the training part out, looks at the accuracy there every
-    ``CHECK_EVERY`` steps and finds the best number of steps (the largest of equals: cross-entropy stops too early);
-    the second trains anew for so many steps on the whole training part. Where no class can spare a sample nothing is
-    held out and all steps are taken.
-
-    Args:
-        encoder: as of ``simclr.load_encoder``.
-        source: labelled samples.
-        train: ids to train on, (n,) int64.
-        labels: class of each sample, (N,) int64; the source's when None.
-        head: the projection head g (``simclr.encoder_file.load_head``): the classifier then stands on its first layer
-            (linear, BatchNorm, ReLU), which is trained too, as in SimCLR v2; on h when None.
-        augment: draw views with the operations of the encoder's own recipe.
-        virtual: add as many virtual samples to each batch, mixtures of two of its samples of one class
-            (``augment.virtual_samples``).
-        steps: most of them, each with one batch; 3 % are warm-up, then a cosine to 0.
-        batch_size: training samples of a step; all of them where there are fewer.
-        lr: peak rate of the classifier, under AdamW.
-        layer_decay: factor for each layer further down, see ``simclr.train.layer_groups``.
-        weight_decay: of weights.
-        batch_norm: ``frozen``: statistics, scale and offset stay; ``affine``: scale and offset learn; ``train``:
-            statistics are those of the batch, and running averages follow.
-        validation: share of each class's training samples held out in the first pass (``eval.splits.validation``; 0
-            takes all steps), or the ids of those to hold out.
-        seed: of the order of samples, the views and the validation part.
-        device: where training runs.
-
-    Raises:
-        InputError: with fewer than two classes, an unlabelled training sample, or settings out of range.
-
-    Source: Chen et al., ICML 2020, B.8 (fine-tuning); "Big self-supervised models", NeurIPS 2020, section 2 (from the
-        head's first layer).
-    """
-    check_settings(steps, batch_size, layer_decay, batch_norm)
-    known = source.labels if labels is None else labels
-    if known is None or bool((known[train] < 0).any()):
-        raise InputError("fine-tuning got a training sample without a label: leave unlabelled samples out.")
-    classes, target = known[train].unique(return_inverse=True)
-    if len(classes) < 2:
-        raise InputError(f"fine-tuning needs training samples of at least 2 classes, got {len(classes)}.")
-    plain = plain_inputs(encoder, source, device)
-    draw = augmented_inputs(encoder, source, seed, device) if augment else (lambda ids, step: plain(ids))
-
-    def run(rows: Tensor, last: int, held: Tensor | None) -> tuple[nn.Sequential, int, float | None]:
-        model = build_classifier(encoder, head, plain, train, len(classes), batch_norm, device)
-        groups = layer_groups(tuned_layers(model), lr, layer_decay, weight_decay)
-        peaks = [group["lr"] for group in groups]
-        optimizer = AdamW(groups)
-        best, best_step = -1.0, last
-        generator = torch.Generator().manual_seed(seed)
-        for step, chosen in zip(range(last), _batches(rows, batch_size, seed)):
-            for group, peak in zip(optimizer.param_groups, peaks):
-                group["lr"] = warmup_cosine(step, steps, max(1, steps * 3 // 100), peak)
-            set_mode(model, batch_norm)
-            x, y = draw(train[chosen], step), target[chosen]
-            if virtual:
-                more, classes_of_more = virtual_samples(x, y, len(x), generator=generator)
-                x, y = torch.cat([x, more]), torch.cat([y, classes_of_more])
-            loss = F.cross_entropy(model(x), y.to(device))
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            done = step + 1
-            if held is not None and (done % CHECK_EVERY == 0 or done == last):
-                value = float((scores_of(model, plain, train[held]).argmax(1) == target[held]).double().mean())
-                # A handful of samples ties often; then longer training is the better guess.
-                if value >= best:
-                    best, best_step = value, done
-                elif done - best_step >= PATIENCE * CHECK_EVERY:
-                    break
-        return model.eval(), best_step, None if held is None else best
-
-    everything = torch.arange(len(train))
-    if isinstance(validation, Tensor):
-        fit, held, selected_on = parts_of(target, torch.nonzero(torch.isin(train, validation)).flatten())
-    else:
-        fit, held = validation_part(target, validation, seed)
-        selected_on = f"{100 * validation:g} % of the training samples of each class, held out"
-    chosen_steps, accuracy = steps, None
-    if len(held):
-        _, chosen_steps, accuracy = run(fit, steps, held)
-    model, _, _ = run(everything, chosen_steps, None)
-    selected = {
-        "steps": chosen_steps,
-        "most_steps": steps,
-        "selected_on": selected_on if len(held) else FIXED,
-        "validation_samples": len(held),
-        "validation_accuracy": accuracy,
-        "from_layer": "h" if head is None else "first layer of the head",
-        "augment": augment,
-        "virtual_samples": virtual,
-        "optimizer": "adamw",
-        "lr": lr,
-        "layer_decay": layer_decay,
-        "weight_decay": weight_decay,
-        "batch_size": min(batch_size, len(train)),
-        "batch_norm": batch_norm,
-    }
-    return FineTuned(model, classes, selected)
-
-
-def check_settings(
-    steps: int = STEPS, batch_size: int = BATCH_SIZE, layer_decay: float = LAYER_DECAY, batch_norm: str = "frozen"
-) -> None:
-    """Refuses settings of :func:`train_classifier` that are out of range.
-
-    Raises:
-        InputError: naming the first of them and what is allowed.
-    """
-    if batch_norm not in BATCH_NORM:
-        raise InputError(f"batch_norm is {batch_norm!r}: choose one of {', '.join(BATCH_NORM)}.")
-    if steps < 1 or batch_size < 4:
-        raise InputError(f"steps is {steps} and batch_size {batch_size}: give at least 1 step and 4 samples a batch.")
-    if not 0 < layer_decay <= 1:
-        raise InputError(f"layer_decay is {layer_decay}: it is a factor above 0 and at most 1.")
-
-
 def _batches(rows: Tensor, batch_size: int, seed: int) -> Iterator[Tensor]:
-    """Batches of rows without end: each pass in a new order, in parts of nearly one size, so none of a single row."""
+    """Batches of rows without end: each epoch in a new order, in parts of nearly one size, so none of a single row."""
     parts = max(1, -(-len(rows) // batch_size))
     epoch = 0
     while True:

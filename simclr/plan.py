@@ -33,7 +33,7 @@ PHASE_WORDS = {
     "reading": "samples to the device",
     "augmentation": "drawing the views",
     "forward": "encoder and head",
-    "loss": "NT-Xent, there and back",
+    "loss": "the loss, there and back",
     "backward": "encoder and head",
     "optimizer": "the update",
 }

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -45,6 +45,19 @@ class Check(NamedTuple):
     @property
     def ok(self) -> bool:
         return self.error <= self.tolerance
+
+
+class Verification(NamedTuple):
+    """All checks of a launch, whose processes talk over ``backend``; None for a process alone."""
+
+    processes: int
+    backend: str | None
+    device: str
+    checks: tuple[Check, ...]
+
+    @property
+    def ok(self) -> bool:
+        return all(check.ok for check in self.checks)
 
 
 class ProjectionErrors(NamedTuple):
@@ -209,15 +222,19 @@ def run_verify(output: Path | None = None) -> bool:
     if output and not output.parent.is_dir():
         raise InputError(f"--output is {output}, but there is no folder {output.parent}: make it, or give another file")
     accelerator = start_accelerator()
-    checks = verify(accelerator)
-    ok = all(check.ok for check in checks)
+    device = accelerator.device
+    found = Verification(
+        processes=accelerator.num_processes,
+        backend=dist.get_backend() if dist.is_initialized() else None,
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        checks=tuple(verify(accelerator)),
+    )
     if accelerator.is_main_process:
-        result = _result(accelerator, checks)
-        print_verification(result)
+        print_verification(found)
         if output:
-            write_text(output, json.dumps(result, indent=1) + "\n")
+            write_verification(found, output)
     accelerator.end_training()
-    return ok
+    return found.ok
 
 
 def _normal(*shape: int) -> Tensor:
@@ -266,40 +283,35 @@ def _worst(accelerator: Accelerator, checks: Sequence[tuple[str, float, float]])
     return [Check(name, error, tolerance) for (name, _, tolerance), error in zip(checks, worst)]
 
 
-def _result(accelerator: Accelerator, checks: Sequence[Check]) -> dict[str, Any]:
-    device = accelerator.device
-    return {
-        "processes": accelerator.num_processes,
-        "backend": dist.get_backend() if dist.is_initialized() else None,
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-        "torch": torch.__version__,
-        "ok": all(check.ok for check in checks),
-        # JSON has no infinity.
-        "checks": [{**c._asdict(), "error": c.error if math.isfinite(c.error) else None, "ok": c.ok} for c in checks],
-    }
-
-
-def print_verification(result: dict[str, Any]) -> None:
+def print_verification(found: Verification) -> None:
     """What `simclr verify` measured, and what it means."""
-    n = result["processes"]
-    where = f"{n} process{'es' if n > 1 else ''} on {result['device']}"
-    where += f" over {result['backend']}" if result["backend"] else ""
+    n = found.processes
+    where = f"{n} process{'es' if n > 1 else ''} on {found.device}"
+    where += f" over {found.backend}" if found.backend else ""
     table = Table(title=f"{where}, against one in float64", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("relative error")
     table.add_column("measured", justify="right")
     table.add_column("tolerance", justify="right")
     table.add_column("")
-    for check in result["checks"]:
-        mark = "ok" if check["ok"] else "[bold red]FAILED[/bold red]"
-        measured = "not a number" if check["error"] is None else f"{check['error']:.1e}"
-        table.add_row(check["name"], measured, f"{check['tolerance']:.0e}", mark)
+    for check in found.checks:
+        mark = "ok" if check.ok else "[bold red]FAILED[/bold red]"
+        measured = f"{check.error:.1e}" if math.isfinite(check.error) else "not a number"
+        table.add_row(check.name, measured, f"{check.tolerance:.0e}", mark)
     console = Console()
     console.print(table)
-    failed = sum(not check["ok"] for check in result["checks"])
+    failed = sum(not check.ok for check in found.checks)
     if failed:
-        line = f"{failed} of {len(result['checks'])} checks failed: training on this machine would not be exact"
+        line = f"{failed} of {len(found.checks)} checks failed: training on this machine would not be exact"
     elif n == 1:
         line = "one process is right; for two: accelerate launch --multi_gpu --num_processes 2 -m simclr verify"
     else:
         line = f"{n} processes give the loss and the gradients of one"
     console.print(line, soft_wrap=True, highlight=False)
+
+
+def write_verification(found: Verification, file: Path) -> None:
+    """The same numbers as JSON, which has no infinity: an error that is not a number is null."""
+    checks = [{**c._asdict(), "error": c.error if math.isfinite(c.error) else None, "ok": c.ok} for c in found.checks]
+    where = {"processes": found.processes, "backend": found.backend, "device": found.device}
+    result = {**where, "torch": torch.__version__, "ok": found.ok, "checks": checks}
+    write_text(file, json.dumps(result, indent=1) + "\n")

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from eval.probes.prediction import Prediction
+from eval.probes.prediction import Prediction, Selected
 from eval.probes.score import Score, scored
 from eval.splits.labelled import LabelledData
 from eval.splits.split import Split
-from eval.splits.validation import SHARE
+from eval.splits.validation import FIXED, SHARE, parts_of
 from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
-from simclr.finetune import BATCH_SIZE, FROM_SCRATCH, FineTuned, train_classifier, tuned_logits
+from simclr.finetune import FROM_SCRATCH, FineTuned, FineTuning, targets_of, train_classifier, tuned_logits
 from simclr.models.head import ProjectionHead
 
 FINE_TUNE = "fine-tune"
@@ -28,9 +29,64 @@ SUPERVISED = "supervised"
 SUPERVISED_MOST = 2_000
 
 
+class Trained(NamedTuple):
+    """A classifier that was trained on a split, and all that is to be known of how; the latter goes into results."""
+
+    tuned: FineTuned
+    selected: Selected
+
+
 def training_steps(samples: int) -> int:
     """Most steps of fine-tuning and of training from scratch alike: ``STEPS``, or ``PASSES`` over the samples."""
-    return max(STEPS, math.ceil(PASSES * samples / BATCH_SIZE))
+    return max(STEPS, math.ceil(PASSES * samples / FineTuning.batch_size))
+
+
+def _train(
+    encoder: FrozenEncoder,
+    source: Source,
+    split: Split,
+    settings: FineTuning,
+    *,
+    head: ProjectionHead | None = None,
+    share: float = SHARE,
+    device: torch.device | str = "cpu",
+) -> Trained:
+    """Trains a copy of the encoder and a linear classifier on the training part of a split.
+
+    Args:
+        encoder: as of ``simclr.load_encoder``.
+        source: labelled samples, those of the training part among them.
+        split: on its validation part, if any, the number of steps is chosen.
+        settings: how to train; its seed also draws the share.
+        head: fine-tune from the first layer of this projection head instead of h.
+        share: of each class's training samples that the number of steps is chosen on where the split has no validation
+            part; 0 holds nothing out in either case.
+        device: where training runs.
+
+    Raises:
+        InputError: as :func:`train_classifier`, or as ``eval.splits.validation.parts_of``.
+    """
+    train = split.learned()
+    own = split.validation_rows() if share else None
+    _, held_out, selected_on = parts_of(targets_of(source, train).y, own, share, settings.seed)
+    tuned = train_classifier(encoder, source, train, held_out, settings, head=head, device=device)
+    selected: Selected = {
+        "steps": tuned.selected.steps,
+        "most_steps": settings.steps,
+        "selected_on": selected_on if len(held_out) else FIXED,
+        "validation_samples": len(held_out),
+        "validation_accuracy": tuned.selected.accuracy,
+        "from_layer": "h" if head is None else "first layer of the head",
+        "augment": settings.augment,
+        "virtual_samples": settings.virtual,
+        "optimizer": "adamw",
+        "lr": settings.lr,
+        "layer_decay": settings.layer_decay,
+        "weight_decay": settings.weight_decay,
+        "batch_size": min(settings.batch_size, len(train)),
+        "batch_norm": settings.batch_norm,
+    }
+    return Trained(tuned, selected)
 
 
 def fine_tuned_scores(
@@ -51,75 +107,23 @@ def fine_tuned_scores(
         head: fine-tune from the first layer of this projection head instead of h.
         device: where training runs.
         progress: called with (trainings done, all of them).
-        options: settings of ``simclr.finetune.check_settings`` to be changed.
+        options: settings of ``simclr.finetune.FineTuning`` to be changed.
 
     Returns:
         (seed, score) of each training.
     """
     found: list[tuple[int | None, Score]] = []
     for split in splits:
-        tuned = train_classifier(
-            encoder,
-            data.source,
-            split.learned(),
-            head=head,
-            augment="recipe" in encoder.metadata,
-            validation=split.validation if len(split.validation) else SHARE,
-            seed=split.seed or 0,
-            device=device,
-            **{"steps": training_steps(len(split.learned())), **options},
-        )
-        found.append((split.seed, score_tuned(FINE_TUNE, tuned, encoder, data, split, device)))
+        usual = {
+            "steps": training_steps(len(split.learned())),
+            "augment": "recipe" in encoder.metadata,
+            "seed": split.seed or 0,
+        }
+        trained = _train(encoder, data.source, split, FineTuning(**{**usual, **options}), head=head, device=device)
+        found.append((split.seed, _score(FINE_TUNE, trained, encoder, data, split, device)))
         if progress is not None:
             progress(len(found), len(splits))
     return found
-
-
-def score_tuned(
-    name: str,
-    tuned: FineTuned,
-    encoder: FrozenEncoder,
-    data: LabelledData,
-    split: Split,
-    device: torch.device | str,
-) -> Score:
-    """A trained classifier on the test part of its split, which may lie in either part of the data."""
-
-    def logits(part: Source, ids: Tensor) -> Tensor:
-        return tuned_logits(tuned, encoder, part, ids, device)
-
-    values = data.gather(split.test, logits)
-    predicted = Prediction(tuned.classes[values.argmax(1)], values, tuned.selected)
-    return scored(name, split, data.labels[split.test], predicted)
-
-
-def fine_tune(encoder: FrozenEncoder, source: Source, split: Split, **settings: Any) -> Prediction:
-    """Trains a copy of the encoder and a linear classifier on the training part of a split, and classifies the rest.
-
-    Test samples are touched once, at the end, and their labels never. The encoder itself stays as it is.
-
-    Args:
-        encoder: as of ``simclr.load_encoder``; its ``random_twin`` gives supervised training from scratch, for which
-            ``**FROM_SCRATCH`` is right.
-        source: labelled samples.
-        split: ids of training and test samples; on its validation part, if any, the number of steps is chosen.
-        settings: see :func:`train_classifier`.
-
-    Returns:
-        Classes of the test samples, logits of the classes that occur in the training part, and what was selected.
-
-    Raises:
-        InputError: as :func:`train_classifier`.
-
-    Example:
-        >>> prediction = fine_tune(encoder, source, k_shot(source.labels, 5, seed=0))
-        >>> scratch = fine_tune(encoder.random_twin(0), source, split, **FROM_SCRATCH)
-    """
-    if len(split.validation):
-        settings = {"validation": split.validation, **settings}
-    tuned = train_classifier(encoder, source, split.learned(), **settings)
-    scores = tuned_logits(tuned, encoder, source, split.test, settings.get("device", "cpu"))
-    return Prediction(tuned.classes[scores.argmax(1)], scores, tuned.selected)
 
 
 def supervised_scores(
@@ -148,18 +152,67 @@ def supervised_scores(
     jobs = [(split, seed) for split in splits for seed in (seeds if split.seed is None else (split.seed,))]
     found: list[tuple[int | None, Score]] = []
     for split, seed in jobs:
-        tuned = train_classifier(
-            encoder.random_twin(seed),
-            data.source,
-            split.learned(),
-            augment="recipe" in encoder.metadata,
-            steps=training_steps(len(split.learned())),
-            validation=0.0,
-            seed=seed,
-            device=device,
-            **FROM_SCRATCH,
-        )
-        found.append((seed, score_tuned(SUPERVISED, tuned, encoder, data, split, device)))
+        steps = training_steps(len(split.learned()))
+        settings = replace(FROM_SCRATCH, steps=steps, augment="recipe" in encoder.metadata, seed=seed)
+        trained = _train(encoder.random_twin(seed), data.source, split, settings, share=0.0, device=device)
+        found.append((seed, _score(SUPERVISED, trained, encoder, data, split, device)))
         if progress is not None:
             progress(len(found), len(jobs))
     return found
+
+
+def fine_tune(
+    encoder: FrozenEncoder,
+    source: Source,
+    split: Split,
+    *,
+    head: ProjectionHead | None = None,
+    share: float = SHARE,
+    device: torch.device | str = "cpu",
+    **settings: Any,
+) -> Prediction:
+    """Trains a copy of the encoder and a linear classifier on the training part of a split, and classifies the rest.
+
+    Test samples are touched once, at the end, and their labels never. The encoder itself stays as it is.
+
+    Args:
+        encoder: as of ``simclr.load_encoder``; its ``random_twin`` gives supervised training from scratch, for which
+            the settings of ``simclr.finetune.FROM_SCRATCH`` are right.
+        source: labelled samples.
+        split: ids of training and test samples; on its validation part, if any, the number of steps is chosen.
+        head, share, device: as in :func:`_train`.
+        settings: those of ``simclr.finetune.FineTuning``.
+
+    Returns:
+        Classes of the test samples, logits of the classes that occur in the training part, and what was selected.
+
+    Raises:
+        InputError: as :func:`_train`, or a setting is out of range.
+
+    Example:
+        >>> prediction = fine_tune(encoder, source, k_shot(source.labels, 5, seed=0))
+        >>> scratch = fine_tune(encoder.random_twin(0), source, split, batch_norm="train", layer_decay=1.0)
+    """
+    trained = _train(encoder, source, split, FineTuning(**settings), head=head, share=share, device=device)
+    return _predict(trained, tuned_logits(trained.tuned, encoder, source, split.test, device))
+
+
+def _score(
+    name: str,
+    trained: Trained,
+    encoder: FrozenEncoder,
+    data: LabelledData,
+    split: Split,
+    device: torch.device | str,
+) -> Score:
+    """A trained classifier on the test part of its split, which may lie in either part of the data."""
+
+    def logits(part: Source, ids: Tensor) -> Tensor:
+        return tuned_logits(trained.tuned, encoder, part, ids, device)
+
+    predicted = _predict(trained, data.gather(split.test, logits))
+    return scored(name, split, data.labels[split.test], predicted)
+
+
+def _predict(trained: Trained, logits: Tensor) -> Prediction:
+    return Prediction(trained.tuned.classes[logits.argmax(1)], logits, trained.selected)

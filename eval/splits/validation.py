@@ -54,18 +54,21 @@ def validation_part(y: Tensor, share: float = SHARE, seed: int = 0) -> tuple[Ten
     return torch.nonzero(~held_out).flatten(), torch.nonzero(held_out).flatten()
 
 
-def parts_of(y: Tensor, validation: Tensor | None) -> Parts:
+def parts_of(y: Tensor, validation: Tensor | None, share: float = SHARE, seed: int = 0) -> Parts:
     """The split's own validation part where it has one, otherwise a share of every class.
 
     Args:
         y: classes of the training samples, those for validation among them, (n,) int64.
         validation: rows of the split's own validation part, ascending, or None.
+        share, seed: as in :func:`validation_part`, where the split has none.
 
     Raises:
-        InputError: if fewer than two classes are left to fit on, or none of the held-out samples is of one of them.
+        InputError: if the share is out of range, fewer than two classes are left to fit on, or none of the held-out
+            samples is of one of them.
     """
     if validation is None:
-        return Parts(*validation_part(y), f"{100 * SHARE:g} % of the training samples of each class, held out")
+        in_words = f"{100 * share:g} % of the training samples of each class, held out"
+        return Parts(*validation_part(y, share, seed), in_words)
     free = torch.ones(len(y), dtype=torch.bool)
     free[validation] = False
     fit = torch.nonzero(free).flatten()

@@ -1,4 +1,4 @@
-"""The line that moves while a run goes on: loss, images a second, time left."""
+"""What a run shows on the terminal: a line that moves while it goes on, and a table at its end."""
 
 import sys
 import time
@@ -13,7 +13,7 @@ from rich.table import Table
 
 
 class Progress:
-    """A bar on a terminal; on a file or pipe, one line every tenth of the run.
+    """Loss, images a second and time left: a bar on a terminal; on a file or pipe, a line every tenth of the run.
 
     Args:
         total: steps of the run.

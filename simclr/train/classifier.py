@@ -8,17 +8,17 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from eval.subject.features import BATCH_SIZE
-from simclr.encoder_file import FrozenEncoder
 from simclr.models.head import ProjectionHead
 from simclr.train.layer_groups import Layer, layers_of
 
 NORMS = (nn.modules.batchnorm._BatchNorm,)
 BATCH_NORM = ("frozen", "affine", "train")
+BATCH_SIZE = 512
+"""Samples that go through a model at once where nothing is learned."""
 
 
 def build_classifier(
-    encoder: FrozenEncoder,
+    encoder: nn.Module,
     head: ProjectionHead | None,
     plain: Callable[[Tensor], Tensor],
     train: Tensor,
@@ -29,7 +29,7 @@ def build_classifier(
     """Copies of the encoder and the head's first layer, and a classifier that starts at zero on standardised inputs.
 
     Args:
-        encoder: as of ``simclr.load_encoder``; it stays as it is.
+        encoder: inputs (b, C, h, w) -> representations (b, dim); it stays as it is.
         head: whose first layer (linear, BatchNorm, ReLU) follows; none when None.
         plain: ids (b,) -> inputs of the encoder.
         train: ids of the samples that the standardisation is fitted on.
@@ -40,7 +40,7 @@ def build_classifier(
     Returns:
         Four parts: encoder, first layer of the head, standardisation, classifier; all others require gradients.
     """
-    body: nn.Module = copy.deepcopy(encoder.encoder).to(device)
+    body = copy.deepcopy(encoder).to(device)
     first = nn.Identity() if head is None else nn.Sequential(*copy.deepcopy(list(head)[:3])).to(device)
     body.requires_grad_(True)
     first.requires_grad_(True)
