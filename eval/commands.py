@@ -193,7 +193,7 @@ def _command() -> str:
 def _of_file(result: Result, opened: OpenedSubject) -> Result:
     """The result with what is known of an encoder that lies in a file, and of its data."""
     made = opened.encoder.metadata
-    encoder = {"file": str(opened.path), "created": made["created"], "git": made["git"]}
+    encoder = {"file": str(opened.path), "created": made.created, "git": made.git}
     source = {"data": opened.section.model_dump(mode="json")}
     return result.model_copy(
         update={

@@ -53,7 +53,7 @@ class Asked(TypedDict, total=False):
     unknown_classes: int
     fine_tune: bool | None
     fine_tune_seeds: int
-    fine_tune_options: Mapping[str, Any]
+    fine_tune_options: Mapping[str, float | int | str | bool]
     head: ProjectionHead | None
 
 

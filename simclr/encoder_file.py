@@ -5,6 +5,7 @@ the metadata lies beside it as ``encoder.json`` for people.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from simclr.data.preprocess import Preprocess
+from simclr.encoder_metadata import EncoderMetadata
 from simclr.errors import InputError
 from simclr.files import write_atomically, write_text
 from simclr.models.encoder import random_encoder, seeded
@@ -31,15 +33,15 @@ class FrozenEncoder(nn.Module):
     Attributes:
         preprocess: raw batch → input of the encoder.
         feature_dim: width of the representation.
-        metadata: what it saw and how it was made; JSON-like.
+        metadata: what it saw and how it was made; a read-only mapping with typed names.
     """
 
-    def __init__(self, encoder: nn.Module, preprocess: Preprocess, metadata: dict[str, Any]) -> None:
+    def __init__(self, encoder: nn.Module, preprocess: Preprocess, metadata: Mapping[str, Any]) -> None:
         super().__init__()
         self.encoder = encoder
         self.preprocess = preprocess
-        self.metadata = metadata
-        self.feature_dim: int = metadata["feature_dim"]
+        self.metadata = EncoderMetadata(metadata)
+        self.feature_dim: int = self.metadata.feature_dim
         self.eval().requires_grad_(False)
         # Convolutions are up to twice as fast this way; the numbers are the same.
         self.encoder.to(memory_format=torch.channels_last)
@@ -50,7 +52,7 @@ class FrozenEncoder(nn.Module):
         Raises:
             InputError: wrong rank or number of channels.
         """
-        expected = self.metadata["encoder"]["in_chans"]
+        expected = self.metadata.in_chans
         if x.ndim != 4 or x.shape[1] != expected:
             raise InputError(
                 f"the encoder takes (B, {expected}, H, W), but the batch has shape {tuple(x.shape)}: "
@@ -61,15 +63,15 @@ class FrozenEncoder(nn.Module):
     def random_twin(self, seed: int) -> "FrozenEncoder":
         """The same architecture and preprocessing with fresh random weights: the baseline of every result."""
         device = next(self.encoder.parameters()).device
-        encoder = random_encoder(seed, **self.metadata["encoder"]).to(device)
-        return FrozenEncoder(encoder, self.preprocess, {**self.metadata, "random_weights_seed": seed})
+        encoder = random_encoder(seed, **self.metadata.architecture).to(device)
+        return FrozenEncoder(encoder, self.preprocess, self.metadata.with_entries(random_weights_seed=seed))
 
 
 def save_encoder(
     path: Path,
     encoder: nn.Module,
     preprocess: Preprocess,
-    metadata: dict[str, Any],
+    metadata: Mapping[str, Any],
     head: ProjectionHead | None = None,
 ) -> None:
     """Write ``path`` (.safetensors) and the readable copy of its metadata beside it (.json), both atomically.
@@ -81,21 +83,21 @@ def save_encoder(
         metadata: JSON-like; must hold ``encoder`` (the arguments of `build_encoder`) and ``feature_dim``.
         head: the projection head g, kept for fine-tuning from its first layer; `load_encoder` passes it over.
     """
-    metadata = {"format": FORMAT, **metadata, "preprocess": preprocess.config()}
+    content = {"format": FORMAT, **metadata, "preprocess": preprocess.config()}
     if head is not None:
-        metadata["head"] = head.config()
+        content["head"] = head.config()
     tensors = {
         **{f"encoder.{k}": v for k, v in encoder.state_dict().items()},
         **{f"preprocess.{k}": v for k, v in preprocess.state_dict().items()},
         **({} if head is None else {f"head.{k}": v for k, v in head.state_dict().items()}),
     }
     tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
-    header = {"simclr": json.dumps(metadata)}
+    header = {"simclr": json.dumps(content)}
     write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata=header))
-    write_text(path.with_suffix(".json"), json.dumps(metadata, indent=2, ensure_ascii=False) + "\n")
+    write_text(path.with_suffix(".json"), json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
-def read_metadata(path: str | Path) -> dict[str, Any]:
+def read_metadata(path: str | Path) -> EncoderMetadata:
     """The metadata of an encoder file, without loading its weights.
 
     Raises:
@@ -119,7 +121,7 @@ def load_encoder(path: str | Path) -> FrozenEncoder:
         >>> h = encoder(encoder.preprocess(batch))  # (B, encoder.feature_dim)
     """
     metadata, tensors = _read(path, with_tensors=True)
-    encoder = random_encoder(0, **metadata["encoder"])
+    encoder = random_encoder(0, **metadata.architecture)
     preprocess = Preprocess.from_config(metadata["preprocess"])
     _fill(encoder, "encoder", tensors, path)
     _fill(preprocess, "preprocess", tensors, path)
@@ -153,7 +155,7 @@ def _fill(module: nn.Module, name: str, tensors: dict[str, Tensor], path: str | 
     module.load_state_dict(part)
 
 
-def _read(path: str | Path, with_tensors: bool) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def _read(path: str | Path, with_tensors: bool) -> tuple[EncoderMetadata, dict[str, Tensor]]:
     file = Path(path)
     if file.is_dir():
         file = file / "encoder.safetensors"
@@ -163,7 +165,7 @@ def _read(path: str | Path, with_tensors: bool) -> tuple[dict[str, Any], dict[st
         with safe_open(file, framework="pt") as content:
             header = (content.metadata() or {}).get("simclr")
             tensors = {key: content.get_tensor(key) for key in content.keys()} if with_tensors else {}  # noqa: SIM118
-        metadata = json.loads(header) if header else {}
+        metadata = EncoderMetadata(json.loads(header) if header else {})
     except (SafetensorError, ValueError, OSError) as error:
         size = file.stat().st_size
         raise InputError(f"{file} ({size} bytes) is damaged or cut short: {error}") from None

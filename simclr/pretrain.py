@@ -162,7 +162,7 @@ def pretrain(
             ids_seen = watched.ids.tolist() if watched else []
             metadata = describe_run(recipe, source, preprocess, encoder, total_steps, numbers, ids_seen)
             save_encoder(output / "encoder.safetensors", encoder, preprocess, metadata, model.head)
-            numbers = metadata["numbers"]
+            numbers = dict(metadata.numbers)
         return {**numbers, "seconds": time.perf_counter() - started}
 
 

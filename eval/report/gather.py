@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from eval.report.embedding import choose_for_map, tsne
-from eval.report.material import Embedding, HealthLine, Material, Pretraining
+from eval.report.material import Embedding, HealthLine, Material
 from eval.results.record import Result
 from eval.results.result_file import FEW_SHOT, RESULT, read_result
 from eval.subject.feature_cache import FeatureCache
@@ -39,7 +39,7 @@ def title_of(found: Material) -> str:
     """What a report is about."""
     result = found.result or found.few_shot
     data = result.source.name if result else found.encoder.source.name if found.encoder else None
-    name = found.encoder.encoder.get("name") if found.encoder else None
+    name = found.encoder.architecture.get("name") if found.encoder else None
     return f"{data or 'a run'}: what the frozen {f'{name} ' if name else ''}encoder is worth"
 
 
@@ -56,7 +56,7 @@ def gather(folder: Path, show: Callable[[str], None] = lambda text: None) -> Mat
     encoder = _encoder(folder, [r for r in (result, few_shot) if r is not None], missing)
     if result is None and few_shot is None and metrics is None and encoder is None:
         raise InputError(f"{folder} holds neither a run nor a result: give a folder of simclr pretrain or linear-eval")
-    made = _pretraining(encoder) if encoder else None
+    made = encoder.metadata if encoder else None
     pictures: dict[str, bytes] = {}
     for name, (caption, how) in PICTURES.items():
         if (folder / name).is_file():
@@ -98,15 +98,6 @@ def _metrics(file: Path, missing: list[str]) -> list[HealthLine] | None:
                 break
             raise InputError(f"{file} is damaged in line {number}: it holds one JSON object a step") from None
     return found or None
-
-
-def _pretraining(encoder: FrozenEncoder) -> Pretraining:
-    try:
-        return Pretraining.model_validate(encoder.metadata)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise InputError(f"the encoder's metadata is damaged: {where}: {first['msg']}; export it again") from None
 
 
 def _encoder(folder: Path, results: list[Result], missing: list[str]) -> FrozenEncoder | None:
@@ -154,7 +145,7 @@ def _embedding(
     missing: list[str],
 ) -> Callable[[], Embedding] | None:
     """t-SNE of labelled samples: of the result's data where it names them, of its test part where it has one."""
-    section = result.source.data if result and result.source.data else encoder.metadata["data"]
+    section = result.source.data if result and result.source.data else encoder.metadata.data
     try:
         data = check_recipe({"data": section}).data
         source = open_source(data, "test") or open_source(data)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-from pydantic import Field
 
-from eval.results.record import Facts, Record, Result
+from eval.results.record import Record, Result
+from simclr.encoder_metadata import EncoderMetadata
 
 
 class HealthLine(Record):
@@ -33,24 +33,6 @@ class HealthLine(Record):
     contrastive_accuracy: float | None = None
 
 
-class PretrainingSource(Record):
-    """The samples that an encoder was pretrained on; only a scene has a ``patch_size``."""
-
-    name: str | None = None
-    patch_size: int | None = None
-
-
-class Pretraining(Record):
-    """How an encoder was made, from its metadata: its arguments, its recipe, when and by what."""
-
-    encoder: Facts = Field(default_factory=dict)
-    recipe: Facts | None = None
-    source: PretrainingSource = PretrainingSource()
-    created: str | None = None
-    git: str | None = None
-    versions: dict[str, str] = Field(default_factory=dict)
-
-
 class Embedding(NamedTuple):
     """A map of samples: points (n, 2), classes (n,) ints from 0, and the classes' names."""
 
@@ -67,7 +49,7 @@ class Material:
         result: as of ``simclr linear-eval``.
         few_shot: as of ``simclr few-shot``.
         metrics: lines of metrics.jsonl.
-        encoder: how the encoder was made.
+        encoder: what the encoder says of itself.
         pictures: PNG bytes by caption; its part before a colon is the heading.
         views: PNG bytes of the views that the encoder was trained on.
         embedding: gives a map of the representation; called when all else is drawn.
@@ -77,7 +59,7 @@ class Material:
     result: Result | None = None
     few_shot: Result | None = None
     metrics: Sequence[HealthLine] | None = None
-    encoder: Pretraining | None = None
+    encoder: EncoderMetadata | None = None
     pictures: Mapping[str, bytes] = field(default_factory=dict)
     views: bytes | None = None
     embedding: Callable[[], Embedding] | None = None

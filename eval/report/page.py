@@ -150,7 +150,7 @@ def _reproduce(found: Material) -> list[str]:
     if found.encoder is not None:
         made = found.encoder
         values = {
-            "encoder": _joined(*(f"{k} {v}" for k, v in made.encoder.items())),
+            "encoder": _joined(*(f"{k} {v}" for k, v in made.architecture.items())),
             "created": made.created,
             "git": made.git,
             "versions": _joined(*(f"{k} {v}" for k, v in made.versions.items())),

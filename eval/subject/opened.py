@@ -99,7 +99,7 @@ def data_section(encoder: FrozenEncoder, overrides: Sequence[str]) -> Data:
     for override in overrides:
         if not override.startswith("data."):
             raise InputError(f"{override!r} is no override of the data: write, for example, data.path=FOLDER")
-    data = dict(encoder.metadata["data"])
+    data = dict(encoder.metadata.data)
     asked = apply_overrides({"data": data}, overrides)["data"]
     if asked["source"] != data["source"]:  # what was said about the old source alone says nothing about the new one
         data = keys_read_by(section_of(asked), data)
@@ -111,7 +111,7 @@ def pretrained_on(encoder: FrozenEncoder, source: Source) -> bool:
 
     Files tell by their number and classes; a scene by its size, since another ground truth may lie on the same cube.
     """
-    seen = encoder.metadata["source"]
+    seen = encoder.metadata.source
     if isinstance(source, SceneSource):
-        return seen["samples"] == len(source) and seen["patch_size"] is not None
-    return (seen["samples"], seen["classes"]) == (len(source), list(source.class_names))
+        return seen.samples == len(source) and seen.patch_size is not None
+    return (seen.samples, seen.classes) == (len(source), tuple(source.class_names))

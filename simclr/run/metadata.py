@@ -1,7 +1,8 @@
-"""What an encoder file says about itself."""
+"""What a run has to say about itself: its encoder's metadata, versions and commit."""
 
 import platform
 import subprocess
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 from torch import nn
 
 from simclr.data import Preprocess, SceneSource, Source
+from simclr.encoder_metadata import EncoderMetadata
 from simclr.recipe.schema import Recipe
 
 # What pip knows the package simclr by: the name simclr is somebody else's there.
@@ -23,9 +25,9 @@ def describe_run(
     preprocess: Preprocess,
     encoder: nn.Module,
     steps: int,
-    numbers: dict[str, Any],
+    numbers: Mapping[str, Any],
     monitor_ids: list[int],
-) -> dict[str, Any]:
+) -> EncoderMetadata:
     """The metadata of a finished run.
 
     Args:
@@ -38,7 +40,7 @@ def describe_run(
         monitor_ids: samples whose labels the online probe has seen; evaluators leave them out of their test sets.
     """
     feature_dim: int = encoder.feature_dim  # type: ignore[assignment]
-    return {
+    content = {
         "encoder": {"in_chans": preprocess.out_chans, **recipe.encoder.model_dump()},
         "feature_dim": feature_dim,
         "data": recipe.data.model_dump(mode="json"),
@@ -55,6 +57,7 @@ def describe_run(
         "git": git_commit(),
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
+    return EncoderMetadata(content)
 
 
 def versions() -> dict[str, str]:

@@ -34,7 +34,7 @@ def augmented_inputs(encoder: FrozenEncoder, source: Source, seed: int, device: 
     Raises:
         InputError: if the encoder's metadata holds no recipe, or the operations do not fit the source.
     """
-    recipe = encoder.metadata.get("recipe")
+    recipe = encoder.metadata.recipe
     if recipe is None:
         raise InputError("the encoder's metadata holds no recipe to draw views with: fine-tune without augmentation.")
     preprocess = copy.deepcopy(encoder.preprocess).to(device)

@@ -182,7 +182,8 @@ def test_bad_input():
     ):
         with pytest.raises(InputError, match=match):
             train_classifier(encoder, samples, ids, NONE, FineTuning())
-    encoder.metadata.pop("recipe")
+    without_recipe = {key: value for key, value in encoder.metadata.items() if key != "recipe"}
+    encoder = FrozenEncoder(encoder.encoder, encoder.preprocess, without_recipe)
     with pytest.raises(InputError, match="no recipe"):
         train_classifier(encoder, source, train, NONE, FineTuning())
     assert train_classifier(encoder, source, train, NONE, FineTuning(augment=False, steps=1)).selected.steps == 1

@@ -16,7 +16,7 @@ from simclr.data.preprocess import fit_preprocess
 from simclr.encoder_file import FrozenEncoder
 from simclr.errors import InputError
 from simclr.finetune import FROM_SCRATCH
-from simclr.models.encoder import random_encoder
+from simclr.models.encoder import random_encoder, seeded
 from simclr.models.head import ProjectionHead
 from simclr.train import classifier
 
@@ -109,7 +109,8 @@ def test_fine_tuning_never_sees_test_labels_nor_the_order_of_test_samples():
 def test_what_is_recorded_of_a_training():
     data = source(60, 0)
     encoder, split = with_recipe(frozen(data, 0)), k_shot(data.labels, 10, 4)
-    head = ProjectionHead(encoder.feature_dim, 12, 8).eval()
+    with seeded(0):
+        head = ProjectionHead(encoder.feature_dim, 12, 8).eval()
     ((seed, score),) = fine_tuned_scores(encoder, LabelledData(data), [split], head, virtual=True, lr=1e-30)
     assert (seed, score.probe) == (4, "fine-tune")
     accuracy = score.selected["validation_accuracy"]

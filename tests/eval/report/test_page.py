@@ -12,7 +12,7 @@ from PIL import Image
 from eval.commands import run_report
 from eval.report.embedding import choose_for_map
 from eval.report.gather import gather
-from eval.report.material import Embedding, HealthLine, Material, Pretraining
+from eval.report.material import Embedding, HealthLine, Material
 from eval.report.page import report_html
 from eval.report.prose import findings
 from eval.results.record import Result
@@ -21,6 +21,7 @@ from eval.subject.features import fingerprint
 from simclr.data.images.digits import load_digits
 from simclr.data.preprocess import fit_preprocess
 from simclr.encoder_file import load_encoder, save_encoder
+from simclr.encoder_metadata import EncoderMetadata
 from simclr.errors import InputError
 from simclr.models.encoder import random_encoder
 
@@ -171,7 +172,7 @@ def whole():
     points = Embedding(g.normal(size=(30, 2)), g.integers(0, 3, 30), CLASSES)
     pictures = {"Map: of it": png()}
     lines = [HealthLine.model_validate(line) for line in METRICS]
-    made = Pretraining.model_validate({"recipe": {"seed": 7}})
+    made = EncoderMetadata({"encoder": {"name": "resnet8"}, "feature_dim": 4, "recipe": {"seed": 7}})
     found = typed(result()), typed(few_shot())
     return Material(*found, lines, made, pictures, png(), lambda: points, ["knn: gone"])
 

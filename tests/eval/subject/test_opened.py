@@ -6,7 +6,7 @@ from eval.subject.opened import data_section, open_subject, pretrained_on
 from simclr.data.preprocess import fit_preprocess
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import TensorSource
-from simclr.encoder_file import load_encoder, save_encoder
+from simclr.encoder_file import FrozenEncoder, load_encoder, save_encoder
 from simclr.errors import InputError
 from simclr.models.encoder import random_encoder
 from simclr.recipe.read import check_recipe
@@ -59,7 +59,8 @@ def test_other_data_needs_a_folder_of_its_own(run, tmp_path):
 
 def test_a_scene_is_its_pixels_whatever_their_labels_are_called(run):
     encoder = load_encoder(run)
-    encoder.metadata["source"] |= {"samples": 16, "classes": ["corn"], "patch_size": 3}
+    seen = {"samples": 16, "classes": ["corn"], "patch_size": 3}
+    encoder = FrozenEncoder(encoder.encoder, encoder.preprocess, encoder.metadata.with_entries(source=seen))
     truth = torch.arange(16).view(4, 4) % 3
     assert pretrained_on(encoder, SceneSource(torch.rand(2, 4, 4), truth, patch_size=3))
     assert not pretrained_on(encoder, SceneSource(torch.rand(2, 4, 5), None, patch_size=3))
