@@ -41,9 +41,18 @@ def build_loss(section: Loss, source: Source) -> Callable[[Tensor, Tensor], Tens
     if section.name not in LOSSES:
         raise unknown_name("loss.name", section.name, LOSSES)
     loss = LOSSES[section.name]
-    first = next(iter(inspect.signature(loss).parameters), "z")
-    check_options("loss", section.name, loss, section.options, {first: "the network"})
-    return lambda z, ids: loss(z, **section.options)
+    takes = list(inspect.signature(loss).parameters)
+    set_by = {takes[0]: "the network", "temperature": "loss.temperature"}
+    check_options("loss", section.name, loss, section.options, set_by)
+    options = dict(section.options)
+    if "temperature" in takes:
+        options["temperature"] = section.temperature
+    elif section.temperature != Loss.model_fields["temperature"].default:
+        raise InputError(
+            f"loss.temperature is {section.temperature}, but {section.name} has none: leave it out, or set "
+            f"loss.temperature={Loss.model_fields['temperature'].default}"
+        )
+    return lambda z, ids: loss(z, **options)
 
 
 def _build_nt_xent(section: Loss, source: Source) -> Callable[[Tensor, Tensor], Tensor]:

@@ -95,10 +95,10 @@ def plan(recipe: Recipe, steps: int = 3) -> dict[str, Any]:
     one_step = TrainingStep(learner, inputs.drawing(), build_loss(recipe.loss, source), sizes, timer)
     fed = batches(source, order, 0, 1 << 40, device, recipe.data.workers)
     for _, (step, ids, batch) in zip(range(steps + 1), fed):
-        if step == 1:  # the first step also allocates, compiles and fills caches
-            timer.reset()
         one_step.gradients(batch, ids, order.epoch(step))
         one_step.update(warmup_cosine(step, total_steps, warmup_steps, peak_lr))
+        if step == 0:  # it also allocates, compiles and fills caches
+            timer.reset()
     phases = {phase: 1000 * seconds / steps for phase, seconds in timer.seconds.items()}
     step_seconds = sum(phases.values()) / 1000
     state = _bytes([*model.state_dict().values(), *_tensors(optimizer.state_dict())])
@@ -115,6 +115,7 @@ def plan(recipe: Recipe, steps: int = 3) -> dict[str, Any]:
             "encoder": recipe.encoder.name,
             "encoder_parameters": _parameters(model.encoder),
             "head_parameters": _parameters(model.head),
+            "loss": recipe.loss.describe(),
             "optimizer": parameter_table([model.encoder, model.head], train.optimizer, train.weight_decay),
         },
         "run": {
@@ -201,6 +202,7 @@ def print_plan(numbers: dict[str, Any]) -> None:
         table.add_row("", f"  {line}")
     table.add_row("encoder", f"{model['encoder']}, {model['encoder_parameters']:,} parameters")
     table.add_row("head", f"{model['head_parameters']:,} parameters")
+    table.add_row("loss", model["loss"])
     for line in model["optimizer"]:
         table.add_row("", f"  {line}")
     micro = f" in {run['micro_batches']} micro batches" if run["micro_batches"] > 1 else ""

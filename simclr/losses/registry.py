@@ -17,7 +17,7 @@ The line stands in ``LOSSES`` below::
     "alignment": "simclr.losses.alignment:alignment",
 
 Then ``simclr pretrain RECIPE loss.name=alignment loss.options.power=1`` trains with it. The arguments behind z are
-``loss.options``.
+``loss.options``, but for ``temperature``, which is ``loss.temperature``.
 
 With several processes z is this process's part of the global batch, and gradients are averaged over the processes: that
 is right for a mean over images. A loss of pairs of images has to see the others' rows as well, as `nt_xent` does by

@@ -37,14 +37,20 @@ def build_encoder(
         options: further arguments of the class.
 
     Raises:
-        InputError: unknown name, an option that the class does not take, or timm is missing.
+        InputError: unknown name, an option that the class does not take, a class without ``feature_dim``, or timm is
+            missing.
     """
     network = _network(name)
     options = options or {}
     check_options("encoder", name, network, options, _SET_BY)
     takes = inspect.signature(network).parameters
     shared = {key: value for key, value in (("stem", stem), ("width", width)) if key in takes}
-    return network(in_chans=in_chans, **shared, **options)
+    encoder = network(in_chans=in_chans, **shared, **options)
+    if not isinstance(getattr(encoder, "feature_dim", None), int):
+        raise InputError(
+            f"encoder.name is {name!r}, which does not say how wide its representation is: set self.feature_dim"
+        )
+    return encoder
 
 
 def _network(name: str) -> Callable[..., nn.Module]:
@@ -54,6 +60,16 @@ def _network(name: str) -> Callable[..., nn.Module]:
     if name not in ENCODERS:
         raise unknown_name("encoder.name", name, ENCODERS, f", or {TIMM}NAME")
     return ENCODERS[name]
+
+
+def takes_any_size(name: str) -> bool:
+    """Whether the class of an encoder says (``any_size``) that it takes images of any size.
+
+    Raises:
+        InputError: unknown name.
+    """
+    network = _network(name)
+    return bool(getattr(getattr(network, "func", network), "any_size", False))
 
 
 def check_view_size(encoder: nn.Module, name: str, in_chans: int, size: tuple[int, int]) -> None:

@@ -21,9 +21,10 @@ The line stands in ``ENCODERS`` below::
 Then ``simclr pretrain RECIPE encoder.name=mixer encoder.options.depth=8`` trains it. The encoder file keeps the name
 and the options; `simclr.load_encoder` makes the same module again, wherever the line is.
 
-A class that takes ``stem`` or ``width`` is given the recipe's ``encoder.stem`` and ``encoder.width``; all its other
-arguments are ``encoder.options``. One class has several names by `functools.partial`, as ResNets do. Beside these
-names there is ``timm:NAME``, see `simclr.models.encoder`.
+A class that takes images of any size says so (``any_size = True``); others are tried on the size of the views before
+a run begins. A class that takes ``stem`` or ``width`` is given the recipe's ``encoder.stem`` and ``encoder.width``; all
+its other arguments are ``encoder.options``. One class has several names by `functools.partial`, as ResNets do. Beside
+these names there is ``timm:NAME``, see `simclr.models.encoder`.
 """
 
 from __future__ import annotations

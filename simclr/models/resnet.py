@@ -24,6 +24,8 @@ class ResNet(nn.Module):
     Source: He et al., "Deep residual learning", CVPR 2016; the small stem: Chen et al., "SimCLR", ICML 2020, B.9.
     """
 
+    any_size = True
+
     def __init__(
         self,
         block: type[BasicBlock] | type[Bottleneck],

@@ -18,6 +18,7 @@ class SpectralSpatial(nn.Module):
     """
 
     SQUARES = (1, 3, 5)
+    any_size = True
 
     def __init__(self, in_chans: int, width: int = 64) -> None:
         super().__init__()

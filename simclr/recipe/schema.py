@@ -36,13 +36,22 @@ class Loss(Choice):
     """What the projections are trained by: NT-Xent, or a loss of one's own, whose arguments are the options."""
 
     name: str = Field("nt-xent", description="or one of your own: see simclr/losses/registry.py")
-    temperature: Annotated[float, Field(ge=0.002)] = Field(0.5, description="NT-Xent")
+    temperature: Annotated[float, Field(ge=0.002)] = Field(0.5, description="of a loss that has one")
     decoupled: bool = Field(False, description="NT-Xent: leave positives out of the denominator (DCL)")
     negative_distance: Annotated[int, Field(ge=1)] | None = Field(
         None,
         description="NT-Xent of scenes: only pixels so far apart, in rows or columns, are negatives of each other; "
         "patch_size leaves out patches that overlap",
     )
+
+    def describe(self) -> str:
+        """The loss and what is set of it, in a line."""
+        said = {key: value for key, value in self.model_dump().items() if key not in ("name", "options")}
+        if self.name == "nt-xent":
+            words = [f"{key}={value}" for key, value in said.items() if value not in (None, False)]
+        else:
+            words = [f"{key}={value}" for key, value in self.options.items()]
+        return ", ".join([self.name, *words])
 
     @model_validator(mode="after")
     def _check(self) -> "Loss":
@@ -54,7 +63,7 @@ class Loss(Choice):
             return self
         for key, default in own.items():
             value = getattr(self, key)
-            if value != default:
+            if value != default and key != "temperature":  # which other losses may have, too
                 raise ValueError(
                     f"loss.{key} is {json.dumps(value)}, but only nt-xent reads it, and loss.name is {self.name}: "
                     f"leave it out, or set loss.{key}={json.dumps(default)}"

@@ -15,7 +15,7 @@ from simclr.data.preprocess import Preprocess, fit_preprocess
 from simclr.data.scenes.bands import put_back
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source
-from simclr.models.encoder import build_encoder, check_view_size
+from simclr.models.encoder import build_encoder, check_view_size, takes_any_size
 from simclr.recipe.augment import Augment
 from simclr.recipe.schema import Recipe
 from simclr.views.operations import build_augment, join_neighbours, sample_size
@@ -74,7 +74,7 @@ def build_inputs(recipe: Recipe, device: torch.device, in_bands: bool = False) -
     for member in [*inputs.augment.members(), *(inputs.small.members() if inputs.small else [])]:
         # Autocast would round them at the first layer.
         member.dtype = _DTYPES[recipe.train.precision]
-    if recipe.encoder.name.startswith("timm:"):  # our own encoders take every size
+    if not takes_any_size(recipe.encoder.name):
         encoder = build_encoder(in_chans=preprocess.out_chans, **recipe.encoder.model_dump())
         height, width = sample_size(raw)
         for views in (inputs.augment, inputs.small):

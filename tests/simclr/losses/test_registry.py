@@ -10,6 +10,7 @@ import yaml
 from simclr.build import build_loss
 from simclr.data.images.digits import load_digits
 from simclr.errors import InputError
+from simclr.losses.ntxent import nt_xent
 from simclr.losses.registry import LOSSES
 from simclr.pretrain import pretrain
 from simclr.recipe.read import read_recipe
@@ -101,3 +102,14 @@ def test_mistakes_are_said_in_one_line(section, message):
     with pytest.raises(InputError) as caught:
         build_loss(Loss(**{"name": "alignment", **section}), load_digits())
     assert str(caught.value) == message
+
+
+@pytest.mark.usefixtures("alignment")
+def test_a_temperature_reaches_a_loss_that_has_one_and_is_refused_for_others(monkeypatch):
+    source = load_digits()
+    with pytest.raises(InputError, match=r"temperature is 0.1, but alignment has none: leave it out, or set .*=0.5"):
+        build_loss(Loss(name="alignment", temperature=0.1), source)
+    monkeypatch.setitem(LOSSES.lines, "again", "simclr.losses.ntxent:nt_xent")
+    z, ids = torch.randn(2, 6, 4, generator=torch.Generator().manual_seed(0)), torch.arange(6)
+    found = build_loss(Loss(name="again", temperature=0.1), source)(z, ids)
+    assert torch.equal(found, nt_xent(z, 0.1))

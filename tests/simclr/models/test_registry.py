@@ -11,10 +11,11 @@ from torch import nn
 from simclr import load_encoder
 from simclr.errors import InputError
 from simclr.losses.registry import LOSSES
-from simclr.models.encoder import build_encoder, random_encoder
+from simclr.models.encoder import build_encoder, random_encoder, takes_any_size
 from simclr.models.registry import ENCODERS
 from simclr.pretrain import pretrain
 from simclr.recipe.read import read_recipe
+from simclr.views.inputs import build_inputs
 
 FILE = """
 from torch import Tensor, nn
@@ -119,3 +120,32 @@ def test_listing_names_imports_no_torch():
 def test_every_line_leads_to_an_encoder(name):
     encoder = build_encoder(name, in_chans=2, stem="small", width=2).eval()
     assert encoder(torch.zeros(1, 2, 8, 8)).shape == (1, encoder.feature_dim)
+
+
+def strange(monkeypatch, tmp_path, body):
+    (tmp_path / "strange_net.py").write_text("from torch import nn\n\n\nclass Net(nn.Module):\n" + body)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "strange_net", raising=False)
+    monkeypatch.setitem(ENCODERS.lines, "net", "strange_net:Net")
+
+
+def test_one_that_does_not_say_how_wide_it_is_is_refused(monkeypatch, tmp_path):
+    strange(monkeypatch, tmp_path, "    def __init__(self, in_chans):\n        super().__init__()\n")
+    with pytest.raises(InputError, match=r"'net', which does not say how wide its representation is"):
+        build_encoder("net", in_chans=3)
+
+
+def test_one_that_does_not_take_the_views_is_refused_before_the_run(monkeypatch, tmp_path):
+    body = (
+        "    def __init__(self, in_chans):\n        super().__init__()\n        self.feature_dim = 4\n"
+        "        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(in_chans * 25, 4))\n\n"
+        "    def forward(self, x):\n        return self.layers(x)\n"
+    )
+    strange(monkeypatch, tmp_path, body)
+    assert (takes_any_size("net"), takes_any_size("resnet18"), takes_any_size("spectral_spatial")) == (
+        False,
+        True,
+        True,
+    )
+    with pytest.raises(InputError, match=r"encoder.name=net does not take views of 8x8 pixels"):
+        build_inputs(read_recipe("digits", ["encoder.name=net"]), torch.device("cpu"))

@@ -93,11 +93,6 @@ def test_a_section_without_options_is_written_as_it_was_before_there_were_any():
     ("overrides", "message"),
     [
         (
-            ["loss.name=mine", "loss.temperature=0.1"],
-            "loss.temperature is 0.1, but only nt-xent reads it, and loss.name is mine: "
-            "leave it out, or set loss.temperature=0.5",
-        ),
-        (
             ["loss.name=mine", "loss.temperature=0.5", "loss.decoupled=true"],
             "loss.decoupled is true, but only nt-xent reads it, and loss.name is mine: "
             "leave it out, or set loss.decoupled=false",

@@ -133,8 +133,8 @@ def test_it_is_opened_and_its_features_are_cached_by_what_it_says_of_its_content
     other = check_recipe({"data": {"source": "glyphs", "alphabet": "latin"}}).data
     cache.features(encoder, open_source(other), ids)
     assert torch.equal(first, again)
-    assert [entry["extracted"] for entry in cache.log] == [8, 0, 8]
-    assert [entry["source"] for entry in cache.log] == ["glyphs greek 80", "glyphs greek 80", "glyphs latin 160"]
+    assert [entry.extracted for entry in cache.log] == [8, 0, 8]
+    assert [entry.source for entry in cache.log] == ["glyphs greek 80", "glyphs greek 80", "glyphs latin 160"]
 
 
 @pytest.mark.usefixtures("fresh_accelerate")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from torch import nn
 
+import simclr.build
 import simclr.pretrain
 from simclr.recipe.read import read_recipe
 
@@ -18,6 +19,6 @@ def without_batchnorm(module: nn.Module) -> nn.Module:
     return module
 
 
-build_model = simclr.pretrain.build_model
-simclr.pretrain.build_model = lambda *arguments: without_batchnorm(build_model(*arguments))
+build_model = simclr.build.build_model
+simclr.build.build_model = lambda *arguments: without_batchnorm(build_model(*arguments))
 simclr.pretrain.pretrain(read_recipe("digits", sys.argv[2:]), Path(sys.argv[1]))
