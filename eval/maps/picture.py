@@ -22,7 +22,7 @@ from eval.results.words import amount_name, class_labels, class_marks
 from eval.splits.split import Split
 from simclr.data.scenes.scene import SceneSource
 from simclr.files import write_atomically
-from simclr.views.colours import PALETTE
+from simclr.views.colours import PALETTE, scene_colours
 
 UNLABELLED = "#ffffff"
 UNKNOWN = "#000000"
@@ -71,7 +71,7 @@ def draw_scene_map(
     FigureCanvasAgg(figure)
     grid = figure.subplots(2, columns, squeeze=False)
 
-    grid[0, 0].imshow(false_colour(source.cube), interpolation="nearest")
+    grid[0, 0].imshow(scene_colours(source.cube), interpolation="nearest")
     grid[0, 0].set_title("false colour", fontsize=10)
     shown = expected.reshape(truth.shape).numpy()
     _draw_classes(grid[1, 0], shown, colours, f"ground truth, {len(split.train)} training pixels (dots)")
@@ -108,25 +108,6 @@ def map_title(split: Split, probe: str | None) -> str:
     amount = amount_name(split.shots, split.share)
     seed = None if split.seed is None else f"seed {split.seed}"
     return ", ".join(part for part in (probe, f"{split.name} split", amount, seed) if part)
-
-
-def false_colour(cube: Tensor) -> np.ndarray:
-    """Three bands of a scene as red, green and blue, stretched between their 2nd and 98th percentile.
-
-    The bands lie at 1/4, 1/8 and 1/16 of the range: near infrared, red and green for most sensors from 0.4 to 2.5 µm.
-    A scene of three bands is shown as it is, one of fewer in grey.
-
-    Args:
-        cube: (C, H, W), any real dtype.
-
-    Returns:
-        (H, W, 3) float32 in [0, 1].
-    """
-    bands = len(cube)
-    chosen = [0, 1, 2] if bands == 3 else [bands // 4, bands // 8, bands // 16] if bands > 3 else [0, 0, 0]
-    image = cube[chosen].permute(1, 2, 0).float().cpu().numpy()
-    low, high = np.percentile(image, (2, 98), axis=(0, 1))
-    return np.clip((image - low) / np.maximum(high - low, 1e-12), 0, 1)
 
 
 def _draw_classes(axes: Axes, classes: np.ndarray, colours: ListedColormap, title: str) -> None:

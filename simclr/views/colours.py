@@ -59,5 +59,24 @@ def false_colour(rows: Sequence[Tensor], whitened: bool = False) -> list[np.ndar
     return [(0.5 + row @ _OPPONENT.T).clamp(0, 1).numpy() for row in centred]
 
 
+def scene_colours(cube: Tensor) -> np.ndarray:
+    """Three bands of a scene as red, green and blue, stretched between their 2nd and 98th percentile.
+
+    The bands lie at 1/4, 1/8 and 1/16 of the range: near infrared, red and green for most sensors from 0.4 to 2.5 µm.
+    A scene of three bands is shown as it is, one of fewer in grey.
+
+    Args:
+        cube: (C, H, W), any real dtype.
+
+    Returns:
+        (H, W, 3) float32 in [0, 1].
+    """
+    bands = len(cube)
+    chosen = [0, 1, 2] if bands == 3 else [bands // 4, bands // 8, bands // 16] if bands > 3 else [0, 0, 0]
+    image = cube[chosen].permute(1, 2, 0).float().cpu().numpy()
+    low, high = np.percentile(image, (2, 98), axis=(0, 1))
+    return np.clip((image - low) / np.maximum(high - low, 1e-12), 0, 1)
+
+
 def _pixels(rows: Sequence[Tensor]) -> Tensor:
     return torch.cat([row.movedim(1, -1).flatten(0, -2) for row in rows])

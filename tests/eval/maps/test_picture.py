@@ -5,7 +5,7 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 from torch import Tensor, nn
 
-from eval.maps.picture import draw_scene_map, false_colour, map_title
+from eval.maps.picture import draw_scene_map, map_title
 from eval.maps.predict import predict_scene
 from eval.probes.score import score
 from eval.splits.split import Split, k_shot
@@ -65,12 +65,3 @@ def test_the_title_says_what_predicted_and_from_which_labels():
     assert map_title(k_shot(labels, 5, 3), "kNN probe") == "kNN probe, random split, 5 shots, seed 3"
     given = Split("given", torch.tensor([40]), torch.tensor([50]))
     assert map_title(given, "kNN probe") == "kNN probe, given split, all labels"
-
-
-def test_false_colour_is_stretched_between_percentiles():
-    cube = torch.arange(16 * 100).reshape(16, 10, 10)
-    image = false_colour(cube)
-    band = cube[4].float().numpy()
-    low, high = np.percentile(band, (2, 98))
-    np.testing.assert_allclose(image[..., 0], np.clip((band - low) / (high - low), 0, 1), atol=1e-6)
-    assert false_colour(torch.rand(1, 4, 5)).shape == (4, 5, 3)
