@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from typing_extensions import TypedDict, Unpack
 
-from eval.judging import Drawn, Sight, in_part, judge, record, silent
+from eval.judging import Drawn, Sight, circumstances, in_part, judge, silent
 from eval.metrics.registry import reported
 from eval.open_set.evaluate import OpenEntry, open_set
 from eval.open_set.scores import REJECTED, SCORE, TAIL, THRESHOLD
@@ -31,7 +31,7 @@ from eval.subject.subject import Subject, subject_of
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
-from simclr.finetune import FineTuning
+from simclr.finetune import FineTuning, FineTuningOptions
 from simclr.models.head import ProjectionHead
 
 PROTOCOL = "simclr-few-shot/2"
@@ -53,7 +53,7 @@ class Asked(TypedDict, total=False):
     unknown_classes: int
     fine_tune: bool | None
     fine_tune_seeds: int
-    fine_tune_options: Mapping[str, float | int | str | bool]
+    fine_tune_options: FineTuningOptions
     head: ProjectionHead | None
 
 
@@ -133,7 +133,7 @@ def evaluate_few_shot(
     """
     # Whatever is wrong is found before the long extraction.
     data, encoder = subject.data, subject.encoder
-    FineTuning(**request.fine_tune_options)  # type: ignore[arg-type]
+    FineTuning(**request.fine_tune_options)
     check_unknown(data, request.unknown, request.unknown_classes)
     check_amounts(data.without(request.unknown), request.kinds, request.shots or (), request.shares, subject.excluded)
     take_part = _of_episodes(subject, request)
@@ -179,26 +179,23 @@ def evaluate_few_shot(
     judged = judge(subject, request.seeds, draw, measure, train, report)
     closed, opened = judged.drawn
     table, names = rows(found, reported(few_or_scene=True)), data.class_names
-    result = record(
-        subject,
-        request,
-        judged,
-        command,
+    result = Result(
+        **circumstances(subject, request, judged, command),
         protocol=_protocol(closed, request, chosen, [names[c] for c in request.unknown]),
-        rows=table,
-        paired=paired(table, request.headline) if request.headline == request.usual_headline else [],
-        gaps=gaps(table),
-        episodes=episodes,
-        open_set=open_rows(open_found),
+        rows=tuple(table),
+        paired=tuple(paired(table, request.headline)) if request.headline == request.usual_headline else (),
+        gaps=tuple(gaps(table)),
+        episodes=tuple(episodes),
+        open_set=tuple(open_rows(open_found)),
         selected_on="training samples only (ridge: leave-one-out; thresholds: held-out training samples; "
         "fine-tuning: number of steps on a validation part of the training samples)",
         interval="paired: 95 % Student t over seeds; episodes: mean ± 1.96·sd/√episodes",
-        skipped=_skipped(request, chosen, fine_tune_features=tunes and encoder is None),
-        fewer_shots=fewer_shots(closed, data),
-        splits=[
+        skipped=tuple(_skipped(request, chosen, fine_tune_features=tunes and encoder is None)),
+        fewer_shots=tuple(fewer_shots(closed, data)),
+        splits=(
             *(describe_split(split, data, ()) for split in closed),
             *(describe_split(pair.open, data, pair.unknown) for pair in opened),
-        ],
+        ),
         thresholds=Thresholds(
             rejected=REJECTED, tail=TAIL, fitted_on="training samples scored by a subject that has not seen them"
         ),
@@ -234,7 +231,7 @@ def _episodes(
                 representation=name,
                 **amounts,
                 seed=request.seeds[0],
-                left_out=[class_names[c] for c in left_out],
+                left_out=tuple(class_names[c] for c in left_out),
                 accuracy={distance: Interval(**mean._asdict()) for distance, mean in accuracy.items()},
             )
         )

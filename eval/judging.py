@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from typing_extensions import TypedDict
 
 from eval.protocol import Request
-from eval.results.record import EncoderRecord, Excluded, Extraction, Result, SourceRecord
+from eval.results.record import EncoderRecord, Excluded, Extraction, SourceRecord
 from eval.splits.open_split import OpenSplit
 from eval.splits.split import Split
 from eval.subject.features import check_finite
@@ -107,19 +108,33 @@ def judge(
     return Judged(drawn, feature_dim, before, after)
 
 
-def record(subject: Subject, request: Request, judged: Judged, command: str | None, **found: Any) -> Result:
-    """The result of an evaluation.
+class Circumstances(TypedDict):
+    """The fields of ``eval.results.record.Result`` that every evaluation has in common."""
+
+    headline: str
+    standardise: bool
+    transductive: bool | None
+    seeds: tuple[int, ...]
+    excluded: Excluded
+    damaged: tuple[str, ...]
+    features: tuple[Extraction, ...]
+    source: SourceRecord
+    encoder: EncoderRecord
+    versions: dict[str, str]
+    command: str | None
+
+
+def circumstances(subject: Subject, request: Request, judged: Judged, command: str | None) -> Circumstances:
+    """What is recorded of every evaluation, beside what it measured.
 
     Args:
         subject: what was judged.
         request: what was asked for.
         judged: what the road found out.
         command: that asked for it.
-        found: what was measured, and how: further fields of ``eval.results.record.Result``.
     """
     data = subject.data
-    return Result(
-        **found,
+    return Circumstances(
         headline=request.headline,
         standardise=request.standardise,
         transductive=subject.transductive,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import TypedDict, Unpack
 
-from eval.judging import Drawn, Sight, in_part, judge, record, silent
+from eval.judging import Drawn, Sight, circumstances, in_part, judge, silent
 from eval.metrics.registry import reported, structural
 from eval.metrics.structure import POLICY, Structure, structure
 from eval.probes.end_to_end import SUPERVISED, SUPERVISED_MOST, supervised_scores
@@ -211,24 +211,21 @@ def evaluate_linear(
     few_or_scene = any(split.shots for split in splits) or isinstance(data.source, SceneSource)
     table = rows(found, reported(few_or_scene)) + rows(geometry, structural())
     headline = [s for s in found[subject.name] if s.probe == request.headline]
-    result = record(
-        subject,
-        request,
-        judged,
-        command,
+    result = Result(
+        **circumstances(subject, request, judged, command),
         protocol=_protocol(splits, request),
-        rows=table,
-        paired=paired(table, request.headline),
-        gaps=gaps(table),
-        per_class=class_recalls(found, data.class_names, (request.headline, SUPERVISED)),
-        outcomes=outcomes(subject.name, headline, len(data.class_names)),
+        rows=tuple(table),
+        paired=tuple(paired(table, request.headline)),
+        gaps=tuple(gaps(table)),
+        per_class=tuple(class_recalls(found, data.class_names, (request.headline, SUPERVISED))),
+        outcomes=tuple(outcomes(subject.name, headline, len(data.class_names))),
         representation="frozen h; also with shares of the labels, this is a linear probe and not fine-tuning",
         selected_on=_selected_on(found[subject.name]),
         interval="95 % Student t over seeds, each a split with its own random weights; one pretrained encoder",
-        skipped=skipped,
-        fewer_shots=fewer_shots(splits, data),
+        skipped=tuple(skipped),
+        fewer_shots=tuple(fewer_shots(splits, data)),
         repeated_in_training_part=repeated,
-        splits=[describe_split(split, data) for split in splits],
+        splits=tuple(describe_split(split, data) for split in splits),
         baselines={
             "random": f"BatchNorm statistics from {len(unlabelled_ids(data.source))} training inputs without their "
             "labels",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -14,6 +14,7 @@ from eval.splits.amounts import whole_numbers
 from eval.splits.open_split import SHOTS
 from eval.splits.split import Split
 from simclr.errors import InputError
+from simclr.finetune import FineTuningOptions
 from simclr.models.head import ProjectionHead
 
 
@@ -109,7 +110,7 @@ class FewShotRequest(Request):
     unknown_classes: int = 0
     fine_tune: bool | None = None
     fine_tune_seeds: int = 3
-    fine_tune_options: Mapping[str, float | int | str | bool] = field(default_factory=dict)
+    fine_tune_options: FineTuningOptions = field(default_factory=FineTuningOptions)
     head: ProjectionHead | None = None
 
     usual_probes: ClassVar[tuple[str, ...]] = FEW_SHOT_PROBES
@@ -191,11 +192,13 @@ def few_shot_request(words: FewShotWords, unknown: Sequence[int], head: Projecti
     Raises:
         InputError: an option that cannot be read, or as in :class:`Request`.
     """
-    tuning: dict[str, float | int | str | None] = {
-        "batch_norm": words.get("batch_norm"),
-        "layer_decay": words.get("layer_decay"),
-        "steps": words.get("steps"),
-    }
+    tuning = FineTuningOptions()
+    if (batch_norm := words.get("batch_norm")) is not None:
+        tuning["batch_norm"] = batch_norm
+    if (layer_decay := words.get("layer_decay")) is not None:
+        tuning["layer_decay"] = layer_decay
+    if (steps := words.get("steps")) is not None:
+        tuning["steps"] = steps
     return FewShotRequest(
         seeds=range(words.get("seeds", 10)),
         ways=words.get("ways"),
@@ -204,7 +207,7 @@ def few_shot_request(words: FewShotWords, unknown: Sequence[int], head: Projecti
         unknown=unknown,
         unknown_classes=words.get("unknown_classes", 0),
         fine_tune=words.get("fine_tune"),
-        fine_tune_options={key: value for key, value in tuning.items() if value is not None},
+        fine_tune_options=tuning,
         head=head,
         **_common(words),
     )

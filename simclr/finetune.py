@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import AdamW
+from typing_extensions import TypedDict
 
 from augment.addressed import permutation
 from augment.virtual_samples import virtual_samples
@@ -66,6 +67,20 @@ class FineTuning:
             )
         if not 0 < self.layer_decay <= 1:
             raise InputError(f"layer_decay is {self.layer_decay}: it is a factor above 0 and at most 1.")
+
+
+class FineTuningOptions(TypedDict, total=False):
+    """The settings of :class:`FineTuning` that are to be other than usual."""
+
+    steps: int
+    batch_size: int
+    lr: float
+    layer_decay: float
+    weight_decay: float
+    batch_norm: str
+    augment: bool
+    virtual: bool
+    seed: int
 
 
 FROM_SCRATCH = FineTuning(batch_norm="train", layer_decay=1.0)

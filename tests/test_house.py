@@ -59,7 +59,7 @@ _TABLE = {
     "eval/metrics": _FEATURES,
     "eval/probes": f"{_FEATURES} eval/metrics simclr/train simclr/finetune.py",
     "eval/open_set": f"{_FEATURES} eval/metrics eval/probes",
-    "eval/protocol.py": _SCORED,
+    "eval/protocol.py": f"{_SCORED} simclr/finetune.py",
     "eval/results": f"{_SCORED} eval/protocol.py simclr/run",
     "eval/maps": f"{_RECORDED} simclr/views",
     "eval/report": f"{_RECORDED} eval/maps simclr/views simclr/run",
@@ -265,6 +265,10 @@ def aliases_of(sources: list[Source]) -> dict[str, set[str]]:
     return found
 
 
+def _parsed(annotation: str) -> ast.expr:
+    return ast.parse(annotation, mode="eval").body
+
+
 def public_annotations(body: list[ast.stmt], prefix: str = "") -> Iterator[tuple[str, int, ast.expr | None]]:
     """Types of parameters, results and fields of what other files may use: name, line, type."""
     for node in body:
@@ -272,9 +276,13 @@ def public_annotations(body: list[ast.stmt], prefix: str = "") -> Iterator[tuple
         private = getattr(node, "name", "").startswith("_") and not name.endswith("__")
         if isinstance(node, Function) and not private:
             given = node.args
-            for one in (*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg):
+            for one in (*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg):
                 if one is not None:
                     yield f"{name}, {one.arg}", one.lineno, one.annotation
+            if given.kwarg is not None:  # what the function gets is a dict: **found: Any is a dict[str, Any]
+                of = "" if given.kwarg.annotation is None else ast.unparse(given.kwarg.annotation)
+                kind = given.kwarg.annotation if of.startswith("Unpack[") else _parsed(f"dict[str, {of or 'Any'}]")
+                yield f"{name}, {given.kwarg.arg}", given.kwarg.lineno, kind
             yield f"{name}, its result", node.lineno, node.returns
         elif isinstance(node, ast.ClassDef) and not private:
             yield from public_annotations(node.body, f"{name}.")
@@ -521,6 +529,8 @@ class _Own:
         "eval/a.py": text,
         "eval/b.py": "from eval.c import J as Named\ndef five(a: list[Named], b: Json): ...",
         "eval/c.py": "from eval.a import Json as J",
+        "eval/d.py": "def six(**a: Any): ...\ndef seven(**a): ...\ndef fine(**a: int): ...\n"
+        "def good(**a: Unpack[Asked]): ...\ndef eight(**a: Unpack[Json]): ...\nfrom eval.a import Json",
         "simclr/a.py": text,
     }
     sources = planted(tmp_path, files)
@@ -533,9 +543,12 @@ class _Own:
         "eval/a.py:11 Row.cells",
         "eval/a.py:14 Row.__call__, its result",
         "eval/b.py:2 five, a",
+        "eval/d.py:1 six, a",
+        "eval/d.py:2 seven, a",
+        "eval/d.py:5 eight, a",
     ]
-    assert len(loose_types(sources, frozenset({"eval/a.py:four", "eval/a.py:Row.__call__"}))) == 5
-    assert loose_types(sources, frozenset({"eval/a.py", "eval/b.py:five"})) == []
+    assert len(loose_types(sources, frozenset({"eval/a.py:four", "eval/a.py:Row.__call__"}))) == 8
+    assert loose_types(sources, frozenset({"eval/a.py", "eval/b.py:five", "eval/d.py"})) == []
 
 
 def test_packages_that_nobody_installs_are_found(tmp_path):

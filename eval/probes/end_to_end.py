@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from typing_extensions import Unpack
 
 from eval.probes.prediction import Prediction, Selected
 from eval.probes.score import Score, scored
@@ -17,7 +18,15 @@ from eval.splits.split import Split
 from eval.splits.validation import FIXED, SHARE, parts_of
 from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
-from simclr.finetune import FROM_SCRATCH, FineTuned, FineTuning, targets_of, train_classifier, tuned_logits
+from simclr.finetune import (
+    FROM_SCRATCH,
+    FineTuned,
+    FineTuning,
+    FineTuningOptions,
+    targets_of,
+    train_classifier,
+    tuned_logits,
+)
 from simclr.models.head import ProjectionHead
 
 FINE_TUNE = "fine-tune"
@@ -96,7 +105,7 @@ def fine_tuned_scores(
     head: ProjectionHead | None = None,
     device: torch.device | str = "cpu",
     progress: Callable[[int, int], None] | None = None,
-    **options: Any,
+    **options: Unpack[FineTuningOptions],
 ) -> list[tuple[int | None, Score]]:
     """Trains a copy of the encoder end to end on every split and scores it once on the test part.
 
@@ -114,12 +123,10 @@ def fine_tuned_scores(
     """
     found: list[tuple[int | None, Score]] = []
     for split in splits:
-        usual = {
-            "steps": training_steps(len(split.learned())),
-            "augment": "recipe" in encoder.metadata,
-            "seed": split.seed or 0,
-        }
-        trained = _train(encoder, data.source, split, FineTuning(**{**usual, **options}), head=head, device=device)
+        usual = FineTuning(
+            steps=training_steps(len(split.learned())), augment="recipe" in encoder.metadata, seed=split.seed or 0
+        )
+        trained = _train(encoder, data.source, split, replace(usual, **options), head=head, device=device)
         found.append((split.seed, _score(FINE_TUNE, trained, encoder, data, split, device)))
         if progress is not None:
             progress(len(found), len(splits))
@@ -169,7 +176,7 @@ def fine_tune(
     head: ProjectionHead | None = None,
     share: float = SHARE,
     device: torch.device | str = "cpu",
-    **settings: Any,
+    **settings: Unpack[FineTuningOptions],
 ) -> Prediction:
     """Trains a copy of the encoder and a linear classifier on the training part of a split, and classifies the rest.
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
 
+from typing_extensions import TypedDict
+
 from eval.metrics.statistics import (
     ENUMERATED,
     FEWEST_FOR_INTERVAL,
@@ -54,6 +56,11 @@ class Tested(NamedTuple):
     p: float | None
     p_floor: float | None
     test: str | None
+
+
+class _Right(TypedDict, total=False):
+    only_first_right: int
+    only_other_right: int
 
 
 def compare(results: Sequence[Result], names: Sequence[str] | None = None) -> Comparison:
@@ -174,7 +181,7 @@ def _row(names: tuple[str, str], key: Key, pairs: list[Pair], counts: tuple[int,
     """A row with its test: over the splits, or, of a single split, over its samples where ``counts`` are there."""
     values = [pair.theirs - pair.ours for pair in pairs]
     tested = _over_splits(values) if len(pairs) > 1 else _over_samples(counts)
-    right = {} if counts is None else {"only_first_right": counts[0], "only_other_right": counts[1]}
+    right: _Right = {} if counts is None else {"only_first_right": counts[0], "only_other_right": counts[1]}
     return ComparedRow(
         first=names[0],
         other=names[1],

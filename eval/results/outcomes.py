@@ -45,8 +45,8 @@ def outcomes(representation: str, found: Sequence[Score], classes: int) -> list[
                 split=name,
                 shots=shots,
                 labels=share,
-                counts=total.tolist() if classes <= MOST_CLASSES else None,
-                correct=[pack(s.correct[s.split.test.argsort()]) for s in mine],
+                counts=tuple(map(tuple, total.tolist())) if classes <= MOST_CLASSES else None,
+                correct=tuple(pack(s.correct[s.split.test.argsort()]) for s in mine),
             )
         )
     return table

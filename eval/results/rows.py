@@ -89,7 +89,7 @@ def paired(table: Sequence[Row], headline: str) -> list[Difference]:
                     mean=mean,
                     sd=sd,
                     ci95=interval(values),
-                    per_seed=values,
+                    per_seed=tuple(values),
                 )
             )
     return differences
@@ -116,7 +116,7 @@ def gaps(table: Sequence[Row]) -> list[Gap]:
                 mean=mean,
                 sd=sd,
                 ci95=interval(values),
-                per_seed=values,
+                per_seed=tuple(values),
             )
         )
     return found
