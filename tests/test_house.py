@@ -1,13 +1,13 @@
 """The rules of the house, read from the source: who imports whom, how wide a function is, what crosses a file's border.
 
 Every import counts, one inside a function or under TYPE_CHECKING too; addresses in texts, as registries hold them, do
-not.
+not. Only the files that read such addresses import by a name which is not written there.
 """
 
 import ast
 import configparser
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,12 +73,41 @@ _TABLE = {
 }
 ROOMS = {room: frozenset(below.split()) for room, below in _TABLE.items()}
 
-# Where JSON is read or written, and the two functions that give JSON to other projects: FILE or FILE:FUNCTION.
+# Where JSON is read or written, the two functions that give JSON to other projects, and what a probe or a look at the
+# features has chosen, into which nobody looks before it is written: FILE or FILE:FUNCTION.
 JSON_EDGE = frozenset(
     {
         "eval/results/result_file.py",
         "eval/linear_eval.py:linear_eval",
         "eval/few_shot.py:few_shot",
+        "eval/results/rows.py:Measured.selected",
+    }
+)
+
+# Files that import what an address in a table names.
+LOADERS = frozenset(
+    {
+        "augment/__init__.py",
+        "augment/registry.py",
+        "simclr/__init__.py",
+        "simclr/data/__init__.py",
+        "simclr/registry.py",
+    }
+)
+
+# Types whose last part is the type of a value.
+MAPPINGS = frozenset(
+    {
+        "dict",
+        "defaultdict",
+        "ChainMap",
+        "DefaultDict",
+        "Dict",
+        "Mapping",
+        "MappingProxyType",
+        "MutableMapping",
+        "OrderedDict",
+        "UserDict",
     }
 )
 
@@ -116,23 +145,60 @@ def read(root: Path) -> list[Source]:
     return found
 
 
+def last(node: ast.AST) -> str:
+    """The name of a name, and the last one of a dotted name."""
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def base_of(source: Source, node: ast.ImportFrom) -> str:
+    """The module that names are taken from, also where its name is relative."""
+    package = source.module.split(".") if source.path.endswith("__init__.py") else source.module.split(".")[:-1]
+    base = package[: len(package) + 1 - node.level] if node.level else []
+    return ".".join([*base, *(node.module or "").split(".")]).strip(".")
+
+
+def imports_by_function(tree: ast.Module) -> Iterator[tuple[int, str | None]]:
+    """Line and module of ``import_module`` and ``__import__``, whatever they are called here.
+
+    The module is None where it is not written there in full, and where the function is handed on uncalled.
+    """
+    names = {"import_module", "__import__"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "importlib":
+            names.update(alias.asname or alias.name for alias in node.names if alias.name in names)
+    calls = {node.func: node for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name | ast.Attribute) and last(node) in names:
+            call = calls.get(node, ast.Call(node, [], []))
+            given = [*call.args, *(keyword.value for keyword in call.keywords if keyword.arg == "name")]
+            written = str(given[0].value) if given and isinstance(given[0], ast.Constant) else "."
+            yield node.lineno, None if written.startswith(".") else written
+
+
 def imports_of(source: Source, modules: set[str]) -> Iterator[Import]:
     """What a file imports of ours: the module that a name is taken from, or the name where it is a module itself."""
-    package = source.module.split(".") if source.path.endswith("__init__.py") else source.module.split(".")[:-1]
+    lines = [(line, [name]) for line, name in imports_by_function(source.tree) if name]
     for node in ast.walk(source.tree):
-        names: list[str] = []
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            lines.append((node.lineno, [alias.name for alias in node.names]))
         elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) + 1 - node.level] if node.level else []
-            base_name = ".".join([*base, *(node.module or "").split(".")]).strip(".")
-            names = [f"{base_name}.{alias.name}" for alias in node.names]
-            names = [name if name in modules else base_name for name in names]
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
-            names = [node.args[0].value] if node.args and isinstance(node.args[0], ast.Constant) else []
-        for name in dict.fromkeys(map(str, names)):
+            base = base_of(source, node)
+            names = [f"{base}.{alias.name}" for alias in node.names]
+            lines.append((node.lineno, [name if name in modules else base for name in names]))
+    for line, names in sorted(lines, key=lambda one: one[0]):
+        for name in dict.fromkeys(names):
             if name.split(".")[0] in PACKAGES:
-                yield Import(source.path, node.lineno, name)
+                yield Import(source.path, line, name)
+
+
+def hidden_imports(sources: list[Source]) -> list[str]:
+    return [
+        f"{source.path}:{line} imports what is not written there: use an import statement, or simclr.registry"
+        for source in sources
+        if source.path not in LOADERS
+        for line, module in sorted(imports_by_function(source.tree), key=lambda one: one[0])
+        if module is None
+    ]
 
 
 def all_imports(sources: list[Source]) -> list[Import]:
@@ -229,76 +295,128 @@ def wide_functions(sources: list[Source]) -> list[str]:
     ]
 
 
-def is_loose(annotation: ast.expr | None, aliases: set[str]) -> bool:
-    """Whether a type is, or holds, a mapping from texts to Any; ``aliases`` are names for such types."""
-    for node in ast.walk(annotation) if annotation is not None else ():
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            try:
-                if is_loose(ast.parse(node.value, mode="eval").body, aliases):
-                    return True
-            except SyntaxError:  # a word of Literal or Annotated
-                continue
-        if isinstance(node, ast.Name) and node.id in aliases:
-            return True
-        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Tuple):
-            kind = ast.unparse(node.value).rpartition(".")[2]
-            of = [ast.unparse(part).rpartition(".")[2] for part in node.slice.elts]
-            if kind in ("dict", "Dict", "Mapping", "MutableMapping") and of == ["str", "Any"]:
-                return True
-    return False
+def holds_anything(node: ast.AST) -> bool:
+    """Whether a type is, or holds, Any or object."""
+    within = list(ast.walk(node))
+    texts = [part.value for part in within if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+    return any(last(part) in ("Any", "object") for part in within) or any(map(holds_anything, map(_parsed, texts)))
+
+
+def is_loose(node: ast.AST | None, loose: set[str]) -> bool:
+    """Whether a type is, or holds, a mapping to Any, to object or to no type, or one of the names ``loose``."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return is_loose(_parsed(node.value), loose)
+    if isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node) in loose:
+        return True
+    if isinstance(node, ast.Subscript):
+        of = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        kind = last(node.value)
+        if kind in MAPPINGS:
+            return len(of) < 2 or any(holds_anything(value) for value in of[1:]) or any(is_loose(x, loose) for x in of)
+        # What Literal holds is no type, nor what Annotated says of one.
+        return any(is_loose(part, loose) for part in {"Literal": [], "Annotated": of[:1]}.get(kind, [node.value, *of]))
+    if node is not None and last(node) in MAPPINGS:
+        return True
+    return any(is_loose(part, loose) for part in ast.iter_child_nodes(node)) if node is not None else False
+
+
+def statements(body: Iterable[ast.AST]) -> Iterator[ast.stmt]:
+    """Those of a module or a class, also where they stand under an if, a try or a with."""
+    for node in body:
+        if isinstance(node, ast.stmt):
+            yield node
+        if not isinstance(node, Function | ast.ClassDef | ast.expr):
+            yield from statements(ast.iter_child_nodes(node))
+
+
+def names_taken(source: Source) -> dict[str, str]:
+    """What a file imports, as it calls it -> its name from the root."""
+    taken = {}
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Import):
+            taken.update({alias.asname or alias.name: alias.name for alias in node.names})
+        elif isinstance(node, ast.ImportFrom):
+            base = base_of(source, node)
+            taken.update({alias.asname or alias.name: f"{base}.{alias.name}" for alias in node.names})
+    return taken
+
+
+def named_types(tree: ast.Module) -> Iterator[tuple[list[ast.expr], ast.expr | None]]:
+    for node in statements(tree.body):
+        if isinstance(node, ast.Assign):
+            yield node.targets, node.value
+        elif isinstance(node, ast.AnnAssign) and last(node.annotation) == "TypeAlias":
+            yield [node.target], node.value
 
 
 def aliases_of(sources: list[Source]) -> dict[str, set[str]]:
-    """Names for such types in each module, those that it takes from another one of ours among them."""
+    """Names for such types as each module may write them: its own, those it takes, and those of modules it takes."""
+    taken = {source.module: names_taken(source) for source in sources}
     found: dict[str, set[str]] = {source.module: set() for source in sources}
     # A name may be taken from a file that is read later, and be handed on from there.
     for source in sources * 3:
         own = found[source.module]
-        for node in source.tree.body:
-            if isinstance(node, ast.Assign) and is_loose(node.value, own):
-                own.update(target.id for target in node.targets if isinstance(target, ast.Name))
-            elif isinstance(node, ast.AnnAssign) and "TypeAlias" in ast.unparse(node.annotation):
-                own.update({ast.unparse(node.target)} if is_loose(node.value, own) else ())
-            elif isinstance(node, ast.ImportFrom):
-                there = found.get(node.module or "", set())
-                own.update(alias.asname or alias.name for alias in node.names if alias.name in there)
+        for named, origin in taken[source.module].items():
+            module, _, name = origin.rpartition(".")
+            own.update({named} if name in found.get(module, ()) else ())
+            own.update(f"{named}.{name}" for name in list(found.get(origin, ())))
+        for targets, value in named_types(source.tree):
+            own.update(map(ast.unparse, targets) if is_loose(value, own) else ())
     return found
 
 
-def _parsed(annotation: str) -> ast.expr:
-    return ast.parse(annotation, mode="eval").body
+def _parsed(annotation: str) -> ast.AST:
+    try:
+        return ast.parse(annotation, mode="eval").body
+    except SyntaxError:  # words, no type
+        return ast.Constant(None)
 
 
-def public_annotations(body: list[ast.stmt], prefix: str = "") -> Iterator[tuple[str, int, ast.expr | None]]:
-    """Types of parameters, results and fields of what other files may use: name, line, type."""
-    for node in body:
+def parameter_types(function: Function, method: bool) -> Iterator[tuple[str, int, ast.AST | None]]:
+    """Name, line and type of each parameter but ``self`` and ``cls``; None where the type is left out."""
+    given = function.args
+    static = any(last(decorator) == "staticmethod" for decorator in function.decorator_list)
+    for one in [*given.posonlyargs, *given.args][method and not static :] + given.kwonlyargs:
+        yield one.arg, one.lineno, one.annotation
+    if given.vararg is not None:
+        yield given.vararg.arg, given.vararg.lineno, given.vararg.annotation
+    if given.kwarg is not None:  # what the function gets is a dict: **found: Any is a dict[str, Any]
+        of = "" if given.kwarg.annotation is None else ast.unparse(given.kwarg.annotation)
+        kind = given.kwarg.annotation if "Unpack[" in of else _parsed(f"dict[str, {of or 'Any'}]")
+        yield given.kwarg.arg, given.kwarg.lineno, kind
+
+
+def public_annotations(body: list[ast.stmt], prefix: str = "") -> Iterator[tuple[str, int, ast.AST | None]]:
+    """Types of what other files may use: of parameters, results, fields, variables, and what a class is made of.
+
+    Name, line, type; the type is None where a parameter has none.
+    """
+    for node in statements(body):
         name = prefix + getattr(node, "name", "")
         private = getattr(node, "name", "").startswith("_") and not name.endswith("__")
         if isinstance(node, Function) and not private:
-            given = node.args
-            for one in (*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg):
-                if one is not None:
-                    yield f"{name}, {one.arg}", one.lineno, one.annotation
-            if given.kwarg is not None:  # what the function gets is a dict: **found: Any is a dict[str, Any]
-                of = "" if given.kwarg.annotation is None else ast.unparse(given.kwarg.annotation)
-                kind = given.kwarg.annotation if of.startswith("Unpack[") else _parsed(f"dict[str, {of or 'Any'}]")
-                yield f"{name}, {given.kwarg.arg}", given.kwarg.lineno, kind
-            yield f"{name}, its result", node.lineno, node.returns
+            for parameter, line, kind in parameter_types(node, method=bool(prefix)):
+                yield f"{name}, {parameter}", line, kind
+            if node.returns is not None:
+                yield f"{name}, its result", node.lineno, node.returns
         elif isinstance(node, ast.ClassDef) and not private:
+            for base in node.bases:
+                yield f"{name}, its base", node.lineno, base
             yield from public_annotations(node.body, f"{name}.")
-        elif prefix and isinstance(node, ast.AnnAssign) and not ast.unparse(node.target).startswith("_"):
+        elif isinstance(node, ast.AnnAssign) and not ast.unparse(node.target).startswith("_"):
             yield prefix + ast.unparse(node.target), node.lineno, node.annotation
 
 
 def loose_types(sources: list[Source], edge: frozenset[str] = JSON_EDGE) -> list[str]:
     aliases = aliases_of(sources)
     return [
-        f"{source.path}:{line} {name} is {ast.unparse(annotation) if annotation else ''}: give it a dataclass or a "
+        f"{source.path}:{line} {name} is {ast.unparse(kind) if kind else 'of no type'}: give it a dataclass or a "
         f"NamedTuple; dicts of Any are for the files that read and write JSON"
         for source in sources
         if source.path.startswith("eval/") and source.path not in edge
-        for name, line, annotation in public_annotations(source.tree.body)
-        if is_loose(annotation, aliases[source.module]) and f"{source.path}:{name.split(',')[0]}" not in edge
+        for name, line, kind in public_annotations(source.tree.body)
+        if (kind is None or is_loose(kind, aliases[source.module]))
+        and f"{source.path}:{name.split(',')[0]}" not in edge
     ]
 
 
@@ -362,6 +480,10 @@ def test_simclr_imports_nothing_of_eval_but_on_the_command_line(house):
     assert not (found := imports_between(house, "simclr/", "eval", but="simclr/cli/")), told(found)
 
 
+def test_what_is_imported_is_written_in_the_file(house):
+    assert not (found := hidden_imports(house)), told(found)
+
+
 def test_no_files_import_each_other_in_a_circle(house):
     assert not (found := circles(house)), told(found)
 
@@ -418,6 +540,9 @@ IMPORTS = {
     "lazy": "def f():\n    if True:\n        from eval.probes import knn",
     "for types": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from eval.probes.knn import knn",
     "by function": "import importlib\nimportlib.import_module('eval.probes.knn')",
+    "by function and keyword": "from importlib import import_module\nimport_module(name='eval.probes.knn')",
+    "by function of another name": "from importlib import import_module as im\nknn = im('eval.probes.knn').knn",
+    "by the function beneath": "__import__('eval.probes.knn')",
 }
 
 
@@ -463,6 +588,24 @@ def test_augment_and_rooms_that_nobody_listed_may_import_nothing(tmp_path):
     first, second = arrows_upward(sources, ROOMS)
     assert "augment may import nothing of ours" in first
     assert second.startswith("eval/new.py:1 imports simclr: eval/new.py may import nothing of ours")
+
+
+def test_imports_of_what_is_not_written_there_are_found(tmp_path):
+    text = """
+from importlib import import_module as im
+import importlib as lib
+im(name)
+im("eval" + ".probes")
+lib.import_module(f"eval.{name}")
+__import__(name=name)
+im(".probes", "eval")
+load = lib.import_module
+im("torch")
+lib.metadata.version(name)
+"""
+    sources = planted(tmp_path, {"simclr/train/step.py": text, "simclr/registry.py": text, "augment/registry.py": text})
+    found = [complaint.split(" imports ")[0] for complaint in hidden_imports(sources)]
+    assert found == [f"simclr/train/step.py:{line}" for line in (4, 5, 6, 7, 8, 9)]
 
 
 def test_circles_are_found(tmp_path):
@@ -514,7 +657,7 @@ def one(a: dict[str, Any]): ...
 def two(a: int, *, b: Sequence[Mapping[str, typing.Any]] | None = None) -> int: ...
 def three() -> "dict[str, Any]": ...
 def four(a: Json): ...
-def fine(a: dict[str, int], b: Any, c: Literal["not a type"]) -> dict[int, Any]: ...
+def fine(a: dict[str, int], b: Any, c: Literal["not a type"]) -> dict[int, int]: ...
 def _own(a: dict[str, Any]): ...
 @dataclass
 class Row:
@@ -549,6 +692,62 @@ class _Own:
     ]
     assert len(loose_types(sources, frozenset({"eval/a.py:four", "eval/a.py:Row.__call__"}))) == 8
     assert loose_types(sources, frozenset({"eval/a.py", "eval/b.py:five", "eval/d.py"})) == []
+
+
+LOOSE = {
+    "no value type": "def f(a: dict): ...",
+    "no value type, typing's": "def f(a: int) -> list[typing.Dict]: ...",
+    "no value type, read only": "def f(*a: Mapping): ...",
+    "no value type, quoted": "def f(a: 'dict | None'): ...",
+    "any or none": "def f(a: dict[str, Any | None]): ...",
+    "quoted any": "def f(a: dict[str, 'Any']): ...",
+    "object": "def f(a: dict[str, object]): ...",
+    "lists of any": "def f(a: dict[str, list[Any]]): ...",
+    "any within": "def f(a: dict[str, dict[str, Any]]): ...",
+    "another key": "def f(a: dict[int, Any]): ...",
+    "ordered": "def f(a: OrderedDict[str, Any]): ...",
+    "with a default": "def f(a: collections.defaultdict[str, list[object]]): ...",
+    "annotated": "def f(a: Annotated[dict[str, Any], 'words']): ...",
+    "a base": "class Bag(dict[str, Any]): ...",
+    "a base without a type": "class Bag(UserDict): ...",
+    "a module's attribute": "import eval.c as c\ndef f(a: c.J): ...",
+    "a module's attribute in full": "import eval.c\ndef f(a: eval.c.J): ...",
+    "an attribute of a module by name": "from eval import c\ndef f(a: c.J): ...",
+    "an attribute of a neighbour": "from . import c\ndef f(a: c.J): ...",
+    "of a neighbour": "from .c import J\ndef f(a: J): ...",
+    "for types": "if TYPE_CHECKING:\n    from eval.c import J\ndef f(a: 'J'): ...",
+    "a name under a condition": "if sys.version_info > (3, 10):\n    K = dict[str, Any]\ndef f(a: K): ...",
+    "a name for a bare one": "K = dict\ndef f(a: K): ...",
+    "under an if": "if True:\n    pass\nelse:\n    def f(a: dict[str, Any]): ...",
+    "under an except": "try:\n    import x\nexcept ImportError:\n    def f(a: dict[str, Any]): ...",
+    "a variable": "f: dict[str, Any] = {}",
+    "no type": "def f(a): ...",
+    "no type of many": "def f(*a): ...",
+    "no type behind self": "class A:\n    def f(self, a): ...",
+    "no type without self": "class A:\n    @staticmethod\n    def f(a): ...",
+}
+NOT_LOOSE = {
+    "typed values": "def f(a: dict[str, int], b: Mapping[str, JsonValue], c: 'dict[str, list[int]]'): ...",
+    "any by itself": "def f(a: Any, b: list[object], c: Callable[[Any], int]): ...",
+    "any as a key": "def f(a: dict[object, int]): ...",
+    "words": "def f(a: Literal['dict', 'Any'], b: Annotated[dict[str, int], dict]): ...",
+    "self and cls": "class A:\n    def f(self): ...\n    @classmethod\n    def g(cls): ...",
+    "what is private": "_A: dict = {}\nclass _B(dict): ...\ndef _f(a): ...\ndef f():\n    def g(a: dict): ...",
+    "values": "KINDS = (dict, list)\ndef f(a: int = len(dict())): ...",
+    "a base with types": "class Bag(Mapping[str, T]): ...",
+}
+J = {"eval/__init__.py": "", "eval/c.py": "from typing import Any\nJ = dict[str, Any]"}
+
+
+@pytest.mark.parametrize("text", LOOSE.values(), ids=LOOSE.keys())
+def test_a_loose_type_is_found_however_it_is_written(tmp_path, text):
+    (found,) = loose_types(planted(tmp_path, {"eval/a.py": text, **J}))
+    assert found.startswith("eval/a.py:")
+
+
+@pytest.mark.parametrize("text", NOT_LOOSE.values(), ids=NOT_LOOSE.keys())
+def test_a_type_that_says_enough_is_no_complaint(tmp_path, text):
+    assert loose_types(planted(tmp_path, {"eval/a.py": text, **J})) == []
 
 
 def test_packages_that_nobody_installs_are_found(tmp_path):
