@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.text import Text
 from typing_extensions import Unpack
 
 from eval.few_shot import UnknownMap, evaluate_few_shot
@@ -181,8 +182,8 @@ def run_report(path: Path, *, output: Path | None = None) -> Path:
     write_text(file, html)
     console = Console()
     for text in found.missing:
-        console.print(f"not in the report: {text}", soft_wrap=True, highlight=False, markup=False)
-    console.print(f"written: {file} ({len(html.encode()) / 1e6:.1f} MB)", soft_wrap=True, highlight=False)
+        console.print(Text(f"not in the report: {text}"), soft_wrap=True)
+    console.print(Text(f"written: {file} ({len(html.encode()) / 1e6:.1f} MB)"), soft_wrap=True)
     return file
 
 
@@ -249,4 +250,4 @@ def _reporter(show: Callable[[str], None]) -> Callable[[str, int, int], None]:
 def _say_written(files: Sequence[Path], console: Console) -> None:
     first, *others = files
     names = " and ".join([str(first), *(file.name for file in others)])
-    console.print(f"written: {names}", soft_wrap=True, highlight=False)
+    console.print(Text(f"written: {names}"), soft_wrap=True)

@@ -199,7 +199,7 @@ def evaluate_few_shot(
         thresholds=Thresholds(
             rejected=REJECTED, tail=TAIL, fitted_on="training samples scored by a subject that has not seen them"
         ),
-        fine_tune=FineTuned(seeds=request.tuned_seeds) if tunes else None,
+        fine_tune=FineTuned(seeds=request.tuned_seeds) if tunes and encoder is not None else None,
     )
     return FewShotEvaluation(result, _unknown_map(subject, opened, open_found))
 

@@ -45,10 +45,6 @@ class Sight(NamedTuple):
     ids: Tensor
     drawn: Drawn
 
-    def seed_of(self, split: Split) -> int | None:
-        """The seed under which a measurement on a split counts."""
-        return self.representation.seed if split.seed is None else split.seed
-
 
 class Judged(NamedTuple):
     """What the road itself found out.

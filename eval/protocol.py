@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import ClassVar
 
 from typing_extensions import TypedDict
@@ -48,7 +49,9 @@ class Request:
     def __post_init__(self) -> None:
         self._set("seeds", tuple(dict.fromkeys(whole_numbers("seeds", self.seeds))))
         self._set("shots", None if self.shots is None else whole_numbers("shots", self.shots))
-        self._set("shares", tuple(self.shares))
+        self._set("shares", _numbers("shares", self.shares))
+        if isinstance(self.splits, str):
+            self._set("splits", (self.splits,))
         self._check()
         self._set("probes", check_probes(self.usual_probes if self.probes is None else self.probes))
 
@@ -134,7 +137,20 @@ class FewShotRequest(Request):
     def _check(self) -> None:
         if not self.seeds or not (self.few or self.shares):
             raise InputError("seeds or shots are empty: give at least one of each.")
-        self._set("unknown", tuple(self.unknown))
+        self._set("unknown", whole_numbers("unknown", self.unknown))
+        least = {"ways": 2, "queries": 1, "episodes": 0, "unknown_classes": 0, "fine_tune_seeds": 0}
+        for name, fewest in least.items():
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, Integral) or value < fewest):
+                raise InputError(f"{name} is {value!r}: give a whole number, {fewest} or more.")
+
+
+def _numbers(name: str, values: object) -> tuple[float, ...]:
+    found = list(values) if isinstance(values, Iterable) and not isinstance(values, str) else [None]
+    numbers = [float(value) for value in found if isinstance(value, Real)]
+    if len(numbers) < len(found):
+        raise InputError(f"{name} is {values!r}: give a list of numbers, such as [0.01, 0.1].")
+    return tuple(numbers)
 
 
 class Words(TypedDict, total=False):
@@ -219,7 +235,10 @@ def linear_request(words: LinearWords) -> LinearRequest:
     Raises:
         InputError: an option that cannot be read, or as in :class:`Request`.
     """
-    (held_out,) = _shares_of(words.get("validation"), "--validation") or (0.0,)
+    text = words.get("validation")
+    if text is not None and (not text.strip() or "," in text):
+        raise InputError(f"--validation is {text!r}: give one share, such as 20%")
+    (held_out,) = _shares_of(text, "--validation") or (0.0,)
     return LinearRequest(
         seeds=range(words.get("seeds", 5)), validation=held_out, supervised=words.get("supervised"), **_common(words)
     )

@@ -41,7 +41,7 @@ class EncoderMetadata(dict[str, Any]):
     @property
     def data(self) -> Mapping[str, Any]:
         """The recipe's section on data."""
-        return self["data"]
+        return self.get("data", {})
 
     @property
     def recipe(self) -> Mapping[str, Any] | None:

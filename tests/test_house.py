@@ -73,14 +73,12 @@ _TABLE = {
 }
 ROOMS = {room: frozenset(below.split()) for room, below in _TABLE.items()}
 
-# Where JSON is read or written, the two functions that give JSON to other projects, and what a probe or a look at the
-# features has chosen, into which nobody looks before it is written: FILE or FILE:FUNCTION.
+# Where JSON is read or written, and the two functions that give JSON to other projects: FILE or FILE:FUNCTION.
 JSON_EDGE = frozenset(
     {
         "eval/results/result_file.py",
         "eval/linear_eval.py:linear_eval",
         "eval/few_shot.py:few_shot",
-        "eval/results/rows.py:Measured.selected",
     }
 )
 

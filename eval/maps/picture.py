@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 import torch
 from matplotlib.axes import Axes
@@ -29,6 +30,7 @@ UNKNOWN = "#000000"
 PANEL_INCHES = 3.6
 
 
+@mpl.rc_context({"text.parse_math": False})  # a class may be called $x$
 def draw_scene_map(
     path: str | Path,
     source: SceneSource,

@@ -33,7 +33,8 @@ def split_hashes(result: Result) -> Grid | None:
     kinds: dict[str, list[SplitRecord]] = {}
     for s in result.splits:
         amount = f", {amount_name(s.shots, s.labels)}" if s.shots or s.labels else ""
-        kinds.setdefault(f"{s.split}{amount}", []).append(s)
+        unknown = ", unknown classes" if s.unknown else ""
+        kinds.setdefault(f"{s.split}{amount}{unknown}", []).append(s)
     if not kinds:
         return None
     return Grid(

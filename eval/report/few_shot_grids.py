@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from eval.open_set.scores import SCORE, THRESHOLD
 from eval.report.grids import Entry, Grid, Percent, grid
 from eval.report.linear_grids import probe_grid
-from eval.report.select import JUDGED, known_splits, left_out_note, over_seeds
-from eval.results.record import Interval, Result, Row, SplitRecord
-from eval.results.words import amount_name, mean_sd_text, metric_name, probe_name, representation_name
+from eval.report.select import known_splits, left_out_note, open_splits, over_seeds
+from eval.results.record import EpisodeRow, Interval, Result, Row, SplitRecord
+from eval.results.words import JUDGED, amount_name, mean_sd_text, metric_name, probe_name, representation_name
 
 # How the public code of other methods counts; each of a single score and threshold.
 LEGACY = ("mdl4ow_f1", "evml_open_oa")
@@ -44,6 +44,7 @@ def episode_grids(result: Result) -> list[Grid]:
     found = []
     for kind in dict.fromkeys((e.ways, e.queries, e.episodes) for e in result.episodes):
         ways, queries, count = kind
+        mine = [e for e in result.episodes if (e.ways, e.queries, e.episodes) == kind]
         found.append(
             grid(
                 f"{ways}-way episodes, nearest prototype, {queries} queries a class: %, mean of {count:,} ± half its "
@@ -55,14 +56,22 @@ def episode_grids(result: Result) -> list[Grid]:
                         Percent(accuracy.mean, _half(accuracy)),
                         e.representation in JUDGED,
                     )
-                    for e in result.episodes
-                    if (e.ways, e.queries, e.episodes) == kind
+                    for e in mine
                     for distance, accuracy in e.accuracy.items()
                 ),
                 left=("", "distance"),
+                notes=_too_few(mine),
             )
         )
     return [table for table in found if table]
+
+
+def _too_few(episodes: Sequence[EpisodeRow]) -> list[str]:
+    """Classes that episodes do without, a sentence for each number of shots."""
+    shots: dict[int, dict[str, None]] = {}
+    for e in episodes:
+        shots.setdefault(e.shots, {}).update(dict.fromkeys(e.left_out))
+    return [f"{k}-shot episodes without {', '.join(names)}: too few samples" for k, names in shots.items() if names]
 
 
 def _half(accuracy: Interval) -> float | None:
@@ -74,9 +83,9 @@ def open_kinds(result: Result) -> list[OpenKind]:
     return list(dict.fromkeys(map(_kind, result.open_set)))
 
 
-def open_splits(result: Result, kind: OpenKind) -> list[SplitRecord]:
-    """Splits of a kind that have unknown classes."""
-    return [s for s in result.splits if s.unknown and (s.split, s.shots, s.labels) == kind]
+def splits_of(result: Result, kind: OpenKind) -> list[SplitRecord]:
+    """The splits that a kind was judged on."""
+    return [s for s in open_splits(result, kind.split) if (s.shots, s.labels) == kind[1:]]
 
 
 def rank_grid(result: Result, kind: OpenKind, without: Collection[str] = ()) -> Grid | None:

@@ -38,6 +38,7 @@ HEALTH = {
 }
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: it can be searched, and is read aloud
+    "text.parse_math": False,  # a class may be called $x$
     "font.family": "sans-serif",
     "font.size": 9,
     "axes.spines.top": False,
@@ -204,7 +205,8 @@ def health_figure(metrics: Sequence[HealthLine]) -> str:
     """Loss and health of the representation over the steps, a panel for each number that was logged.
 
     Args:
-        metrics: at least one line. More than ``BINS`` values are drawn as means, with their range behind.
+        metrics: at least one line with a finite number. More than ``BINS`` values are drawn as means, with their range
+            behind.
     """
     with mpl.rc_context(_STYLE | {"svg.hashsalt": "health"}):
         curves = {key: _curve(metrics, key) for key in HEALTH}

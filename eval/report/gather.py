@@ -97,7 +97,10 @@ def _metrics(file: Path, missing: list[str]) -> list[HealthLine] | None:
             if number == len(lines):  # a run that was cut short, or is still writing
                 break
             raise InputError(f"{file} is damaged in line {number}: it holds one JSON object a step") from None
-    return found or None
+    if not any(line.drawable for line in found):
+        missing.append("curves of pretraining: metrics.jsonl holds no finite number")
+        return None
+    return found
 
 
 def _encoder(folder: Path, results: list[Result], missing: list[str]) -> FrozenEncoder | None:
@@ -152,8 +155,11 @@ def _embedding(
     except InputError as error:
         missing.append(f"t-SNE: the data cannot be read ({error})")
         return None
-    if source is None or source.labels is None or source.in_chans != encoder.preprocess.in_chans:
+    if source is None or source.labels is None:
         missing.append("t-SNE: the data has no labels")
+        return None
+    if source.in_chans != encoder.preprocess.in_chans:
+        missing.append(f"t-SNE: the data has {source.in_chans} bands, the encoder {encoder.preprocess.in_chans}")
         return None
     ids = choose_for_map(source.labels)
     if len(ids) < 4:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import count
 from typing import NamedTuple
 
 
@@ -80,6 +81,8 @@ def grid(
 ) -> Grid | None:
     """Entries as a table: rows and columns in the order in which they first occur; None without an entry.
 
+    A second value for a cell stands in a further row of the same names: nothing is lost.
+
     Args:
         caption, left, notes: of the table; see :class:`Grid`.
         entries: empty parts of a column's heading are left out.
@@ -88,10 +91,13 @@ def grid(
     if not entries:
         return None
     columns = tuple(dict.fromkeys(entry.column for entry in entries))
-    cells = {(entry.names, entry.column): entry.cell for entry in entries}
     ours = {entry.names for entry in entries if entry.ours}
+    filled: dict[tuple[tuple[str, ...], int], dict[tuple[str, ...], Cell]] = {}
+    for entry in entries:
+        again = next(n for n in count() if entry.column not in filled.get((entry.names, n), {}))
+        filled.setdefault((entry.names, again), {})[entry.column] = entry.cell
     rows = tuple(
-        GridRow(names, tuple(cells.get((names, column)) for column in columns), names in ours)
-        for names in dict.fromkeys(entry.names for entry in entries)
+        GridRow(names, tuple(cells.get(column) for column in columns), names in ours)
+        for (names, _), cells in filled.items()
     )
     return Grid(caption, left, columns, rows, tuple(notes))

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from eval.metrics.statistics import FEWEST_FOR_INTERVAL
 from eval.metrics.structure import MOST
 from eval.report.grids import Entry, Grid, Percent, Points, grid
-from eval.report.select import JUDGED, SUPERVISED, known_splits, left_out_note, main_metric, over_seeds
+from eval.report.select import SUPERVISED, known_splits, left_out_note, main_metric, over_seeds
 from eval.results.record import Difference, Gap, Result, Row
 from eval.results.words import (
+    JUDGED,
     OVERALL,
     amount_name,
     listed,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ class HealthLine(Record):
 
     Attributes:
         step: from 0.
-        seconds: since the start.
+        seconds: since the start, or since the run was resumed.
         loss: of the global batch.
         rankme, alignment, uniformity, contrastive_accuracy: of h and z, see ``simclr.train.health``.
         knn: accuracy of the online kNN, a fraction.
@@ -31,6 +32,12 @@ class HealthLine(Record):
     uniformity: float | None = None
     knn: float | None = None
     contrastive_accuracy: float | None = None
+
+    @property
+    def drawable(self) -> bool:
+        """Whether there is a finite number in it."""
+        numbers = self.loss, self.rankme, self.alignment, self.uniformity, self.knn, self.contrastive_accuracy
+        return any(number is not None and isfinite(number) for number in numbers)
 
 
 class Embedding(NamedTuple):

@@ -5,15 +5,15 @@ from __future__ import annotations
 from html import escape
 
 from eval.report.class_grids import recall_grid, split_hashes
-from eval.report.few_shot_grids import closed_grid, decision_grid, episode_grids, open_kinds, rank_grid
+from eval.report.few_shot_grids import closed_grid, decision_grid, episode_grids, mapped_grid, open_kinds, rank_grid
 from eval.report.figures import confusion_figure, efficiency_figure, embedding_figure, health_figure
 from eval.report.html import bullets, definitions, facts, figure, keys, page, picture, table
 from eval.report.linear_grids import difference_grid, gap_grid, quality_grid, split_grids
 from eval.report.material import Material
 from eval.report.prose import about_health, efficiency_caption, findings, how_it_was_judged, protocol_sentence
-from eval.report.select import SUPERVISED, kinds, main_metric
+from eval.report.select import SUPERVISED, at_most_labels, kinds, main_metric, unknown_note
 from eval.results.record import Result
-from eval.results.words import amount_name, listed, metric_name, probe_name, several
+from eval.results.words import amount_name, metric_name, probe_name, several
 
 
 def report_html(found: Material, title: str) -> str:
@@ -67,12 +67,11 @@ def _few_shot(found: Result, result: Result | None) -> list[str]:
         parts += [table(grid) for grid in (closed_grid(found, split), quality_grid(found, split)) if grid]
     parts += [table(grid) for grid in (difference_grid(found), gap_grid(found), *episode_grids(found)) if grid]
     if found.open_set:
-        sets = list(dict.fromkeys(s.unknown for s in found.splits if s.unknown))
-        names = listed(list(dict.fromkeys(name for classes in sets for name in classes)))
-        drawn = f"drawn anew for each seed, {len(sets[0])} of {names}" if len(sets) > 1 else names
-        parts += ["<h2>Unknown classes</h2>", f"<p>Unknown: {escape(drawn)}.</p>"]
+        about = unknown_note(found.splits)
+        parts += ["<h2>Unknown classes</h2>", f"<p>{escape(about[:1].upper() + about[1:])}.</p>"]
     for kind in open_kinds(found):
-        parts += [table(grid) for grid in (rank_grid(found, kind), decision_grid(found, kind)) if grid]
+        grids = rank_grid(found, kind), decision_grid(found, kind), mapped_grid(found, kind)
+        parts += [table(grid) for grid in grids if grid]
     return parts
 
 
@@ -95,7 +94,7 @@ def _errors(result: Result) -> list[str]:
     kept = [outcome for outcome in result.outcomes if outcome.counts]
     parts = ["<h2>Errors</h2>"] if kept else []
     for split in kinds(kept):
-        most = max((o for o in kept if o.split == split), key=lambda o: (o.shots or 0, o.labels or 0))
+        most = at_most_labels(result, (o for o in kept if o.split == split))
         where = f"{probe_name(most.probe)} probe, {split} split, {amount_name(most.shots, most.labels)}"
         n = several(len(most.correct), "split")
         caption = (

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import fmean
 
+from eval.metrics.statistics import FEWEST_FOR_INTERVAL
 from eval.report.material import HealthLine
-from eval.report.select import JUDGED, kinds, skipped_name
+from eval.report.select import at_most_labels, kinds, known_splits, leakage, open_splits, skipped_name
 from eval.results.record import Difference, EncoderRecord, FewerShots, Result
 from eval.results.words import (
+    JUDGED,
     OVERALL,
     amount_name,
     amount_names,
@@ -56,7 +57,7 @@ def findings(result: Result) -> list[str]:
         ours = [r for r in rows if r.representation in JUDGED and r.probe == result.headline]
         if not ours:
             continue
-        best = max(ours, key=lambda r: (not (r.shots or r.labels), r.shots or 0, r.labels or 0))
+        best = at_most_labels(result, ours)
         where = f"{split[:1].upper()}{split[1:]} split, {amount_name(best.shots, best.labels)}"
         text = f"{where}: {mean_sd_text(best.mean, best.sd)} % {metric_name(best.metric)}"
         key = best.probe, split, best.shots, best.labels, best.metric
@@ -80,7 +81,7 @@ def how_it_was_judged(result: Result) -> list[tuple[str, str]]:
     """Heading and sentences: choices, test samples, leakage, frozenness, baselines and what was left out."""
     damaged = damaged_text(result)
     texts = [
-        ("Choices", f"Made on: {result.selected_on}."),
+        ("Choices", f"Made on: {result.selected_on}." if result.selected_on else ""),
         ("Test samples", f"{TRANSDUCTIVE[result.transductive]}{_left_out(result)}"),
         ("Leakage", _leakage(result)),
         ("Frozen", _frozen(result.encoder)),
@@ -120,22 +121,16 @@ def _left_out(result: Result) -> str:
 
 
 def _leakage(result: Result) -> str:
-    """Of each kind of split and number of labels, how many test pixels training patches cover."""
-    parts: list[str] = []
-    side = None
-    for split, shots, labels in dict.fromkeys((s.split, s.shots, s.labels) for s in result.splits):
-        mine = [s for s in result.splits if (s.split, s.shots, s.labels) == (split, shots, labels)]
-        leaks = [s.leakage for s in mine if s.leakage]
-        if leaks:
-            side = leaks[0].patch_size
-            inside, touching = (
-                100 * fmean(values) for values in ([k.inside for k in leaks], [k.touching for k in leaks])
-            )
-            parts.append(f"{split} split, {amount_name(shots, labels)}: {inside:.0f} % and {touching:.0f} %")
-    if not parts:
-        return ""
+    """Of each kind of split, how many test pixels training patches cover."""
+    found = {}
+    for split in kinds(result.splits):
+        found[f"{split} split"] = leakage(known_splits(result, split))
+        found[f"{split} split with unknown classes"] = leakage(open_splits(result, split))
+    parts = [f"{name}: {text}" for name, text in found.items() if text]
+    side = next((s.leakage.patch_size for s in result.splits if s.leakage), None)
     size = f" of {side} × {side} pixels" if side else ""
-    return f"Test pixels that lie inside a training patch{size}, and whose own patch touches one: {'; '.join(parts)}."
+    about = f"Test pixels that lie inside a training patch{size} / whose own patch touches one"
+    return f"{about}: {'; '.join(parts)}." if parts else ""
 
 
 def _frozen(encoder: EncoderRecord) -> str:
@@ -164,13 +159,15 @@ def efficiency_caption(result: Result, metric: str) -> str:
     """What a label-efficiency curve shows."""
     command = result.protocol.partition("/")[0].removeprefix("simclr-")
     n = len(result.seeds)
-    bars = "bars: 95 % Student t interval over the seeds" if n > 2 else f"no intervals, n = {n}"
+    bars = "bars: 95 % Student t interval over the seeds" if n >= FEWEST_FOR_INTERVAL else f"no intervals, n = {n}"
     of_probe = f"{probe_name(result.headline)} probe"
     return f"simclr {command}: {metric_name(metric)}, {of_probe}, {several(n, 'seed')}; {bars}."
 
 
 def about_health(metrics: Sequence[HealthLine]) -> str:
     """How long pretraining took, and what its curves show."""
-    last = metrics[-1]
-    took = "" if last.seconds is None else f", {last.seconds / 60:.1f} minutes"
+    last, seconds = metrics[-1], [line.seconds for line in metrics if line.seconds is not None]
+    # The clock starts anew where a run was resumed.
+    ends = [now for now, then in zip(seconds, [*seconds[1:], 0.0]) if then < now]
+    took = f", {sum(ends) / 60:.1f} minutes" if ends else ""
     return f"{last.step + 1:,} steps{took}. Lines: values or means of neighbouring ones; grey: their range."

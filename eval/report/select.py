@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from eval.results.record import Result, Row, Skipped, SplitRecord
-from eval.results.words import OVERALL, amount_name, probe_name, several
+from eval.results.words import OVERALL, amount_name, listed, probe_name, representation_name, several
 
-# An encoder, or a matrix of features from elsewhere.
-JUDGED = ("pretrained", "features")
 SUPERVISED = "supervised"
 
 
@@ -48,19 +46,67 @@ def left_out_note(splits: Sequence[SplitRecord]) -> list[str]:
     return [f"{about}: {', '.join(names)}"] if names else []
 
 
-def leakage_note(splits: Sequence[SplitRecord]) -> list[str]:
-    """How many test pixels lie inside and touch a training patch, by amounts of labels; nothing without a scene."""
+def open_splits(result: Result, kind: str) -> list[SplitRecord]:
+    """Splits of a kind in which some classes are unknown."""
+    return [s for s in result.splits if s.split == kind and s.unknown]
+
+
+class OfAmount(OfSplit, Protocol):
+    """Anything that was measured on a kind of split and an amount of labels."""
+
+    @property
+    def shots(self) -> int | None: ...
+
+    @property
+    def labels(self) -> float | None: ...
+
+
+Measured = TypeVar("Measured", bound=OfAmount)
+
+
+def at_most_labels(result: Result, found: Iterable[Measured]) -> Measured:
+    """Of measurements on one kind of split the one with the most training samples.
+
+    Raises:
+        ValueError: there is none.
+    """
+    trained: dict[tuple[str, int | None, float | None], int] = {}
+    for s in result.splits:
+        key = s.split, s.shots, s.labels
+        trained[key] = max(s.train, trained.get(key, 0))
+    return max(
+        found, key=lambda one: (trained.get((one.split, one.shots, one.labels), 0), one.shots or 0, one.labels or 0)
+    )
+
+
+def leakage(splits: Sequence[SplitRecord]) -> str:
+    """Percentages of test pixels that lie inside / touch a training patch, by amounts of labels; empty for photographs.
+
+    A range is that of the seeds.
+    """
     ranges: dict[str, str] = {}
     for amount in dict.fromkeys(amount_name(s.shots, s.labels) for s in splits):
         leaks = [s.leakage for s in splits if s.leakage and amount_name(s.shots, s.labels) == amount]
         if leaks:
             inside, touching = _percent([leak.inside for leak in leaks]), _percent([leak.touching for leak in leaks])
             ranges[amount] = f"{inside} / {touching} %"
-    if not ranges:
-        return []
     differ = len(set(ranges.values())) > 1
     texts = (f"{text} ({amount})" if differ else text for amount, text in ranges.items())
-    return [f"test pixels inside / touching a training patch: {', '.join(dict.fromkeys(texts))}"]
+    return ", ".join(dict.fromkeys(texts))
+
+
+def leakage_note(splits: Sequence[SplitRecord]) -> list[str]:
+    """:func:`leakage` in a sentence; nothing for photographs."""
+    found = leakage(splits)
+    return [f"test pixels inside / touching a training patch: {found}"] if found else []
+
+
+def unknown_note(splits: Iterable[SplitRecord]) -> str:
+    """The unknown classes by name, or how many of which, where they differ from seed to seed."""
+    sets = list(dict.fromkeys(s.unknown for s in splits if s.unknown))
+    names = listed(list(dict.fromkeys(name for drawn in sets for name in drawn)))
+    drawn_anew = f", {len(sets[0])} drawn for each seed" if len(sets) > 1 else ""
+    return f"unknown classes{drawn_anew}: {names}"
 
 
 def _percent(shares: Sequence[float]) -> str:
@@ -70,4 +116,4 @@ def _percent(shares: Sequence[float]) -> str:
 
 def skipped_name(skip: Skipped) -> str:
     """What was left out: a probe, or something in words."""
-    return skip.what or probe_name(skip.probe or "")
+    return skip.what or (representation_name if skip.probe == SUPERVISED else probe_name)(skip.probe or "")

@@ -17,13 +17,13 @@ from eval.report.few_shot_grids import (
     episode_grids,
     mapped_grid,
     open_kinds,
-    open_splits,
     rank_grid,
+    splits_of,
 )
 from eval.report.grids import Grid
 from eval.report.linear_grids import accuracy_grid, difference_grid, gap_grid, quality_grid
 from eval.report.prose import damaged_text, fewer_shots_lines
-from eval.report.select import kinds, known_splits, leakage_note, skipped_name
+from eval.report.select import kinds, known_splits, leakage_note, skipped_name, unknown_note
 from eval.report.terminal import line, show
 from eval.results.comparison import ComparedRow, Comparison
 from eval.results.record import Result
@@ -55,8 +55,8 @@ def print_few_shot(result: Result, console: Console) -> None:
     for grid in episode_grids(result):
         show(grid, console)
     for opened in open_kinds(result):
-        splits = open_splits(result, opened)
-        _say([_unknown([s.unknown for s in splits])], console)
+        splits = splits_of(result, opened)
+        _say([unknown_note(splits)], console)
         ranks = rank_grid(result, opened, without=DETAILS)
         show(ranks and replace(ranks, notes=(*leakage_note(splits), *ranks.notes)), console)
         show(decision_grid(result, opened, without=DETAILS), console)
@@ -91,14 +91,6 @@ def _say(lines: Iterable[str], console: Console) -> None:
 def _of(result: Result, grid: Grid | None, notes: Sequence[str]) -> Grid | None:
     """A table that begins with the name of the data, and what else a page says elsewhere."""
     return grid and replace(grid, caption=f"{result.source.name}, {grid.caption}", notes=(*notes, *grid.notes))
-
-
-def _unknown(drawn: Iterable[Sequence[str]]) -> str:
-    """The unknown classes by name, or how many, where they differ from seed to seed."""
-    sets = list(dict.fromkeys(map(tuple, drawn)))
-    if len(sets) == 1:
-        return f"unknown: {', '.join(sets[0])}"
-    return f"{len(sets[0])} unknown classes, drawn for each seed" if sets else "unknown classes"
 
 
 def _left_out(result: Result) -> list[str]:

@@ -46,12 +46,13 @@ def tables(grid: Grid, width: int) -> list[Table]:
 def _table(grid: Grid, columns: Sequence[int], heads: list[list[str]], cells: list[list[str]]) -> Table:
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
     for head in grid.left:
-        table.add_column(head, no_wrap=True)
+        table.add_column(Text(head), no_wrap=True)
     for i in columns:
-        table.add_column("\n".join(heads[i]), justify="right", no_wrap=True)
+        table.add_column(Text("\n".join(heads[i])), justify="right", no_wrap=True)
     before = None
     for row, texts in zip(grid.rows, cells):
-        table.add_row(*_names(row, before), *(texts[i] for i in columns), style="bold" if row.ours else "")
+        words = (*_names(row, before), *(texts[i] for i in columns))
+        table.add_row(*map(Text, words), style="bold" if row.ours else "")
         before = row
     return table
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
@@ -24,7 +25,7 @@ from eval.results.comparison import ComparedEncoder, ComparedRow, Comparison
 from eval.results.outcomes import unpack
 from eval.results.record import Result, Row, SourceRecord, SplitRecord
 from eval.results.result_file import RESULT
-from eval.results.words import OVERALL, metric_family
+from eval.results.words import JUDGED, OVERALL, metric_family
 from simclr.errors import InputError
 
 PROTOCOL = "simclr-compare/1"
@@ -114,14 +115,14 @@ def _against(first: Result, other: Result, names: tuple[str, str], notes: list[s
     ):
         if a != b:
             raise InputError(f"{both} are results on other data ({key} differ): compare encoders on the same data")
-    if first.encoder.sha256_before == other.encoder.sha256_before:
+    if first.encoder.sha256_before is not None and first.encoder.sha256_before == other.encoder.sha256_before:
         notes.append(f"{both} are results of the same encoder")
     if first.transductive != other.transductive:
         notes.append(f"{both} differ in whether pretraining saw the test samples (transductive)")
-    others = {_key(row): row for row in other.rows if row.representation == "pretrained"}
+    others = {_key(row): row for row in other.rows if row.representation in JUDGED}
     rows, common = [], 0
     for row in first.rows:
-        match = others.get(_key(row)) if row.representation == "pretrained" else None
+        match = others.get(_key(row)) if row.representation in JUDGED else None
         if match is None:
             continue
         pairs = _pairs(first, other, row, match)
@@ -168,13 +169,23 @@ def _splits(result: Result, row: Row) -> list[SplitRecord]:
 
 def _pairs(first: Result, other: Result, row: Row, match: Row) -> list[Pair]:
     """The splits of both rows that are the same, and have a value in both."""
-    mine, theirs = (
-        {(s.sha256_train, s.sha256_test, s.sha256_validation): i for i, s in enumerate(_splits(result, r))}
-        for result, r in ((first, row), (other, match))
-    )
+    mine, theirs = _hashes(_splits(first, row)), _hashes(_splits(other, match))
     places = [(i, theirs[digest]) for digest, i in mine.items() if digest in theirs]
     values = [(i, j, row.per_seed[i], match.per_seed[j]) for i, j in places]
     return [Pair(i, j, a, b) for i, j, a, b in values if a is not None and b is not None]
+
+
+def _hashes(splits: Sequence[SplitRecord]) -> dict[tuple[str | None, ...], int]:
+    """Where each split stands; one that two seeds have drawn alike counts once for each."""
+    found: dict[tuple[str | None, ...], int] = {}
+    times: Counter[tuple[str | None, ...]] = Counter()
+    for i, s in enumerate(splits):
+        if s.sha256_train is None or s.sha256_test is None:
+            raise InputError("a split of the result has no hash: it cannot be told from others; evaluate again")
+        digest = s.sha256_train, s.sha256_test, s.sha256_validation
+        times[digest] += 1
+        found[(*digest, str(times[digest]))] = i
+    return found
 
 
 def _row(names: tuple[str, str], key: Key, pairs: list[Pair], counts: tuple[int, int, int] | None) -> ComparedRow:
@@ -218,10 +229,15 @@ def _discordant(first: Result, other: Result, row: Row, match: Row, pair: Pair) 
     n = _splits(first, row)[pair.i].test
     right = []
     for result, r, place in ((first, row, pair.i), (other, match, pair.j)):
-        kind = "pretrained", r.probe, r.split, r.shots, r.labels
+        kind = r.representation, r.probe, r.split, r.shots, r.labels
         kept = [e for e in result.outcomes if (e.representation, e.probe, e.split, e.shots, e.labels) == kind]
         if not kept:
             return None
+        if place >= len(kept[0].correct):
+            raise InputError(
+                f"an outcome of the result has {len(kept[0].correct)} splits, fewer than its rows: it is damaged; "
+                "evaluate again"
+            )
         right.append(unpack(kept[0].correct[place], n))
     a, b = right
     return int((a & ~b).sum()), int((b & ~a).sum()), n

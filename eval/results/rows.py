@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Protocol
 
+from pydantic import JsonValue
+
 from eval.metrics.statistics import interval, mean_sd
 from eval.open_set.evaluate import OpenEntry
 from eval.probes.score import Score
@@ -25,7 +27,7 @@ class Measured(Protocol):
     @property
     def metrics(self) -> Mapping[str, float]: ...
     @property
-    def selected(self) -> Mapping[str, object]: ...
+    def selected(self) -> Mapping[str, JsonValue]: ...
 
 
 def rows(found: Mapping[str, Sequence[Measured]], metrics: Sequence[str]) -> list[Row]:
@@ -208,8 +210,11 @@ def _subject(row: Row) -> tuple[object, ...]:
 
 
 def _differences(row: Row, other: Row) -> list[float]:
-    """Seed by seed; a single value stands against every seed, and fewer seeds are the first of the other's."""
+    """Seed by seed; fewer seeds are the first of the other's.
+
+    A single value of what is judged stands against every seed of a baseline: on a split without a seed nothing of it is
+    random. A single value of a baseline is that of the first seed alone.
+    """
     ours, theirs = row.per_seed, other.per_seed
-    n = max(len(ours), len(theirs))
-    ours, theirs = (x * n if len(x) == 1 else x for x in (ours, theirs))
+    ours = ours * len(theirs) if len(ours) == 1 else ours
     return [a - b for a, b in zip(ours, theirs)]  # type: ignore[operator]  # rows of known classes have all values

@@ -11,6 +11,8 @@ from eval.probes.registry import PROBES
 
 # Two names of one metric: the share of test samples that were recognised.
 OVERALL = ("oa", "accuracy")
+# What is judged, and not a baseline: an encoder, or a matrix of features from elsewhere.
+JUDGED = ("pretrained", "features")
 REPRESENTATIONS = {"random": "random weights", "raw": "raw input", "pca": "PCA", "supervised": "from scratch"}
 
 

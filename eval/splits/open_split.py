@@ -38,7 +38,7 @@ class OpenSplit(NamedTuple):
 
 def few_shot_splits(
     data: LabelledData,
-    kinds: Sequence[str],
+    kinds: Sequence[str | Split],
     *,
     shots: Sequence[int] | None = None,
     shares: Sequence[float] = (),
@@ -76,7 +76,7 @@ def few_shot_splits(
 
 def open_splits(
     data: LabelledData,
-    kinds: Sequence[str],
+    kinds: Sequence[str | Split],
     unknown: Sequence[int],
     shots: Sequence[int],
     shares: Sequence[float],
@@ -91,7 +91,7 @@ def open_splits(
 
     Args:
         data: what the splits are of.
-        kinds: ``random``, ``block`` or files.
+        kinds: ``random``, ``block``, files or splits.
         unknown: labels of the unknown classes; none makes both splits of a pair the same.
         shots, shares, seeds, exclude: as in ``draw_splits``.
         files_whole: use a file's training part whole instead of ``shots`` or ``shares`` of it.
@@ -104,8 +104,8 @@ def open_splits(
     strangers = torch.nonzero(torch.isin(labels, torch.tensor(list(unknown), dtype=torch.int64))).flatten()
     strangers = strangers[~torch.isin(strangers, exclude)]
     found = []
-    for kind in dict.fromkeys(kinds):
-        kept = None if kind in ("random", "block") else split_of_file(data, kind)
+    for kind in kinds:
+        kept = kind if isinstance(kind, Split) else None if kind in ("random", "block") else split_of_file(data, kind)
         amounts = ((), ()) if kept is not None and files_whole else (shots, shares)
         drawn = draw_splits(
             known,

@@ -48,6 +48,9 @@ class Source:
         self.class_names = tuple(class_names)
         if self.labels is not None and not self.class_names and len(self.labels):
             self.class_names = tuple(str(k) for k in range(int(self.labels.max()) + 1))
+        twice = next((name for name in self.class_names if self.class_names.count(name) > 1), None)
+        if twice is not None:
+            raise InputError(f"{name} has two classes that are called {twice}: give every class a name of its own.")
         self.value_max = value_max
         self.damaged: list[str] = []
 

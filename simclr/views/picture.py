@@ -4,6 +4,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import torch
 from matplotlib.axes import Axes
@@ -25,6 +26,7 @@ _CHARACTERS = 33  # that a line under a picture holds
 _SHOWN = 16  # views, beside the sample
 
 
+@mpl.rc_context({"text.parse_math": False})  # a file may be called $x$
 def draw_views(drawn: DrawnViews, path: Path) -> None:
     """Write the picture: a row a sample, with its views, what was done to each, and of scenes the spectra."""
     shown = min(len(drawn.names) - 1, _SHOWN)

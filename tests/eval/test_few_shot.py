@@ -260,3 +260,20 @@ def test_classes_that_gave_fewer_samples_are_printed(capsys):
     printed = capsys.readouterr().out
     assert "random split, 14 shots: fewer training samples of 2 (12)" in printed
     assert "5 shots: fewer" not in printed
+
+
+def test_splits_that_a_program_made_are_used_as_they_are():
+    x, labels = blobs()
+    splits = [k_shot(labels, 5, seed) for seed in (0, 1)]
+    options = {"probes": ["ridge"], "episodes": 0}
+    own = few_shot(x, labels, splits=splits, **options)
+    drawn = few_shot(x, labels, splits=["random"], shots=[5], seeds=[0, 1], **options)
+    assert [s["sha256_test"] for s in own["splits"]] == [s["sha256_test"] for s in drawn["splits"]]
+    assert row(own, metric="oa", split="random")["per_seed"] == row(drawn, metric="oa")["per_seed"]
+
+
+def test_features_are_never_called_fine_tuned():
+    x, labels = blobs()
+    found = few_shot(x, labels, shots=[5], seeds=[0], probes=["ridge"], episodes=0, fine_tune=True)
+    assert found["fine_tune"] is None
+    assert [skip["what"] for skip in found["skipped"]] == ["fine-tune"]

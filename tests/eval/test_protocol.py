@@ -48,6 +48,8 @@ def test_a_request_is_checked_once_and_then_frozen():
         ({"labels": "150%"}, "--labels is '150%': give shares of each class's labels, such as 1%,10%"),
         ({"labels": "0"}, "--labels is '0'"),
         ({"validation": "all"}, "--validation is 'all'"),
+        ({"validation": "10%,20%"}, "--validation is '10%,20%': give one share, such as 20%"),
+        ({"validation": ""}, "--validation is '': give one share"),
         ({"probes": "svm"}, "no probe 'svm'"),
         ({"seeds": 0}, "seeds is empty"),
     ],
@@ -56,3 +58,26 @@ def test_what_cannot_be_read_is_one_line(words, message):
     with pytest.raises(InputError, match=message) as error:
         linear_request(words)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"shares": 0.1}, "shares is 0.1: give a list of numbers"),
+        ({"shares": "10%"}, "shares is '10%'"),
+        ({"shares": ["a"]}, "shares is"),
+        ({"unknown": 2}, "unknown is 2: give a list of whole numbers"),
+        ({"fine_tune_seeds": -1}, "fine_tune_seeds is -1: give a whole number, 0 or more"),
+        ({"episodes": -1}, "episodes is -1"),
+        ({"episodes": 1.5}, "episodes is 1.5"),
+        ({"ways": 1}, "ways is 1: give a whole number, 2 or more"),
+        ({"queries": 0}, "queries is 0: give a whole number, 1 or more"),
+    ],
+)
+def test_what_a_program_asks_for_is_checked_before_anything_runs(asked, message):
+    with pytest.raises(InputError, match=message):
+        FewShotRequest(**asked)
+
+
+def test_a_single_kind_of_split_is_a_list_of_one():
+    assert LinearRequest(splits="random").splits == ("random",)

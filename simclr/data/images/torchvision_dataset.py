@@ -235,7 +235,9 @@ def _class_names(dataset: Any, labels: Tensor | None) -> list[str]:
     names = getattr(dataset, "classes", None)
     count = int(labels.max()) + 1
     if isinstance(names, (list, tuple)) and len(names) >= count:
-        return [n if isinstance(n, str) else str(n[0] if isinstance(n, tuple) else n) for n in names]
+        found = [n if isinstance(n, str) else str(n[0] if isinstance(n, tuple) else n) for n in names]
+        # Two classes of ImageNet are called crane.
+        return [name if found.count(name) == 1 else f"{name} ({k})" for k, name in enumerate(found)]
     return [str(k) for k in range(count)]
 
 

@@ -59,3 +59,11 @@ def test_episodes_of_other_ways_are_another_table():
     assert ten.caption.startswith("10-way episodes")
     assert texts(ten) == [["pretrained", "cosine", "50.0 ± 1.0"]]
     assert ten.columns == (("1-shot",),)
+
+
+def test_classes_that_episodes_do_without_are_named():
+    accuracy = {"cosine": {"mean": 0.5, "sd": 0.1, "ci95": [0.49, 0.51]}}
+    episode = {"representation": "pretrained", "ways": 5, "queries": 15, "episodes": 600, "accuracy": accuracy}
+    episodes = [{**episode, "shots": 1, "left_out": []}, {**episode, "shots": 20, "left_out": ["Oats", "Corn"]}]
+    (table,) = episode_grids(few_shot(episodes=episodes))
+    assert table.notes == ("20-shot episodes without Oats, Corn: too few samples",)

@@ -26,3 +26,7 @@ def test_figures_take_unusual_input():
     rows = [Row(**key, labels=share, mean=0.5, sd=None, per_seed=(0.5,)) for share in (0.01, 0.1)]
     assert "share of the labels, %" in efficiency_figure(rows, "accuracy")
     assert "loss" in health_figure([HealthLine(step=0, loss=1.0), HealthLine(step=1, loss=float("nan"))])
+
+
+def test_names_are_words_and_no_mathematics():
+    assert r"$\bad$" in confusion_figure([[8, 1], [1, 3]], [r"$\bad$", "woods"])

@@ -23,3 +23,8 @@ def test_rows_and_columns_come_in_the_order_of_the_entries_and_gaps_stay_empty()
 
 def test_without_an_entry_there_is_no_table():
     assert grid("of it", iter(())) is None
+
+
+def test_two_values_for_one_cell_are_both_shown():
+    found = grid("of it", [Entry(("a",), ("x",), "1"), Entry(("a",), ("x",), "2"), Entry(("a",), ("y",), "3")])
+    assert [(row.names, row.cells) for row in found.rows] == [(("a",), ("1", "3")), (("a",), ("2", None))]

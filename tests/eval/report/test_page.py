@@ -272,10 +272,10 @@ def test_how_the_numbers_came_about_is_said_in_words(html):
         "Pretraining saw the test samples, without their labels (transductive).",
         "7 samples left out of every split: their labels were seen.",
         "a training patch of 9 × 9 pixels",
-        "random split, 5 shots: 25 % and 50 %",
-        "block split, 20 shots: 0 % and 0 %",
+        "random split: 25 / 50 %",
+        "block split: 0 / 0 %",
         "SHA-256 over all parameters and buffers, the same before and after the evaluation: abc",
-        "Unknown: oats.",
+        "Unknown classes: oats.",
     ):
         assert sentence in text
 

@@ -74,3 +74,9 @@ def test_columns_go_side_by_side_as_evenly_as_they_fit():
     assert side_by_side("abcdef", [1] * 6, 5) == ["abcde", "f"]
     assert side_by_side("abc", [9, 9, 9], 5) == ["a", "b", "c"]
     assert side_by_side("", [], 5) == []
+
+
+def test_names_in_brackets_are_no_markup():
+    found = grid("of maps[train]", [Entry(("north[test]",), ("[/b] split",), "[bold]x")])
+    text = "\n".join(printed(found, 60))
+    assert all(name in text for name in ("of maps[train]", "north[test]", "[/b] split", "[bold]x"))

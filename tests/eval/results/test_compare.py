@@ -328,3 +328,32 @@ def test_a_damaged_file_is_named_in_one_line(tmp_path, content, message):
     assert "\n" not in str(error.value)
     with pytest.raises(InputError, match="there is no"):
         read_result(tmp_path / "nowhere")
+
+
+def test_matrices_of_features_are_compared_and_not_called_the_same_encoder():
+    first, other = result(None, FIRST), result(None, OTHER)
+    for content in (first, other):
+        content["rows"] = [{**r, "representation": "features"} for r in content["rows"][:1]]
+    found = against(first, other)
+    assert found.rows[0].per_seed == pytest.approx([0.05, 0.04, 0.02, -0.01, 0.09])
+    assert not any("same encoder" in note for note in found.notes)
+
+
+def test_a_split_that_two_seeds_drew_alike_counts_for_each():
+    first, other = result("a", FIRST), result("b", OTHER)
+    for content in (first, other):
+        content["splits"] = [{**s, "sha256_train": "x", "sha256_test": "y"} for s in content["splits"]]
+    (row,) = against(first, other).rows
+    assert row.per_seed == pytest.approx([0.05, 0.04, 0.02, -0.01, 0.09])
+
+
+def test_splits_without_a_hash_and_missing_outcomes_are_refused():
+    first, other = result("a", FIRST), result("b", OTHER)
+    del other["splits"][1]["sha256_train"]
+    with pytest.raises(InputError, match="a split of the result has no hash"):
+        against(first, other)
+    correct = torch.arange(8) % 2 == 0
+    first, other = (result(n, [0.5], ["given"], [None], correct) for n in "ab")
+    other["outcomes"][0]["correct"] = []
+    with pytest.raises(InputError, match="has 0 splits, fewer than its rows"):
+        against(first, other)

@@ -94,3 +94,13 @@ def test_a_result_that_cannot_be_written_leaves_the_old_file(tmp_path):
         write_result(result(rows=[row("raw", "ridge", "given", [float("nan")])]), tmp_path / "result.json")
     assert read_result(tmp_path) == result()
     assert [p.name for p in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_a_baseline_that_ran_on_the_first_seed_alone_stands_against_that_seed():
+    table = [
+        row("pretrained", "ridge", "random", [0.5, 0.9, 0.7], shots=5),
+        row("supervised", "supervised", "random", [0.4], shots=5),
+    ]
+    (found,) = paired(table, "ridge")
+    assert found.per_seed == pytest.approx((0.1,))
+    assert found.ci95 is None

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from simclr.data import Arrays, ImageFolder, SceneSource, Source, StreamSource, TensorSource
+from simclr.errors import InputError
 
 
 def counting(*shape: int, dtype: torch.dtype = torch.uint8) -> torch.Tensor:
@@ -143,3 +144,8 @@ def test_an_array_is_its_file_or_its_bytes(tmp_path, suffix):
         os.utime(tmp_path / f"a{suffix}", (change, change))
         hashes.append(Arrays(tmp_path / f"a{suffix}").content_hash())
     assert hashes[0] != hashes[1]
+
+
+def test_two_classes_of_one_name_are_refused():
+    with pytest.raises(InputError, match="two classes that are called oats: give every class a name of its own"):
+        TensorSource(torch.zeros(3, 1, 2, 2), torch.tensor([0, 1, 2]), class_names=["oats", "oats", "corn"])
