@@ -29,7 +29,8 @@ def linear_eval(
     labels: Annotated[str | None, typer.Option(help="Shares of each class's labels, e.g. 1%,10%.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Number of random splits and of random-weights encoders.")] = 5,
     probes: Annotated[
-        str | None, typer.Option(help="Such as ridge, logistic, sgd, knn or 'prototype cosine'; by default the first two and knn.")
+        str | None,
+        typer.Option(help="Such as ridge, logistic, sgd, knn or 'prototype cosine'; by default the first two and knn."),
     ] = None,
     standardise: Standardise = True,
     validation: Annotated[
