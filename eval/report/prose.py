@@ -43,7 +43,7 @@ def protocol_sentence(result: Result) -> str:
     amounts = amount_names((r.shots, r.labels) for r in result.rows)
     dim = result.encoder.feature_dim
     return (
-        f"{result.source.name}: frozen representation h{f' of {dim} numbers' if dim else ''}, "
+        f"{result.source.name or 'data without a name'}: frozen representation h{f' of {dim} numbers' if dim else ''}, "
         f"{probe_name(result.headline)} probe, {listed(splits)} split{'s' * (len(splits) > 1)}"
         f"{', ' + amounts if amounts else ''}, {several(len(result.seeds), 'seed')}."
     )

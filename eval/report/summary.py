@@ -90,7 +90,8 @@ def _say(lines: Iterable[str], console: Console) -> None:
 
 def _of(result: Result, grid: Grid | None, notes: Sequence[str]) -> Grid | None:
     """A table that begins with the name of the data, and what else a page says elsewhere."""
-    return grid and replace(grid, caption=f"{result.source.name}, {grid.caption}", notes=(*notes, *grid.notes))
+    name = f"{result.source.name}, " if result.source.name else ""
+    return grid and replace(grid, caption=f"{name}{grid.caption}", notes=(*notes, *grid.notes))
 
 
 def _left_out(result: Result) -> list[str]:
