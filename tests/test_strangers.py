@@ -276,6 +276,7 @@ def test_all_six_together(kind, house):
     MADE[kind](house)
 
 
+@pytest.mark.slow
 def test_a_probe_and_a_metric_in_few_shot_a_report_and_a_comparison(house):
     commands = {
         "few-shot": ("run", "--shots", "3", "--seeds", "1", "--episodes", "0", "--probes", "l1"),

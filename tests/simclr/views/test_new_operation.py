@@ -207,6 +207,7 @@ def test_a_new_operation_gets_all_that_it_needs_of_a_scene(tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_a_new_operation_works_from_the_command_line(tmp_path):
     (tmp_path / "stranger.py").write_text(STRANGER)
     small = "augment.small_views={count: 1, resized_crop: {size: 4}, fade: null}"
