@@ -7,6 +7,7 @@ from statistics import fmean
 from typing import Protocol
 
 from pydantic import JsonValue
+from typing_extensions import TypedDict
 
 from eval.metrics.statistics import interval, mean_sd
 from eval.open_set.evaluate import OpenEntry
@@ -78,22 +79,8 @@ def paired(table: Sequence[Row], headline: str) -> list[Difference]:
             same = other.probe == row.probe or (other.probe == "supervised" and row.probe == headline)
             if other.representation not in BASELINES or not same or _what(other) != _what(row):
                 continue
-            values = _differences(row, other)
-            mean, sd = mean_sd(values)
-            differences.append(
-                Difference(
-                    difference=f"pretrained - {other.representation}",
-                    probe=row.probe,
-                    shots=row.shots,
-                    labels=row.labels,
-                    split=row.split,
-                    metric=row.metric,
-                    mean=mean,
-                    sd=sd,
-                    ci95=interval(values),
-                    per_seed=tuple(values),
-                )
-            )
+            against = f"pretrained - {other.representation}"
+            differences.append(Difference(difference=against, split=row.split, **_minus(row, other)))
     return differences
 
 
@@ -105,22 +92,7 @@ def gaps(table: Sequence[Row]) -> list[Gap]:
         other = blocks.get(_subject(row)) if row.split == "random" else None
         if other is None:
             continue
-        values = _differences(row, other)
-        mean, sd = mean_sd(values)
-        found.append(
-            Gap(
-                gap="random - block",
-                representation=row.representation,
-                probe=row.probe,
-                shots=row.shots,
-                labels=row.labels,
-                metric=row.metric,
-                mean=mean,
-                sd=sd,
-                ci95=interval(values),
-                per_seed=tuple(values),
-            )
-        )
+        found.append(Gap(gap="random - block", representation=row.representation, **_minus(row, other)))
     return found
 
 
@@ -207,6 +179,34 @@ def _what(row: Row) -> tuple[object, ...]:
 
 def _subject(row: Row) -> tuple[object, ...]:
     return row.representation, row.probe, row.shots, row.labels, row.metric
+
+
+class _Minus(TypedDict):
+    """What differences of two rows have in common."""
+
+    probe: str
+    shots: int | None
+    labels: float | None
+    metric: str
+    mean: float
+    sd: float | None
+    ci95: tuple[float, float] | None
+    per_seed: tuple[float, ...]
+
+
+def _minus(row: Row, other: Row) -> _Minus:
+    values = _differences(row, other)
+    mean, sd = mean_sd(values)
+    return {
+        "probe": row.probe,
+        "shots": row.shots,
+        "labels": row.labels,
+        "metric": row.metric,
+        "mean": mean,
+        "sd": sd,
+        "ci95": interval(values),
+        "per_seed": tuple(values),
+    }
 
 
 def _differences(row: Row, other: Row) -> list[float]:
