@@ -62,21 +62,6 @@ def knn_votes(
     return torch.cat(found) if found else bank.new_zeros(0, classes)
 
 
-def knn_predict(
-    bank: Tensor,
-    bank_labels: Tensor,
-    query: Tensor,
-    k: int = K,
-    temperature: float = TEMPERATURE,
-    num_classes: int | None = None,
-) -> Tensor:
-    """The class with the most votes for each query, (m,) int64; the lowest where votes are equal.
-
-    Arguments and errors: as in :func:`knn_votes`.
-    """
-    return knn_votes(bank, bank_labels, query, k, temperature, num_classes).argmax(1)
-
-
 def knn_accuracy(h: Tensor, labels: Tensor, k: int = K, temperature: float = TEMPERATURE) -> float:
     """Leave-one-out accuracy of the weighted kNN: each row is classified by all the others.
 

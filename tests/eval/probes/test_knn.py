@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from eval.probes import knn
-from eval.probes.knn import knn_accuracy, knn_predict, knn_votes
+from eval.probes.knn import knn_accuracy, knn_votes
 from simclr.errors import InputError
 
 
@@ -19,6 +19,10 @@ def loop(bank, bank_labels, query, k, temperature):
     return found
 
 
+def classes(*arguments, **options):
+    return knn_votes(*arguments, **options).argmax(1)
+
+
 def data(n=60, m=40, dim=6):
     rng = np.random.default_rng(0)
     return rng.normal(size=(n, dim)), rng.integers(0, 4, n), rng.normal(size=(m, dim))
@@ -28,7 +32,7 @@ def data(n=60, m=40, dim=6):
 def test_equals_a_loop(k, temperature, monkeypatch):
     monkeypatch.setattr(knn, "ROWS_AT_ONCE", 16)
     bank, labels, query = data()
-    found = knn_predict(torch.tensor(bank), torch.tensor(labels), torch.tensor(query), k, temperature)
+    found = classes(torch.tensor(bank), torch.tensor(labels), torch.tensor(query), k, temperature)
     assert found.tolist() == loop(bank, labels.tolist(), query, k, temperature)
 
 
@@ -46,13 +50,13 @@ def test_leave_one_out_equals_a_loop_over_banks_without_the_query(k, monkeypatch
 def test_k_is_clamped_to_the_bank():
     bank, labels, query = data(n=5)
     arguments = torch.tensor(bank), torch.tensor(labels), torch.tensor(query)
-    assert torch.equal(knn_predict(*arguments, k=500), knn_predict(*arguments, k=5))
+    assert torch.equal(classes(*arguments, k=500), classes(*arguments, k=5))
     assert knn_accuracy(*arguments[:2], k=500) == knn_accuracy(*arguments[:2], k=4)
 
 
 def test_tiny_temperature_is_the_nearest_neighbour():
     bank, labels, query = (torch.tensor(x) for x in data())
-    assert torch.equal(knn_predict(bank, labels, query, k=20, temperature=1e-4), knn_predict(bank, labels, query, k=1))
+    assert torch.equal(classes(bank, labels, query, k=20, temperature=1e-4), classes(bank, labels, query, k=1))
 
 
 @pytest.mark.parametrize(
@@ -61,7 +65,7 @@ def test_tiny_temperature_is_the_nearest_neighbour():
 def test_bad_input_is_named(change):
     bank, labels, query = (torch.tensor(x) for x in data())
     with pytest.raises(InputError):
-        knn_predict(**{"bank": bank, "bank_labels": labels, "query": query, **change})
+        knn_votes(**{"bank": bank, "bank_labels": labels, "query": query, **change})
 
 
 def test_votes_are_the_weights_of_the_neighbours_of_each_class():
