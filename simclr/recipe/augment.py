@@ -13,6 +13,7 @@ from augment.needs import Need
 from augment.registry import OPERATIONS, OPERATIONS_TABLE, arguments_of
 from simclr.recipe.derived import derived_section
 from simclr.recipe.section import (
+    MOST_CHANNELS,
     NotNegative,
     Odd,
     Positive,
@@ -22,6 +23,7 @@ from simclr.recipe.section import (
     Range,
     Section,
     ShareRange,
+    Side,
 )
 
 # augment.addressed.MAX_VIEWS: a view's number has a byte in the address of its random numbers. Not imported, since
@@ -32,13 +34,13 @@ MAX_VIEWS = 256
 class Sized(Section):
     """What takes the side of the samples where it is given none."""
 
-    size: Annotated[int, Field(ge=1)] | None = Field(None, description="side of the view; by default that of the data")
+    size: Side | None = Field(None, description="side of the view; by default that of the data")
 
 
 class Near(Section):
     """Scenes: what takes pixels near by."""
 
-    shift: Annotated[int, Field(ge=1)] = Field(3, description="greatest offset in pixels in each direction")
+    shift: Side = Field(3, description="greatest offset in pixels in each direction")
 
 
 class BandNoise(Section):
@@ -67,7 +69,7 @@ class ResizedCrop(Sized):
 class CenterShift(Section):
     """Scenes: the first view lies on its pixel, every other one on a pixel near it."""
 
-    shift: Annotated[int, Field(ge=1)] = Field(description="greatest offset in pixels in each direction")
+    shift: Side = Field(description="greatest offset in pixels in each direction")
     candidates: Annotated[int, Field(ge=1, le=64)] = Field(1, description="the most similar of so many is taken")
     window: Odd = Field(5, description="side of the square averaged for the comparison, odd")
 
@@ -116,7 +118,7 @@ class SpectralJitter(Section):
 
 class BandDropout(Section):
     fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    window: Annotated[int, Field(ge=0)] = 0
+    window: Annotated[int, Field(ge=0, le=MOST_CHANNELS)] = 0
     p: Probability = 0.5
 
 
@@ -218,20 +220,22 @@ class Changes(Operations):
 class Override(Changes):
     """Asymmetric views: other operations in some of them."""
 
-    views: list[Annotated[int, Field(ge=0)]] = Field(min_length=1, description="numbers of the views, from 0")
+    views: list[Annotated[int, Field(ge=0, lt=MAX_VIEWS)]] = Field(
+        min_length=1, description="numbers of the views, from 0"
+    )
 
 
 class SmallViews(Changes):
     """Multi-crop: further views of a smaller size, numbered after the others."""
 
-    count: Annotated[int, Field(ge=1)] = Field(description="how many")
+    count: Annotated[int, Field(ge=1, le=MAX_VIEWS)] = Field(description="how many")
     resized_crop: ResizedCrop = Field(description="its size is that of the small views")
 
 
 class Augment(Operations):
     """Views: how many, of what, and the operations of each."""
 
-    views: Annotated[int, Field(ge=2)] = 2
+    views: Annotated[int, Field(ge=2, le=MAX_VIEWS)] = 2
     center_shift: CenterShift | None = None
     overrides: list[Override] = Field([], description="views that differ from the others")
     small_views: SmallViews | None = None

@@ -19,6 +19,8 @@ def _plain(options: Any) -> Any:
     if not isinstance(options, dict):
         raise PydanticCustomError("options", "must be arguments and their values: {empty} for none", {"empty": "{}"})
     for name, value in options.items():
+        if isinstance(value, int) and abs(value) >= 2**63:  # which no tensor could hold
+            raise PydanticCustomError("options", "{name} must be below 2^63", {"name": str(name)})
         if not isinstance(value, PlainValue) or (isinstance(value, float) and not math.isfinite(value)):
             raise PydanticCustomError(
                 "options", "{name} must be true or false, a finite number or text", {"name": str(name)}

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from simclr.recipe.named_files import shortened
+
 # pydantic's kinds of error, in the words of whoever writes YAML.
 _WORDS = {
     "int_type": "an integer",
@@ -36,11 +38,13 @@ def complain(error: ValidationError, model: type[BaseModel], also_known: Sequenc
         model: of the whole recipe.
         also_known: dotted keys of other recipes, which an unknown key may have been meant for.
     """
+    if error.errors()[0]["type"] == "json_invalid":
+        return f"the recipe holds what is no text in Unicode: {error.errors()[0]['ctx']['error']}"
     problems = [(*_place(problem, model), problem) for problem in error.errors()]
     # An unknown key explains most other complaints (a missing one, say), so it comes first.
     key, field, problem = next((p for p in problems if p[2]["type"] == "extra_forbidden"), problems[0])
     if problem["type"] == "extra_forbidden":
-        return f"unknown key {key}: did you mean {_nearest(key, [*_dotted_keys(model), *also_known])}?"
+        return f"unknown key {shortened(key)}: did you mean {_nearest(key, [*_dotted_keys(model), *also_known])}?"
     # Where several types are allowed, each has its complaint: the deepest is of the type that was meant.
     key, field, problem = next((p for p in problems if p[0].startswith(f"{key}.")), (key, field, problem))
     if problem["type"] == "value_error":
@@ -52,7 +56,7 @@ def complain(error: ValidationError, model: type[BaseModel], also_known: Sequenc
     words = list(dict.fromkeys(_words(p, field) for p in meant))
     if len(words) > 1:
         words = [f"must be {' or '.join(word.removeprefix('must be ') for word in words)}"]
-    return f"{key} is {_shown(problem['input'])}, but {words[0]}"
+    return f"{key} is {shown(problem['input'])}, but {words[0]}"
 
 
 def _place(problem: ErrorDetails, model: type[BaseModel]) -> tuple[str, FieldInfo | None]:
@@ -79,12 +83,17 @@ def _words(problem: ErrorDetails, field: FieldInfo | None) -> str:
     kind = problem["type"]
     if kind in _BOUND_ERRORS:
         bounds = {**_bounds(field), **problem["ctx"]}
-        return "must be " + " and ".join(f"{word} {bounds[name]:g}" for name, word in _BOUNDS.items() if name in bounds)
+        said = [f"{word} {_number(bounds[name])}" for name, word in _BOUNDS.items() if name in bounds]
+        return f"must be {' and '.join(said)}"
     if kind == "model_type":
         return _section_words(field)
     if kind == "literal_error":
         return f"must be {problem['ctx']['expected']}"
     return f"must be {_WORDS[kind]}" if kind in _WORDS else problem["msg"]
+
+
+def _number(bound: float) -> str:
+    return str(bound) if isinstance(bound, int) else f"{bound:g}"
 
 
 def _section_words(field: FieldInfo | None) -> str:
@@ -119,7 +128,8 @@ def _bounds(node: Any) -> dict[str, float]:
     return found | {name: getattr(node, name) for name in _BOUNDS if isinstance(getattr(node, name, None), int | float)}
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value as YAML has it, cut short where it is long."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     text = json.dumps(value, ensure_ascii=False)
@@ -149,6 +159,7 @@ def _nearest(key: str, known: list[str]) -> str:
 
 
 def _nearest_plain(key: str, known: list[str]) -> str:
+    key = shortened(key)  # a comparison takes the square of its length
     leaf = key.rpartition(".")[2]
     by_leaf = {name.rpartition(".")[2]: name for name in reversed(known)}
     if leaf in by_leaf:

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from simclr.errors import InputError
-from simclr.recipe.section import Section
+from simclr.recipe.section import MOST_CHANNELS, Section
 from simclr.recipe.sources import SOURCES
 from simclr.registry import load
 
@@ -54,11 +54,15 @@ class Data(Section):
     normalize: Literal["auto", "unit", "standardize", "minmax", "none"] = Field(
         "auto", description="unit: integers to [0,1]; standardize: z-score per band; auto: unit for uint8, else z-score"
     )
-    whiten: Annotated[int, Field(ge=1)] | None = Field(None, description="keep this many whitened principal components")
+    whiten: Annotated[int, Field(ge=1, le=MOST_CHANNELS)] | None = Field(
+        None, description="keep this many whitened principal components"
+    )
     mean: list[float] | None = Field(None, description="per channel, in units of [0,1]; fitted when not given")
     std: list[Annotated[float, Field(gt=0)]] | None = None
-    workers: Annotated[int, Field(ge=0)] | None = Field(None, description="reading processes; by default one a core")
-    unknown: list[int | str] = Field(
+    workers: Annotated[int, Field(ge=0, le=1024)] | None = Field(
+        None, description="reading processes; by default one a core"
+    )
+    unknown: list[Annotated[int, Field(ge=-(2**63), lt=2**63)] | str] = Field(
         [], description="classes, by name or number, that few-shot evaluation treats as unknown; pretraining ignores it"
     )
 

@@ -5,13 +5,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from simclr.recipe.data import Data, Feeding, Preprocessing
-from simclr.recipe.section import Probability
+from simclr.recipe.section import MOST_PIXELS, Probability
 
 
 class PhotoData(Data):
     """Photographs, of whatever source."""
 
-    eval_size: Annotated[int, Field(ge=4)] | None = Field(
+    eval_size: Annotated[int, Field(ge=4, le=MOST_PIXELS)] | None = Field(
         None, description="side at which they are embedded; by default their own, as a crop magnifies"
     )
 
@@ -24,10 +24,12 @@ class PhotoFileData(PhotoData):
 
     path: str | None = Field(None, description="folder of the images; for torchvision the root")
     name: str | None = Field(None, description="torchvision: class name, e.g. CIFAR10; else a name for reports")
-    image_size: Annotated[int, Field(ge=4)] | None = Field(None, description="resize and centre-crop on reading")
+    image_size: Annotated[int, Field(ge=4, le=MOST_PIXELS)] | None = Field(
+        None, description="resize and centre-crop on reading"
+    )
     in_chans: Literal[1, 3] | None = Field(None, description="read as grey (1) or RGB (3)")
     feed: Literal["auto", "resident", "stream"] = "auto"
-    resident_limit: Annotated[float, Field(gt=0)] | None = Field(
+    resident_limit: Annotated[float, Field(gt=0, le=1 << 20)] | None = Field(
         None, description="GiB that a resident source may take; by default 4, or a quarter of a GPU's free memory"
     )
     max_damaged: Probability = Field(0.01, description="share of unreadable images that is tolerated")

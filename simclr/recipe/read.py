@@ -4,31 +4,25 @@
 the overrides and returns a frozen `Recipe`. Whatever is wrong is one `InputError` that names the key.
 """
 
+import codecs
 import difflib
 import functools
 import json
-import re
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError, create_model
 
 from simclr.errors import InputError
 from simclr.files import write_text
-from simclr.recipe.complaint import complain
+from simclr.recipe.complaint import complain, shown
 from simclr.recipe.data import Data, keys_of_others, section_of, without_keys_of_others
+from simclr.recipe.document import MOST_BYTES, DocumentError, Written, dump, parse, plain_value
+from simclr.recipe.named_files import shortened, why_not
 from simclr.recipe.schema import Recipe
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML 1.1 reads 1e-6 as text; everybody who writes a recipe means a number."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
-)
+from simclr.recipe.typed import typed
 
 
 def recipe_folder() -> Path:
@@ -63,17 +57,21 @@ def check_recipe(tree: Any) -> Recipe:
         InputError: names the first key that is wrong, its value and what is allowed.
     """
     if not isinstance(tree, dict):
-        raise InputError(f"a recipe is a mapping of sections ({', '.join(Recipe.model_fields)}), but this is {tree!r}")
-    data = tree.get("data")
-    section = section_of(data)
+        raise InputError(
+            f"a recipe is a mapping of sections ({', '.join(Recipe.model_fields)}), but this is {shown(tree)}"
+        )
+    section = section_of(tree.get("data"))
     model = _recipe_with(section)
-    if isinstance(data, dict):
-        tree = {**tree, "data": without_keys_of_others(data, section)}
     try:
+        tree = typed(tree, model)
+        if isinstance(tree.get("data"), dict):
+            tree["data"] = without_keys_of_others(tree["data"], section)
         # Through JSON, because pydantic's strict mode then still takes a list for a tuple and an integer for a float.
         return model.model_validate_json(json.dumps(tree, default=str))
     except ValidationError as error:
         raise InputError(complain(error, model, [f"data.{key}" for key in keys_of_others(section)])) from None
+    except RecursionError:
+        raise InputError("the recipe nests hundreds of levels deep, and no key does: leave that out") from None
 
 
 @functools.cache
@@ -82,59 +80,108 @@ def _recipe_with(section: type[Data]) -> type[Recipe]:
     return create_model(Recipe.__name__, __base__=Recipe, data=(section, ...))
 
 
-def apply_overrides(tree: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+def apply_overrides(tree: Any, overrides: Sequence[str]) -> Any:
     """Set dotted keys in a copy of a nested dict.
+
+    Of a key that is given twice the last one counts, as on every command line: scripts put theirs behind others.
 
     Raises:
         InputError: an override without ``=``, or one that reaches into something that is not a section.
     """
     if not isinstance(tree, dict):
         return tree
-    tree = json.loads(json.dumps(tree, default=str))
+    tree = _copy(tree)
     for override in overrides:
+        if not _is_text(override):
+            raise InputError(f"the override {shortened(override)!r} is not in UTF-8: give the file a name that is")
         key, equals, text = override.partition("=")
         parts = key.strip().split(".")
         if not equals or not all(parts):
-            raise InputError(f"the override {override!r} is not KEY=VALUE: write, for example, train.epochs=5")
-        try:
-            value = yaml.load(text, _Loader)
-        except yaml.YAMLError:
-            raise InputError(f"the value of {key} is {text!r}, which is not YAML: quote it") from None
+            raise InputError(
+                f"the override {shortened(override)!r} is not KEY=VALUE: write, for example, train.epochs=5"
+            )
         node = tree
         for depth, part in enumerate(parts[:-1]):
-            if node.get(part) is None:
+            if node.get(part) is None or _is_null(node[part]):
                 node[part] = {}
             node = node[part]
             if not isinstance(node, dict):
-                raise InputError(f"{'.'.join(parts[: depth + 1])} is {node!r} and has no key {parts[depth + 1]!r}")
-        node[parts[-1]] = value
+                where = ".".join(parts[: depth + 1])
+                raise InputError(f"{where} is {shown(node)} and has no key {shortened(parts[depth + 1])!r}")
+        node[parts[-1]] = _value(key.strip(), text.strip())
     return tree
+
+
+def _copy(tree: Any) -> Any:
+    return {key: _copy(value) for key, value in tree.items()} if isinstance(tree, dict) else tree
+
+
+def _is_text(text: str) -> bool:
+    """Whether it is Unicode: bytes of a command line that are not UTF-8 arrive as halves of characters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_null(value: Any) -> bool:
+    return isinstance(value, Written) and plain_value(value) is None
+
+
+def _value(key: str, text: str) -> Any:
+    """What stands behind the = of an override: a list, a section or text in quotes as in YAML, else a plain word.
+
+    The shell has done its own quoting, so ``#``, ``@``, ``:`` and the like mean nothing here.
+    """
+    if not text.startswith(("[", "{", "'", '"')):
+        return Written(text)
+    try:
+        return parse(text)
+    except DocumentError as error:
+        if text.startswith(("[", "{")):
+            given = shortened(text)
+            raise InputError(f"the value of {key} {error.what}: it is {given!r}; text has quotes around it") from None
+        return Written(text)
 
 
 def write_recipe(recipe: Recipe, path: Path) -> None:
     """Write the resolved recipe as YAML that `read_recipe` reads again to the same recipe; atomic."""
-    text = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
-    write_text(path, text)
+    write_text(path, dump(recipe.model_dump(mode="json")))
 
 
 def _find(recipe: str | Path) -> Path:
-    path = Path(recipe)
-    if path.is_file():
+    path = Path(os.path.expanduser(recipe))
+    wrong = why_not(path, "file")
+    if not wrong:
         return path
     shipped = recipe_folder() / f"{recipe}.yaml"
-    if path.name == str(recipe) and shipped.is_file():
+    if path.name == str(recipe) and not why_not(shipped, "file"):
         return shipped
+    if wrong != "does not exist":
+        raise InputError(
+            f"the recipe {shortened(recipe)!r} {wrong}: give a YAML file, such as the recipe.yaml of a run"
+        )
     names = shipped_recipes()
-    near = difflib.get_close_matches(str(recipe), names, n=1)
+    near = difflib.get_close_matches(str(recipe)[:100], names, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
-    raise InputError(f"there is no recipe {str(recipe)!r}: give a YAML file or one of {', '.join(names)}{hint}")
+    raise InputError(f"there is no recipe {shortened(recipe)!r}: give a YAML file or one of {', '.join(names)}{hint}")
 
 
 def _load(path: Path) -> Any:
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1}" if mark else ""
-        why = str(getattr(error, "problem", None) or error).splitlines()[0]
-        raise InputError(f"{path} is not readable as YAML{where}: {why}") from None
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    if len(content) > MOST_BYTES:
+        raise InputError(f"{path} is larger than {MOST_BYTES >> 20} MiB: it is no recipe")
+    try:
+        # As Windows writes it, with a byte-order mark.
+        wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        return parse(content.decode("utf-16" if wide else "utf-8"))
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InputError(f"{path} is not in UTF-8 at line {line}: save it as UTF-8") from None
+    except DocumentError as error:
+        raise InputError(f"{path} {error}") from None

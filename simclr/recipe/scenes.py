@@ -7,18 +7,20 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from simclr.recipe.data import Data, Preprocessing
-from simclr.recipe.section import Odd
+from simclr.recipe.section import MOST_CHANNELS, Odd, Side
+
+Band = Annotated[int, Field(ge=0, lt=MOST_CHANNELS)]
 
 
 class SceneData(Data):
     """A scene, of whatever source: its samples are the patches around its pixels."""
 
     patch_size: Odd = Field(9, description="side of a patch in pixels, odd")
-    pool: Annotated[int, Field(ge=1)] = Field(1, description="side of the cells that a patch is averaged over")
+    pool: Side = Field(1, description="side of the cells that a patch is averaged over")
     wavelengths: list[float] | None = Field(
         None, description="of the bands in nm, or [first, last]; by default those that the file holds, if any"
     )
-    bad_bands: list[int | tuple[int, int]] = Field(
+    bad_bands: list[Band | tuple[Band, Band]] = Field(
         [], description="numbers from 0, or ranges [first, last], of bands held at 0, which no operation touches"
     )
 

@@ -9,7 +9,7 @@ from simclr.recipe.augment import Augment
 from simclr.recipe.choice import Choice
 from simclr.recipe.data import Data
 from simclr.recipe.scenes import SceneData
-from simclr.recipe.section import Section
+from simclr.recipe.section import MOST_CHANNELS, MOST_EPOCHS, MOST_IMAGES, Section, Steps
 
 
 class Encoder(Choice):
@@ -21,15 +21,17 @@ class Encoder(Choice):
         "see simclr/models/registry.py",
     )
     stem: Literal["imagenet", "small"] = Field("imagenet", description="ResNets; small: 3x3 without max-pool")
-    width: Annotated[int, Field(ge=1)] = Field(64, description="channels of the first stage")
+    width: Annotated[int, Field(ge=1, le=512)] = Field(64, description="channels of the first stage")
 
 
 class Head(Section):
     """The projection head g."""
 
     layers: Literal[2, 3] = 2
-    hidden_dim: Annotated[int, Field(ge=1)] | None = Field(None, description="by default the encoder's feature_dim")
-    out_dim: Annotated[int, Field(ge=2)] = 128
+    hidden_dim: Annotated[int, Field(ge=1, le=MOST_CHANNELS)] | None = Field(
+        None, description="by default the encoder's feature_dim"
+    )
+    out_dim: Annotated[int, Field(ge=2, le=MOST_CHANNELS)] = 128
 
 
 class Loss(Choice):
@@ -38,7 +40,7 @@ class Loss(Choice):
     name: str = Field("nt-xent", description="or one of your own: see simclr/losses/registry.py")
     temperature: Annotated[float, Field(ge=0.002)] = Field(0.5, description="of a loss that has one")
     decoupled: bool = Field(False, description="NT-Xent: leave positives out of the denominator (DCL)")
-    negative_distance: Annotated[int, Field(ge=1)] | None = Field(
+    negative_distance: Annotated[int, Field(ge=1, le=1 << 20)] | None = Field(
         None,
         description="NT-Xent of scenes: only pixels so far apart, in rows or columns, are negatives of each other; "
         "patch_size leaves out patches that overlap",
@@ -74,25 +76,27 @@ class Loss(Choice):
 class Train(Section):
     """Optimisation. One step is one global batch, whatever the number of processes."""
 
-    batch_size: Annotated[int, Field(ge=2)] = Field(512, description="images of a step, over all processes")
-    micro_batch: Annotated[int, Field(ge=1)] | None = Field(
+    batch_size: Annotated[int, Field(ge=2, le=MOST_IMAGES)] = Field(
+        512, description="images of a step, over all processes"
+    )
+    micro_batch: Annotated[int, Field(ge=1, le=MOST_IMAGES)] | None = Field(
         None,
         description="images (with all their views) that a process passes through the network at once; by default its "
         "whole share of batch_size. Smaller: gradient caching, the same gradient in less memory for one more forward "
         "pass; but BatchNorm then normalises each micro batch by itself",
     )
-    epochs: Annotated[int, Field(ge=1)] = 100
-    max_steps: Annotated[int, Field(ge=1)] | None = Field(None, description="stop there; the schedule ends there too")
+    epochs: Annotated[int, Field(ge=1, le=MOST_EPOCHS)] = 100
+    max_steps: Steps | None = Field(None, description="stop there; the schedule ends there too")
     optimizer: Literal["lars", "sgd", "adamw"] = "lars"
-    lr: Annotated[float, Field(gt=0)] = 0.3
+    lr: Annotated[float, Field(gt=0, le=1e30)] = 0.3
     lr_scaling: Literal["none", "linear", "sqrt"] = Field(
         "none", description="linear: lr·batch_size/256; sqrt: lr·√batch_size"
     )
     weight_decay: Annotated[float, Field(ge=0)] = 1e-6
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="LARS and SGD; β1 of AdamW")
-    warmup_epochs: Annotated[float, Field(ge=0)] = 10
+    warmup_epochs: Annotated[float, Field(ge=0, le=MOST_EPOCHS)] = 10
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    checkpoint_every: Annotated[int, Field(ge=1)] | None = Field(
+    checkpoint_every: Steps | None = Field(
         None, description="steps between run states; by default an epoch, or a tenth of the run when that is longer"
     )
 
@@ -100,7 +104,7 @@ class Train(Section):
 class Monitor(Section):
     """What is measured while the run goes on; nothing is ever selected by it."""
 
-    every: Annotated[int, Field(ge=1)] = Field(default=50, description="steps between looks at the health of z and h")
+    every: Steps = Field(default=50, description="steps between looks at the health of z and h")
     knn: bool = Field(default=True, description="leave-one-out kNN on a tenth of the labels, if any")
 
 

@@ -6,6 +6,18 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+# Bounds that no real run comes near: beyond them a slip of the keyboard asks for terabytes, or for years.
+MOST_PIXELS = 8192
+"""Side of an image: one of three channels takes 800 MB as float32."""
+MOST_EPOCHS = 1 << 24
+"""Those that the addresses of random numbers can tell apart (augment.addressed.MAX_EPOCHS)."""
+MOST_STEPS = 10**9
+"""A step a second for thirty years."""
+MOST_IMAGES = 1 << 20
+"""Of a step: thirty times the largest batches that have been of use."""
+MOST_CHANNELS = 1 << 14
+"""Of a layer, or bands: one that connects as many to as many takes 1 GB."""
+
 Probability = Annotated[float, Field(ge=0, le=1)]
 NotNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
@@ -37,7 +49,9 @@ def _within(low: float, high: float, above: bool = False) -> AfterValidator:
     return AfterValidator(check)
 
 
-Odd = Annotated[int, Field(ge=1), AfterValidator(_odd)]
+Odd = Annotated[int, Field(ge=1, le=MOST_PIXELS - 1), AfterValidator(_odd)]
+Side = Annotated[int, Field(ge=1, le=MOST_PIXELS)]
+Steps = Annotated[int, Field(ge=1, le=MOST_STEPS)]
 Range = Annotated[tuple[float, float], _within(0, math.inf)]
 PositiveRange = Annotated[tuple[float, float], _within(0, math.inf, above=True)]
 ShareRange = Annotated[tuple[float, float], _within(0, 1)]

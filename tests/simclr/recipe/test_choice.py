@@ -74,6 +74,7 @@ def test_plain_values_keep_their_type(tmp_path):
         ({"a": [1]}, '{}.options is {{"a": [1]}}, but a must be true or false, a finite number or text'),
         ({"b": None}, '{}.options is {{"b": null}}, but b must be true or false, a finite number or text'),
         ({"c": {"d": 1}}, '{}.options is {{"c": {{"d": 1}}}}, but c must be true or false, a finite number or text'),
+        ({"g": -(2**63)}, '{}.options is {{"g": -9223372036854775808}}, but g must be below 2^63'),
         ({"e": float("nan")}, '{}.options is {{"e": NaN}}, but e must be true or false, a finite number or text'),
     ],
 )

@@ -1,0 +1,64 @@
+"""The files and folders that a recipe names: whether they are there, known before anything heavy is imported."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from simclr.errors import InputError
+
+Kind = Literal["file", "folder"]
+
+
+class NamedFile(NamedTuple):
+    """A path in a recipe.
+
+    Attributes:
+        key: of the recipe, such as ``data.path``.
+        path: as it is written there; None where it is left out.
+        kind: what it has to be.
+        what: in words, as ``a folder of images``.
+    """
+
+    key: str
+    path: str | None
+    kind: Kind
+    what: str
+
+
+def check_named(named: NamedFile) -> None:
+    """Refuse a path that is not there, or is something else.
+
+    Raises:
+        InputError: the key, the path, what is wrong with it, and what to give.
+    """
+    if named.path is None:
+        return
+    reason = why_not(named.path, named.kind)
+    if reason:
+        raise InputError(f"{named.key} is {shortened(named.path)}, which {reason}: give {named.what}.")
+
+
+def why_not(path: str | Path, kind: Kind) -> str:
+    """What keeps a path from being a file, or a folder, that can be read; empty where nothing does."""
+    try:
+        mode = os.stat(os.path.expanduser(path)).st_mode
+        if kind == "folder":
+            return "" if stat.S_ISDIR(mode) else "is a file"
+        if stat.S_ISDIR(mode):
+            return "is a folder"
+        return "" if stat.S_ISREG(mode) else "is no file but a device or a pipe"
+    except (FileNotFoundError, NotADirectoryError):
+        return "does not exist"
+    except OSError as error:
+        return f"cannot be opened ({error.strerror})"
+    except ValueError:  # a NUL, or a character that no file's name can have
+        return "is no name that a file can have"
+
+
+def shortened(text: object, most: int = 120) -> str:
+    """Text for a message: not longer than it helps."""
+    text = str(text)
+    return text if len(text) <= most else f"{text[: most - 1]}…"
