@@ -15,8 +15,8 @@ from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder, load_encoder
 from simclr.errors import InputError
-from simclr.recipe.data import Data, keys_read_by, section_of
-from simclr.recipe.read import apply_overrides, check_recipe
+from simclr.recipe.data import Data
+from simclr.recipe.read import data_with
 
 # Keys of the data section that leave the samples what they are.
 _SAME_SAMPLES = ("unknown", "workers", "feed", "resident_limit", "download")
@@ -96,14 +96,7 @@ def data_section(encoder: FrozenEncoder, overrides: Sequence[str]) -> Data:
     Raises:
         InputError: an override of something else, or one that does not fit.
     """
-    for override in overrides:
-        if not override.startswith("data."):
-            raise InputError(f"{override!r} is no override of the data: write, for example, data.path=FOLDER")
-    data = dict(encoder.metadata.data)
-    asked = apply_overrides({"data": data}, overrides)["data"]
-    if asked["source"] != data["source"]:  # what was said about the old source alone says nothing about the new one
-        data = keys_read_by(section_of(asked), data)
-    return check_recipe(apply_overrides({"data": data}, overrides)).data
+    return data_with(encoder.metadata.data, overrides)
 
 
 def pretrained_on(encoder: FrozenEncoder, source: Source) -> bool:

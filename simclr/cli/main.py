@@ -2,40 +2,55 @@
 
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
+from simclr import __version__
 from simclr.cli import judging, training
+from simclr.cli.output import write_any_character
 from simclr.errors import DivergenceError, InputError
 from simclr.launch import is_main_process
 
 app = typer.Typer(
     name="simclr",
-    help="Pretrain an encoder with SimCLR, then find out honestly how good it is.",
     epilog="simclr --debug COMMAND … shows the traceback of an error.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+# In the order in which they are met: what there is, what would happen, the long ones, what came out.
 _COMMANDS: tuple[Callable[..., None], ...] = (
-    training.pretrain,
+    training.recipes,
     training.views,
     training.plan,
+    training.pretrain,
     judging.linear_eval,
     judging.few_shot,
-    training.verify,
     judging.report,
     judging.compare,
-    training.recipes,
+    training.verify,
 )
 for command in _COMMANDS:
     app.command(command.__name__.replace("_", "-"))(command)
 
 
+@app.callback(invoke_without_command=True)
+def simclr(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    """Pretrain an encoder with SimCLR, then find out honestly how good it is."""
+    if version:
+        typer.echo(f"simclr {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
 def main() -> NoReturn:
     """Run a command; a mistake of the user becomes one line on stderr and exit status 2."""
+    write_any_character()
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:

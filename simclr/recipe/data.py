@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from simclr.errors import InputError
+from simclr.recipe.named_files import NamedFile
 from simclr.recipe.section import MOST_CHANNELS, Section
 from simclr.recipe.sources import SOURCES
 from simclr.registry import load
@@ -70,6 +71,14 @@ class Data(Section):
     def fetches(self) -> bool:
         """Whether opening may download files, which one process then does before the others."""
         return False
+
+    def named_files(self) -> list[NamedFile]:
+        """The files and folders that have to be there, as far as they are known before the source is opened.
+
+        Raises:
+            InputError: a key is missing that the source does not do without.
+        """
+        return []
 
     def feeding(self) -> Feeding:
         """How samples that are read when asked for are kept."""

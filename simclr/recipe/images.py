@@ -4,7 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from simclr.recipe.data import Data, Feeding, Preprocessing
+from simclr.errors import InputError
+from simclr.recipe.data import Data, Feeding, Preprocessing, required_path
+from simclr.recipe.named_files import NamedFile
 from simclr.recipe.section import MOST_PIXELS, Probability
 
 
@@ -44,6 +46,11 @@ class ImageFolderData(PhotoFileData):
     source: Literal["image-folder"] = "image-folder"
     test_path: str | None = Field(None, description="the test part, when it lies elsewhere")
 
+    def named_files(self) -> list[NamedFile]:
+        what = "a folder of images"
+        given = {"path": required_path(self, self.path, what), "test_path": self.test_path}
+        return [NamedFile(f"data.{key}", value, "folder", what) for key, value in given.items()]
+
 
 class TorchvisionData(PhotoFileData):
     """A data set of torchvision."""
@@ -55,6 +62,12 @@ class TorchvisionData(PhotoFileData):
     @property
     def fetches(self) -> bool:
         return self.download
+
+    def named_files(self) -> list[NamedFile]:
+        if self.name is None:
+            raise InputError("data.name is not set: name the torchvision data set, such as data.name=CIFAR10.")
+        what = f"the folder that holds {self.name}, or set data.download=true to fetch it there"
+        return [] if self.download else [NamedFile("data.path", self.path, "folder", what)]
 
 
 class ArraysData(PhotoData):
@@ -69,6 +82,12 @@ class ArraysData(PhotoData):
     labels: str | None = Field(None, description="file with the labels")
     test_labels: str | None = Field(None, description="file with the labels of the test part")
     labels_key: str | None = Field(None, description="name of the labels in an .npz")
+
+    def named_files(self) -> list[NamedFile]:
+        what = "a .npy or .npz file"
+        path = required_path(self, self.path, what)
+        given = {"path": path, "test_path": self.test_path, "labels": self.labels, "test_labels": self.test_labels}
+        return [NamedFile(f"data.{key}", value, "file", what) for key, value in given.items()]
 
 
 class DigitsData(PhotoData):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -28,17 +29,16 @@ class NamedFile(NamedTuple):
     what: str
 
 
-def check_named(named: NamedFile) -> None:
-    """Refuse a path that is not there, or is something else.
+def check_files(named: Iterable[NamedFile]) -> None:
+    """Refuse paths that are not there, or are something else.
 
     Raises:
         InputError: the key, the path, what is wrong with it, and what to give.
     """
-    if named.path is None:
-        return
-    reason = why_not(named.path, named.kind)
-    if reason:
-        raise InputError(f"{named.key} is {shortened(named.path)}, which {reason}: give {named.what}.")
+    for key, path, kind, what in named:
+        reason = "" if path is None else why_not(path, kind)
+        if reason:
+            raise InputError(f"{key} is {shortened(path)}, which {reason}: give {what}.")
 
 
 def why_not(path: str | Path, kind: Kind) -> str:

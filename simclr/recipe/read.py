@@ -9,7 +9,7 @@ import difflib
 import functools
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from pydantic import ValidationError, create_model
 from simclr.errors import InputError
 from simclr.files import write_text
 from simclr.recipe.complaint import complain, shown
-from simclr.recipe.data import Data, keys_of_others, section_of, without_keys_of_others
+from simclr.recipe.data import Data, keys_of_others, keys_read_by, section_of, without_keys_of_others
 from simclr.recipe.document import MOST_BYTES, DocumentError, Written, dump, parse, plain_value
 from simclr.recipe.named_files import shortened, why_not
 from simclr.recipe.schema import Recipe
@@ -113,7 +113,7 @@ def apply_overrides(tree: Any, overrides: Sequence[str]) -> Any:
 
 
 def _copy(tree: Any) -> Any:
-    return {key: _copy(value) for key, value in tree.items()} if isinstance(tree, dict) else tree
+    return {key: _copy(value) for key, value in tree.items()} if isinstance(tree, Mapping) else tree
 
 
 def _is_text(text: str) -> bool:
@@ -143,6 +143,26 @@ def _value(key: str, text: str) -> Any:
             given = shortened(text)
             raise InputError(f"the value of {key} {error.what}: it is {given!r}; text has quotes around it") from None
         return Written(text)
+
+
+def data_with(data: Mapping[str, Any], overrides: Sequence[str]) -> Data:
+    """The data section of a recipe that was resolved before, with changes; what was said about another source goes.
+
+    Args:
+        data: as an encoder file holds it.
+        overrides: ``data.KEY=VALUE``.
+
+    Raises:
+        InputError: an override of something else, or one that does not fit.
+    """
+    for override in overrides:
+        if not override.startswith("data."):
+            given = shortened(override)
+            raise InputError(f"{given!r} is no override of the data: write, for example, data.path=FOLDER")
+    asked = apply_overrides({"data": data}, overrides)["data"]
+    if asked.get("source") != data.get("source"):  # what was said about the old source alone says nothing of the new
+        data = keys_read_by(section_of(asked), data)
+    return check_recipe(apply_overrides({"data": data}, overrides)).data
 
 
 def write_recipe(recipe: Recipe, path: Path) -> None:

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from simclr.recipe.data import Data, Preprocessing
+from simclr.recipe.data import Data, Preprocessing, required_path
+from simclr.recipe.named_files import NamedFile
 from simclr.recipe.section import MOST_CHANNELS, Odd, Side
 
 Band = Annotated[int, Field(ge=0, lt=MOST_CHANNELS)]
@@ -44,6 +45,11 @@ class SceneFileData(SceneData):
     ground_truth: str | None = Field(None, description="file with the ground truth; 0 = unlabelled")
     ground_truth_key: str | None = Field(None, description="name of the ground truth in a .mat")
     class_names: list[str] = Field([], description="names of the classes, by ascending number")
+
+    def named_files(self) -> list[NamedFile]:
+        path = required_path(self, self.path, "the file that holds the cube")
+        given = {"path": path, "ground_truth": self.ground_truth}
+        return [NamedFile(f"data.{key}", value, "file", "a .mat, .npy or .npz file") for key, value in given.items()]
 
 
 class IndianPinesData(SceneData):

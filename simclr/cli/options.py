@@ -1,0 +1,91 @@
+"""What several commands take, and what of it is refused before torch is imported.
+
+``simclr --help`` imports this file: the schema of recipes is imported by those who read one.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from simclr.errors import InputError
+
+if TYPE_CHECKING:
+    from simclr.recipe.schema import Recipe
+
+LAST_EPOCH = (1 << 24) - 1  # of the longest run that a recipe can ask for
+_OVERRIDES = "Sets a dotted key, e.g. train.epochs=5 or augment.blur=null."
+_OTHER_DATA = "Other data than it was pretrained on, e.g. data.path=photos"
+RecipeName = Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped recipe (simclr recipes).")]
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help=_OVERRIDES)]
+EncoderFile = Annotated[Path, typer.Argument(help="An encoder.safetensors, or the run's folder.")]
+DataOverrides = Annotated[list[str] | None, typer.Argument(metavar="data.KEY=VALUE", help=_OTHER_DATA)]
+
+
+def recipe_to_run(recipe: str, overrides: Sequence[str] | None) -> "Recipe":
+    """The recipe of a run, whose files and folders are there.
+
+    Raises:
+        InputError: as `read_recipe`; or a file or folder that it names is missing.
+    """
+    from simclr.recipe.named_files import check_files
+    from simclr.recipe.read import read_recipe
+
+    checked = read_recipe(recipe, overrides or [])
+    check_files(checked.data.named_files())
+    return checked
+
+
+def check_subject(encoder: Path, overrides: Sequence[str] | None) -> None:
+    """Refuse an encoder file that is not there, and data that its recipe, with changes, does not find.
+
+    Whatever is wrong with a file that is there is said when it is loaded.
+
+    Raises:
+        InputError: no such file, an override that does not fit, or a file or folder that is missing.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    from simclr.recipe.named_files import check_files, shortened, why_not
+    from simclr.recipe.read import data_with
+
+    file = encoder / "encoder.safetensors" if encoder.is_dir() else encoder
+    if why_not(file, "file"):
+        raise InputError(f"there is no encoder file {shortened(file)}: give the encoder.safetensors of a finished run")
+    try:
+        with safe_open(file, framework="numpy") as content:
+            data = json.loads((content.metadata() or {})["simclr"])["data"]
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError):
+        return
+    if isinstance(data, dict):
+        check_files(data_with(data, overrides or []).named_files())
+
+
+def output_path(text: str | None, kind: Literal["file", "folder"]) -> Path | None:
+    """What ``--output`` says, if anything.
+
+    Args:
+        text: as typed.
+        kind: what will be written there.
+
+    Raises:
+        InputError: nothing but spaces, or something else is in the way.
+    """
+    if text is None:
+        return None
+    if not text.strip():
+        raise InputError(f"--output is {text!r}, which names no {kind}: give one, or leave --output out")
+    from simclr.recipe.named_files import shortened, why_not
+
+    path = Path(os.path.expanduser(text))
+    for place in (path, *path.parents):
+        reason = why_not(place, kind if place == path else "folder")
+        if not reason:
+            break
+        if reason != "does not exist":
+            which = "which" if place == path else f"but {shortened(place)}"
+            raise InputError(f"--output is {shortened(path)}, {which} {reason}: give another {kind}")
+    return path
