@@ -267,10 +267,49 @@ def test_data_without_classes_are_refused(simclr, tmp_path):
     assert not (tmp_path / "result").exists()
 
 
-def test_recipes_are_listed(simclr):
+def test_recipes_are_listed_in_two_columns(simclr):
     status, stdout, _ = simclr("recipes")
     assert status == 0
-    assert "indian-pines" in stdout
+    lines = stdout.split("\n\n")[0].splitlines()
+    names = [line.split()[0] for line in lines]
+    assert {"indian-pines", "indian-pines-21x21", "digits"} <= set(names)
+    (column,) = {line.index(line.split(maxsplit=1)[1]) for line in lines}
+    assert column == max(map(len, names)) + 2
+
+
+def test_without_a_command_it_shows_what_there_is_and_it_knows_its_version(simclr):
+    status, stdout, stderr = simclr()
+    assert (status, stderr) == (0, "")
+    commands = [line.split()[1] for line in stdout.splitlines() if line.startswith("│ ") and line[2].isalpha()]
+    assert commands == [
+        "recipes",
+        "views",
+        "plan",
+        "pretrain",
+        "linear-eval",
+        "few-shot",
+        "report",
+        "compare",
+        "verify",
+    ]
+    assert simclr("--version") == (0, "simclr 0.1.0\n", "")
+    refuse(simclr("pretrain"), "missing argument 'recipe'")
+    refuse(simclr("--wrong"), "--wrong")
+
+
+@pytest.mark.parametrize("command", ["linear-eval", "few-shot", "compare", "views", "pretrain", "plan", "report"])
+def test_help_fits_a_terminal_of_80_columns_and_leaves_room_for_descriptions(simclr, monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "80")
+    status, stdout, _ = simclr(command, "--help")
+    assert status == 0
+    lines = stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    usage = next(line for line in lines if "Usage:" in line)
+    assert "[[" not in usage
+    assert "RESULT RESULT" not in usage
+    # Where a description goes on in the next line, 30 characters of it fit there.
+    starts = [len(line) - len(line[1:].lstrip()) for line in lines if line.startswith("│     ") and line.strip("│ ")]
+    assert max(starts, default=0) <= 48
 
 
 def test_debug_shows_the_traceback(monkeypatch):
