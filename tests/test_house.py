@@ -68,7 +68,7 @@ _TABLE = {
     "eval/few_shot.py": _ROAD,
     "eval/commands.py": f"{_ROAD} eval/report eval/linear_eval.py eval/few_shot.py",
     "simclr/cli": f"{_LOOP} simclr/pretrain.py simclr/finetune.py simclr/plan.py simclr/verify.py eval/commands.py "
-    "eval/probes",
+    "eval/probes simclr/__init__.py",
     "simclr/__main__.py": "simclr/cli",
 }
 ROOMS = {room: frozenset(below.split()) for room, below in _TABLE.items()}
