@@ -1,8 +1,10 @@
 """What the environment says about the launch, before torch is imported."""
 
 import ctypes
+import json
 import os
 import sys
+import time
 
 # What launchers set when they start several processes; torchrun and accelerate set WORLD_SIZE.
 _LAUNCHED = ("WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS")
@@ -22,6 +24,23 @@ def launched_processes() -> int:
 def is_main_process() -> bool:
     """Whether this process should speak; known before accelerate has started."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def tell_launcher(message: str) -> None:
+    """Leave the launcher the reason for the end of this process, if it asks for one.
+
+    torchrun and accelerate end a failed launch with sixty lines of their own. The last ones name the process that
+    failed first, and show what it left in a file; without one, they advise to read about tracebacks.
+    """
+    file = os.environ.get("TORCHELASTIC_ERROR_FILE")
+    if not file:
+        return
+    extra = {"py_callstack": message, "timestamp": str(int(time.time()))}
+    try:
+        with open(file, "w", encoding="utf-8") as written:
+            json.dump({"message": {"message": message, "extraInfo": extra}}, written)
+    except OSError:  # the message itself has been printed
+        return
 
 
 def keep_freed_memory() -> None:

@@ -10,7 +10,7 @@ from simclr import __version__
 from simclr.cli import judging, training
 from simclr.cli.output import write_any_character
 from simclr.errors import DivergenceError, InputError
-from simclr.launch import is_main_process
+from simclr.launch import is_main_process, tell_launcher
 
 app = typer.Typer(
     name="simclr",
@@ -62,6 +62,7 @@ def main() -> NoReturn:
         # All processes of a launch find the same mistake, so one says so.
         if is_main_process() or not isinstance(error, InputError | DivergenceError):
             print(message, file=sys.stderr)
+        tell_launcher(message)
         sys.exit(status)
     if code == 130:
         print("simclr: interrupted; --resume goes on from the last run state, if one was saved", file=sys.stderr)

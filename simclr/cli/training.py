@@ -21,7 +21,8 @@ def pretrain(
     """Pretrain an encoder.
 
     Example: [bold]simclr pretrain digits train.epochs=5[/bold], or on two GPUs:
-    [bold]accelerate launch --multi_gpu --num_processes 2 -m simclr pretrain cifar10[/bold]
+    [bold]accelerate launch --multi_gpu --num_processes 2 -m simclr pretrain cifar10[/bold].
+    Behind an error, accelerate prints a traceback of its own; on one process, its option --quiet leaves it out.
     """
     checked = recipe_to_run(recipe, overrides)
     path = Path(recipe)
