@@ -66,7 +66,7 @@ class TorchvisionData(PhotoFileData):
     def named_files(self) -> list[NamedFile]:
         if self.name is None:
             raise InputError("data.name is not set: name the torchvision data set, such as data.name=CIFAR10.")
-        what = f"the folder that holds {self.name}, or set data.download=true to fetch it there"
+        what = f"the folder that holds {self.name}, or set data.download=true where torchvision can fetch it"
         return [] if self.download else [NamedFile("data.path", self.path, "folder", what)]
 
 

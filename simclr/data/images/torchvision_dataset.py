@@ -195,8 +195,13 @@ def _first_that_works(cls: Any, name: str, arguments: dict[str, Any], choices: l
         except ImportError as error:
             raise InputError(f"{name} cannot be read: {_one_line(error)}") from error
         except (RuntimeError, OSError) as error:
+            why = _one_line(error)[:120]
+            if arguments.get("download"):
+                raise InputError(
+                    f"{name} could not be fetched to {root} ({why}): put its files there, or try again with a network."
+                ) from error
             fetch = "set data.download=true to fetch it" if "download" in arguments else "put its files there"
-            raise InputError(f"{name} was not found under {root} ({_one_line(error)[:120]}): {fetch}.") from error
+            raise InputError(f"{name} was not found under {root} ({why}): {fetch}.") from error
         except TypeError as error:
             raise InputError(f"{name} needs arguments that a recipe cannot give ({_one_line(error)}).") from error
     raise InputError(f"{name} has no part of that name ({_one_line(failure)}): set data.split.")
