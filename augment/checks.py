@@ -33,10 +33,10 @@ def interval(name: str, value: Sequence[float], low: float, high: float, open_lo
     pair = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else []
     if len(pair) != 2 or not all(_is_number(v) for v in pair):
         raise ValueError(f"{name} is {value!r}, but must be a pair of numbers [from, to].")
+    if min(pair) < low or max(pair) > high or (open_low and min(pair) == low):
+        raise ValueError(f"{name} is {value!r}, but both ends must be numbers{_bounds(low, high, open_low)}.")
     if pair[0] > pair[1]:
         raise ValueError(f"{name} is {value!r}, but must increase: use [{pair[1]}, {pair[0]}].")
-    if pair[0] < low or pair[1] > high or (open_low and pair[0] == low):
-        raise ValueError(f"{name} is {value!r}, but both ends must be numbers{_bounds(low, high, open_low)}.")
     return float(pair[0]), float(pair[1])
 
 

@@ -195,7 +195,8 @@ def episode_shots(labels: Tensor, ways: int | None, shots: Sequence[int], querie
     kept = tuple(k for k in shots if able[k] >= ways)
     most = int(counts[ways - 1]) - min(shots, default=0)
     if shots and not kept and queries is not None:
-        less = f"give {most} queries or fewer" if most > 0 else "give fewer ways"
+        fewer = "give fewer ways" if ways > 2 else "leave the episodes out (0 of them)"
+        less = f"give {most} queries or fewer" if most > 0 else fewer
         raise InputError(
             f"queries is {queries}, but {able[min(shots)]} of {len(counts)} classes have {min(shots)} + {queries} "
             f"samples for {ways}-way episodes: {less}."
@@ -203,7 +204,8 @@ def episode_shots(labels: Tensor, ways: int | None, shots: Sequence[int], querie
     skipped = tuple(
         LeftOut(
             f"{ways}-way {k}-shot episodes",
-            f"{n} of {len(counts)} classes have {k} + {asked} samples: give fewer queries",
+            f"{n} of {len(counts)} classes have {k} + {asked} samples: "
+            f"give fewer {'queries' if int(counts[ways - 1]) > k else 'shots'}",
         )
         for k, n in able.items()
         if n < ways

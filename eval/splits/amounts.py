@@ -42,10 +42,11 @@ def check_amounts(
         labels = labels[: len(data.source)]
         counts = labels[labels >= 0].bincount()
         if len(counts) and max(shots) > int(counts.max()) // 2:
-            largest = int(counts.argmax())
+            largest, most = int(counts.argmax()), int(counts.max()) // 2
+            advice = f"give {most} or fewer" if most else "label more samples"
             raise InputError(
                 f"shots is {max(shots)}, but a class gives at most half of its samples, and the largest, "
-                f"{data.class_names[largest]}, has {int(counts.max())}: give {int(counts.max()) // 2} or fewer."
+                f"{data.class_names[largest]}, has {int(counts.max())}: {advice}."
             )
 
 

@@ -30,17 +30,21 @@ class SampleOrder:
     def __init__(self, n: int, batch_size: int, seed: int, rank: int = 0, world_size: int = 1) -> None:
         if batch_size < 1:
             raise InputError(f"train.batch_size is {batch_size}: set it to 1 or more.")
+        too_few = "give more samples" + (", or start fewer processes" if world_size > 1 < n else "")
         if batch_size > n:
-            largest_power = 1 << (n.bit_length() - 1) if n else 0
+            power, most = 1 << max(0, n.bit_length() - 1), n // world_size * world_size
+            power = most if power % world_size else power
+            advice = f"set train.batch_size={power}" + (f", or at most {most}" if most > power else "")
             raise InputError(
                 f"train.batch_size is {batch_size}, but the source has {counted(n, 'sample')}: "
-                f"set train.batch_size={largest_power}, or at most {n}."
+                f"{advice if most > 1 else too_few}."
             )
         if batch_size % world_size:
             nearest = max(world_size, batch_size // world_size * world_size)
+            advice = f"set a multiple of {world_size}, such as train.batch_size={nearest}"
             raise InputError(
                 f"train.batch_size is {batch_size}, which {world_size} processes cannot share evenly: "
-                f"set a multiple of {world_size}, such as train.batch_size={nearest}."
+                f"{advice if nearest <= n else too_few}."
             )
         if not 0 <= rank < world_size:
             raise ValueError(f"rank is {rank}, but world_size is {world_size}: ranks are 0..{world_size - 1}")

@@ -51,7 +51,7 @@ def plain_value(word: str) -> Any:
     if not whole and not _FLOAT.fullmatch(word):
         return str(word)
     if len(word) > MOST_DIGITS:
-        raise InputError(f"{word[:20]}… is a number of {len(word)} digits: give one of fewer than {MOST_DIGITS}")
+        raise InputError(f"{word[:20]}… is a number of {len(word)} digits, more than any that is meant")
     if not whole:
         return float(word)
     return int(word, {"0x": 16, "0o": 8}.get(word[:2], 10))

@@ -38,12 +38,12 @@ def _within(low: float, high: float, above: bool = False) -> AfterValidator:
 
     def check(pair: tuple[float, float]) -> tuple[float, float]:
         first, last = pair
+        if min(pair) < low or max(pair) > high or (above and min(pair) == low):
+            raise PydanticCustomError("ends", "both ends must be {bounds}", {"bounds": bounds})
         if first > last:
             raise PydanticCustomError(
                 "order", "runs backwards: use [{last}, {first}]", {"first": f"{first:g}", "last": f"{last:g}"}
             )
-        if first < low or last > high or (above and first == low):
-            raise PydanticCustomError("ends", "both ends must be {bounds}", {"bounds": bounds})
         return pair
 
     return AfterValidator(check)

@@ -149,9 +149,10 @@ def _check_units(views: Views, samples: Samples) -> None:
         return
     for name, operation in views.named().items():
         if Need.UNIT_RANGE in operation.needs:
+            usual = "minmax" if samples.source.value_max is None else "unit or minmax"  # floats may lie anywhere
             raise InputError(
                 f"augment.{name} works on values from 0 to 1, but with data.normalize={normalize} they are "
-                f"not: set data.normalize=unit or minmax, or leave it out"
+                f"not: set data.normalize={usual}, or leave it out"
             )
 
 
@@ -191,8 +192,9 @@ def join_neighbours(
 def _check_reach(scene: SceneSource, key: str, value: int, most: int) -> None:
     """Raise an InputError if more pixels are meant than the scene has in a direction."""
     if value > most:
+        advice = f"use {most} or less" if most > 0 else f"set augment.{key.partition('.')[0]}=null"
         raise InputError(
-            f"augment.{key} is {value}, but {scene.name} has {scene.height}x{scene.width} pixels: use {most} or less"
+            f"augment.{key} is {value}, but {scene.name} has {scene.height}x{scene.width} pixels: {advice}"
         )
 
 

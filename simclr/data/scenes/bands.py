@@ -43,7 +43,7 @@ def band_numbers(given: Sequence[int | Sequence[int]], bands: int) -> tuple[int,
     numbers: set[int] = set()
     for entry in given:
         first, last = entry if isinstance(entry, Sequence) else (entry, entry)
-        if first > last:
+        if first > last and last >= 0 and first < bands:
             raise InputError(f"data.bad_bands has [{first}, {last}], which runs backwards: write [{last}, {first}]")
         if not 0 <= first <= last < bands:
             shown = first if first == last else f"[{first}, {last}]"

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 
-from eval.probes.episodes import draw_episodes, mean_interval, run_episodes
+from eval.probes.episodes import draw_episodes, episode_shots, mean_interval, run_episodes
 from simclr.errors import InputError
 
 
@@ -83,3 +83,20 @@ def test_what_cannot_be_drawn_is_said():
     with pytest.raises(InputError, match="NaN"):
         run_episodes(x, labels, ways=2, shots=1)
     assert mean_interval([0.5]) == (0.5, None, None)
+
+
+def test_the_episodes_that_are_advised_can_be_drawn():
+    labels = torch.tensor([0] * 9 + [1] * 9 + [2] * 2)
+    with pytest.raises(InputError, match="2 \\+ 3 samples for 3-way episodes: give fewer ways"):
+        episode_shots(labels, 3, [2], 3)
+    assert episode_shots(labels, 2, [2], 3).shots == (2,)
+    with pytest.raises(InputError, match=r"leave the episodes out \(0 of them\)"):
+        episode_shots(labels[[0, 1, 9, 10]], 2, [2], 3)
+    with pytest.raises(InputError, match="give 6 queries or fewer"):
+        episode_shots(labels, 2, [3], 7)
+    assert episode_shots(labels, 2, [3], 6).shots == (3,)
+    # Nine samples of a class are too few for 9 shots, however few queries there are.
+    assert [left.why.split(": ")[1] for left in episode_shots(labels, 2, [1, 9], None).skipped] == [
+        "give fewer queries",
+        "give fewer shots",
+    ]

@@ -42,3 +42,8 @@ def test_what_some_class_can_give_is_taken():
 def test_excluded_samples_do_not_count():
     with pytest.raises(InputError, match="class 1, has 7: give 3 or fewer"):
         check_amounts(data(4, 11), ("random",), (4,), (), torch.tensor([4, 5, 6, 7]))
+
+
+def test_no_amount_is_advised_where_none_is_possible():
+    with pytest.raises(InputError, match=r"class 0, has 1: label more samples\.$"):
+        check_amounts(data(1, 1), ("random",), (1,), (), NONE)

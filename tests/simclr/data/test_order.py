@@ -1,5 +1,7 @@
 """The order of samples: a permutation each epoch, shared out without gap or overlap, a pure function of the step."""
 
+import re
+
 import pytest
 import torch
 
@@ -64,3 +66,20 @@ def test_epochs_and_seeds_differ():
 def test_batches_that_cannot_be_made(n, batch_size, world_size, expected):
     with pytest.raises(InputError, match="(?s)^" + expected.replace(".", r"\.")):
         SampleOrder(n, batch_size, seed=0, world_size=world_size)
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 3, 4, 6, 8])
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 5, 7, 8, 12, 33])
+def test_the_batch_that_is_advised_can_be_made(n, world_size):
+    for batch_size in (2, 3, 6, 64):
+        if batch_size <= n and batch_size % world_size == 0:
+            continue
+        with pytest.raises(InputError) as caught:
+            SampleOrder(n, batch_size, seed=0, world_size=world_size)
+        advised = [int(size) for size in re.findall(r"train\.batch_size=(\d+)", str(caught.value))]
+        for size in advised:
+            assert size >= 2
+            SampleOrder(n, size, seed=0, world_size=world_size)
+        # There is none where a batch of two, or one that every process has a part in, is larger than the source.
+        assert bool(advised) == (n >= max(2, world_size))
+        assert bool(advised) != ("give more samples" in str(caught.value))

@@ -118,3 +118,17 @@ def test_what_takes_photographs_refuses_spectra_and_says_so(scene, operation):
 def test_what_does_not_suit_the_samples_is_refused_with_what_does(scene, operation, field, value, limit):
     """Patches of 9x9 pixels and 200 bands, of a scene of 12x12."""
     refused(scene, operation, (field, value), message=rf"augment\.{operation}.*{field}.*{limit}")
+
+
+@pytest.mark.parametrize("key", ["radiation.alpha", "blur.sigma", "cutout.scale", "neighbour_mixture.alpha"])
+@pytest.mark.parametrize("value", [[0.9, 0.2], [0.5, -1.0], [2.0, 0.0], [0.5, 0.0], [1e9, -1e9]])
+def test_the_range_that_is_advised_is_taken(scene, key, value):
+    name, field = key.split(".")
+    with pytest.raises(InputError) as caught:
+        check_recipe(apply_overrides(scene, [f"augment.{key}={value}"]))
+    advised = re.search(r"use (\[.*\])", str(caught.value))
+    if advised:
+        recipe = check_recipe(apply_overrides(scene, [f"augment.{name}={{{field}: {advised[1]}}}"]))
+        assert getattr(getattr(recipe.augment, name), field) == (value[1], value[0])
+    else:
+        assert "both ends must be" in str(caught.value)

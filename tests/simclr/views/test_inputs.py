@@ -112,7 +112,7 @@ def test_small_views_come_beside_the_large_ones_and_change_none_of_them(tmp_path
         ({"overrides": [{"views": [1], "neighbour_mixture": {}}]}, "augment.neighbour_mixture takes pixels near by"),
         ({"overrides": [{"views": [1], "noise": {"snr": 3}}]}, "augment.noise.snr takes a scene"),
         ({"overrides": None}, "augment.overrides is null, but must be a list"),
-        ({"views": 257}, "augment.views is 257, but must be at most 256"),
+        ({"views": 257}, "augment.views is 257, but must be at least 2 and at most 256"),
         ({"views": []}, r"augment.views is \[\], but must be an integer"),
         ({"blur": True}, "augment.blur is true, but must be a section: {} takes its defaults, null leaves it out"),
         ({"blur": {"kernel_size": 4}}, "augment.blur.kernel_size is 4, but has to have a centre: use 3 or 5"),
