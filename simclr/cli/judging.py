@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from simclr.cli.options import DataOverrides, EncoderFile, check_subject, output_path
+from simclr.cli.options import DataOverrides, EncoderFile, at_most, check_subject, output_path
 
 # A table of its own: a column for the names that switch off would squeeze the other descriptions.
 _SWITCHES, _EPISODES, _TUNING = "Switches", "Episodes and unknown classes", "Fine-tuning"
@@ -19,7 +19,12 @@ Standardise = Annotated[
         rich_help_panel=_SWITCHES,
     ),
 ]
-Seeds = Annotated[int, typer.Option(metavar="N", min=1, help="Number of random splits and of random-weights encoders.")]
+Seeds = Annotated[
+    int,
+    typer.Option(
+        metavar="N", min=1, callback=at_most(10_000), help="Number of random splits and of random-weights encoders."
+    ),
+]
 Cache = Annotated[
     bool, typer.Option(help="Keep features in OUTPUT/features, for the next evaluation.", rich_help_panel=_SWITCHES)
 ]
@@ -126,7 +131,11 @@ def few_shot(
     ways: Annotated[
         int | None,
         typer.Option(
-            metavar="N", min=2, help="Classes of an episode; by default 5, or all if fewer.", rich_help_panel=_EPISODES
+            metavar="N",
+            min=2,
+            callback=at_most(10_000),
+            help="Classes of an episode; by default 5, or all if fewer.",
+            rich_help_panel=_EPISODES,
         ),
     ] = None,
     queries: Annotated[
@@ -134,13 +143,20 @@ def few_shot(
         typer.Option(
             metavar="N",
             min=1,
+            callback=at_most(1_000_000),
             help="Query samples of each class in an episode; by default 15.",
             rich_help_panel=_EPISODES,
         ),
     ] = None,
     episodes: Annotated[
         int,
-        typer.Option(metavar="N", min=0, help="Number of episodes; 0 leaves them out.", rich_help_panel=_EPISODES),
+        typer.Option(
+            metavar="N",
+            min=0,
+            callback=at_most(1_000_000),
+            help="Number of episodes; 0 leaves them out.",
+            rich_help_panel=_EPISODES,
+        ),
     ] = 600,
     unknown: Annotated[
         str | None,
@@ -153,7 +169,11 @@ def few_shot(
     unknown_classes: Annotated[
         int,
         typer.Option(
-            metavar="N", min=0, help="Leave so many classes out, drawn for each seed.", rich_help_panel=_EPISODES
+            metavar="N",
+            min=0,
+            callback=at_most(1_000_000),
+            help="Leave so many classes out, drawn for each seed.",
+            rich_help_panel=_EPISODES,
         ),
     ] = 0,
     fine_tune: Annotated[
@@ -190,7 +210,13 @@ def few_shot(
     ] = None,
     steps: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="Most steps; by default 100, or 20 passes.", rich_help_panel=_TUNING),
+        typer.Option(
+            metavar="N",
+            min=1,
+            callback=at_most(1_000_000),
+            help="Most steps; by default 100, or 20 passes.",
+            rich_help_panel=_TUNING,
+        ),
     ] = None,
     cache: Cache = True,
 ) -> None:

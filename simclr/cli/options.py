@@ -5,7 +5,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -23,6 +23,17 @@ RecipeName = Annotated[str, typer.Argument(help="A YAML file, or the name of a s
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help=_OVERRIDES)]
 EncoderFile = Annotated[Path, typer.Argument(help="An encoder.safetensors, or the run's folder.")]
 DataOverrides = Annotated[list[str] | None, typer.Argument(metavar="data.KEY=VALUE", help=_OTHER_DATA)]
+
+
+def at_most(limit: int) -> Callable[[int | None], int | None]:
+    """A check of a number that nobody means to be larger; a range in the help would squeeze the descriptions."""
+
+    def check(value: int | None) -> int | None:
+        if value is not None and value > limit:
+            raise typer.BadParameter(f"{value} is more than {limit}")
+        return value
+
+    return check
 
 
 def recipe_to_run(recipe: str, overrides: Sequence[str] | None) -> "Recipe":

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from simclr.cli.options import LAST_EPOCH, Overrides, RecipeName, output_path, recipe_to_run
+from simclr.cli.options import LAST_EPOCH, Overrides, RecipeName, at_most, output_path, recipe_to_run
 from simclr.launch import is_main_process
 
 
@@ -71,7 +71,10 @@ def plan(
     recipe: RecipeName,
     overrides: Overrides = None,
     output: Annotated[str | None, typer.Option(metavar="FILE", help="The same as JSON.")] = None,
-    steps: Annotated[int, typer.Option(metavar="N", min=1, help="Steps that are timed, after one that is not.")] = 3,
+    steps: Annotated[
+        int,
+        typer.Option(metavar="N", min=1, callback=at_most(10_000), help="Steps that are timed, after one that is not."),
+    ] = 3,
 ) -> None:
     """A dry run: what would happen, and what it would cost. Leaves nothing behind.
 

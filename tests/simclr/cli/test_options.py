@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from augment import addressed
+from simclr.cli.main import main
 from simclr.cli.options import LAST_EPOCH, check_subject, output_path, recipe_to_run
 from simclr.data.preprocess import fit_preprocess
 from simclr.data.source import TensorSource
@@ -130,3 +131,26 @@ def test_an_output_that_cannot_be_is_refused(tmp_path, monkeypatch):
 
 def test_the_last_epoch_is_that_of_the_longest_run_and_of_the_addresses():
     assert LAST_EPOCH + 1 == MOST_EPOCHS == addressed.MAX_EPOCHS
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "plan digits --steps 1000000000000",
+        "views digits --epoch 16777216",
+        "linear-eval run --seeds 1000000000000",
+        "few-shot run --episodes 1000000000000",
+        "few-shot run --ways 1000000000000",
+        "few-shot run --queries 1000000000000",
+        "few-shot run --unknown-classes 1000000000000",
+        "few-shot run --steps 99999999999999999999999",
+    ],
+)
+def test_a_number_that_nobody_means_is_refused(line, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["simclr", *line.split()])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 2
+    message = capsys.readouterr().err
+    assert message.startswith(f"simclr: invalid value for '{line.split()[2]}'")
+    assert message.count("\n") == 1
