@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from simclr.data.content import ROWS_AT_ONCE, ContentHash
+from simclr.data.numpy_file import read_arrays
 from simclr.data.source import TensorSource, as_labels, as_tensor
 from simclr.data.stream import StreamSource
 from simclr.errors import InputError
@@ -111,31 +111,6 @@ class Arrays(StreamSource):
         return content.hexdigest()
 
 
-def read_arrays(file: Path, key: str) -> dict[str, np.ndarray]:
-    """The arrays of a .npy (memory-mapped, under the name "") or .npz file; never unpickles.
-
-    Args:
-        file: the file.
-        key: the recipe key that named it, for the error.
-
-    Raises:
-        InputError: if it is missing, of another kind, damaged, or holds Python objects.
-    """
-    if not file.is_file():
-        kind = "is a folder" if file.is_dir() else "does not exist"
-        raise InputError(f"{key} is {file}, which {kind}: give a .npy or .npz file.")
-    try:
-        loaded = np.load(file, mmap_mode="r", allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return {"": loaded}
-        with loaded:
-            return {name: loaded[name] for name in loaded.files}
-    except (ValueError, OSError, EOFError, BadZipFile) as error:
-        raise InputError(
-            f"{file} cannot be read as .npy or .npz ({one_line(error)}): save it again with numpy.save or numpy.savez."
-        ) from error
-
-
 def pick(arrays: dict[str, np.ndarray], key: str | None, ranks: Sequence[int], file: Path, option: str) -> np.ndarray:
     """The array named ``key``, or the only one whose rank is among ``ranks``.
 
@@ -158,11 +133,6 @@ def pick(arrays: dict[str, np.ndarray], key: str | None, ranks: Sequence[int], f
         wanted = " or ".join(map(str, ranks))
         raise InputError(f"{file} has {many} of {wanted} axes, it holds {holds}: {advice}.")
     return arrays[fitting[0]]
-
-
-def one_line(error: BaseException) -> str:
-    """An exception's text without line breaks."""
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _to_nchw(array: np.ndarray, layout: str, file: Path) -> np.ndarray:

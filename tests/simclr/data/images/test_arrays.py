@@ -68,9 +68,9 @@ def test_what_is_refused(tmp_path):
 
     assert "does not exist: give a .npy or .npz file" in message("missing.npy")
     (tmp_path / "text.npy").write_text("no array")
-    assert "cannot be read as .npy or .npz" in message("text.npy")
+    assert "is no .npy or .npz file, it is a text file" in message("text.npy")
     np.save(tmp_path / "objects.npy", np.array([{}, []], dtype=object), allow_pickle=True)
-    assert "cannot be read" in message("objects.npy")
+    assert "holds Python objects, which are never loaded" in message("objects.npy")
     np.save(tmp_path / "flat.npy", IMAGES[0, 0])
     assert "no array of 3 or 4 axes, it holds array (5, 3)" in message("flat.npy")
     np.savez(tmp_path / "a.npz", one=IMAGES, two=IMAGES)
