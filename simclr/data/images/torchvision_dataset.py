@@ -229,7 +229,7 @@ def _labels(dataset: Any) -> Tensor | None:
 
 
 def _class_names(dataset: Any, labels: Tensor | None) -> list[str]:
-    """Names of the classes; their numbers where the data set has no name for each."""
+    """Names of the classes; none where the data set has no name for each, which are then called by their numbers."""
     if labels is None:
         return []
     names = getattr(dataset, "classes", None)
@@ -238,7 +238,7 @@ def _class_names(dataset: Any, labels: Tensor | None) -> list[str]:
         found = [n if isinstance(n, str) else str(n[0] if isinstance(n, tuple) else n) for n in names]
         # Two classes of ImageNet are called crane.
         return [name if found.count(name) == 1 else f"{name} ({k})" for k, name in enumerate(found)]
-    return [str(k) for k in range(count)]
+    return []
 
 
 def _one_line(error: BaseException | None) -> str:
