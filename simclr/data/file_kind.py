@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 from typing import NamedTuple
@@ -118,8 +119,13 @@ def special(mode: int) -> str:
     return "no regular file"
 
 
+def printable(name: str) -> str:
+    """A name as text that every file and terminal takes: bytes that are not UTF-8 are written as ``\\xe9``."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
 def _short(file: Path) -> str:
-    text = str(file)
+    text = printable(str(file))
     return text if len(text) <= 300 else f"{text[:100]}... ({len(text)} characters)"
 
 
