@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from eval.splits.split import Split, usable
-from simclr.data.images.arrays import read_arrays
+from simclr.data.numpy_file import read_arrays
 from simclr.data.scenes.mat import read_mat
 from simclr.errors import InputError
 

@@ -17,7 +17,7 @@ class LabelledData:
 
     Args:
         source: labelled samples.
-        test_source: the test part, with the same classes.
+        test_source: the test part, with the same classes or some of them.
 
     Attributes:
         source, test_source: as given.
@@ -28,6 +28,8 @@ class LabelledData:
     """
 
     def __init__(self, source: Source, test_source: Source | None = None) -> None:
+        if test_source is not None and set(test_source.class_names) < set(source.class_names):
+            test_source = test_source.with_classes(source.class_names)
         self.source, self.test_source = source, test_source
         self._unknown = torch.empty(0, dtype=torch.int64)
         self.class_names: Sequence[str] = source.class_names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -14,6 +15,8 @@ from simclr.errors import InputError
 
 SourceT = TypeVar("SourceT", bound="Source")
 
+# What programs write where a value is missing.
+_MISSING = (-9999, -99999, -32768, -32767, -(2**31), float(np.finfo(np.float32).min))
 _VALUE_MAX = {torch.uint8: 255, torch.int8: 127, torch.int16: 32767}
 
 
@@ -24,7 +27,8 @@ class Source:
         name: what it is called in logs and reports.
         in_chans: channels (bands) of a sample.
         labels: (N,) int64 on the CPU, class index 0..K-1, -1 = unlabelled; None where there are no labels.
-        class_names: K names, empty where there are no labels.
+        class_names: K names, empty where there are no labels. Where none are given the labels are class numbers of any
+            size: those that occur become 0..K-1, and are the names.
         value_max: the largest value that the stored pixels can take (255 for 8-bit, 65535 for 16-bit integers),
             None for floating point and wide integers, which have no natural end.
         resident: True if all samples lie in one tensor on ``device``, False if they are read when asked for.
@@ -46,8 +50,8 @@ class Source:
         self.in_chans = in_chans
         self.labels = None if labels is None else labels.detach().to("cpu", torch.int64).clone()
         self.class_names = tuple(class_names)
-        if self.labels is not None and not self.class_names and len(self.labels):
-            self.class_names = tuple(str(k) for k in range(int(self.labels.max()) + 1))
+        if self.labels is not None and not self.class_names:
+            self.labels, self.class_names = number_classes(self.labels)
         twice = next((name for name in self.class_names if self.class_names.count(name) > 1), None)
         if twice is not None:
             raise InputError(f"{name} has two classes that are called {twice}: give every class a name of its own.")
@@ -76,6 +80,22 @@ class Source:
             return torch.empty(0, dtype=torch.int64)
         return torch.nonzero(self.labels >= 0).flatten()
 
+    def with_classes(self: SourceT, names: Sequence[str]) -> SourceT:
+        """The same samples with their classes numbered as another part numbers them, which may have more.
+
+        Raises:
+            InputError: if a class is not among them.
+        """
+        if self.labels is None or self.class_names == tuple(names):
+            return self
+        strange = next((name for name in self.class_names if name not in names), None)
+        if strange is not None:
+            raise InputError(f"{self.name} has the class {strange}, which is not among {', '.join(names[:10])}.")
+        other = copy.copy(self)
+        number = torch.tensor([names.index(name) for name in self.class_names] + [-1])  # the last is that of -1
+        other.labels, other.class_names = number[self.labels], tuple(names)
+        return other
+
     def content_hash(self) -> str:
         """SHA-256 of what the samples are made of: not of labels or names, nor of the path.
 
@@ -103,11 +123,17 @@ class Source:
             )
 
 
+def number_classes(numbers: Tensor) -> tuple[Tensor, tuple[str, ...]]:
+    """Class numbers of any size (negative: unlabelled) as labels 0..K-1 in ascending order, and the numbers as text."""
+    there = numbers[numbers >= 0].unique()
+    return torch.searchsorted(there, numbers).where(numbers >= 0, numbers), tuple(str(k) for k in there.tolist())
+
+
 def as_tensor(array: np.ndarray, what: str) -> tuple[Tensor, int | None]:
     """A NumPy array as a tensor of a dtype that torch can compute with, and its largest possible value.
 
-    8-bit integers and int16 keep their dtype. uint16 becomes int32, as torch has few operations for uint16. Booleans
-    become uint8 0 and 255. Wider integers become int32 where they fit, float32 otherwise. Floats become float32.
+    No integer changes its value. 8-bit integers, int16 and int32 keep their dtype. uint16 and wider integers become
+    int32, as torch has few operations for unsigned ones. Booleans become uint8 0 and 255. Floats become float32.
 
     Args:
         array: any shape, any real dtype.
@@ -117,22 +143,30 @@ def as_tensor(array: np.ndarray, what: str) -> tuple[Tensor, int | None]:
         The tensor (it may share memory with ``array``), and ``value_max`` as in :class:`Source`.
 
     Raises:
-        InputError: if the array is not of numbers, or holds NaN or infinity.
+        InputError: if the array is not of numbers, or holds NaN, infinity, integers that int32 does not hold, or a mark
+            for missing values.
     """
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     kind, size = array.dtype.kind, array.dtype.itemsize
     if kind == "b":
         return torch.from_numpy(array.astype(np.uint8) * np.uint8(255)), 255
+    if kind in "if":
+        _check_marks(array, what)
     if kind in "ui" and (size == 1 or array.dtype == np.int16):
         return _from_numpy(array), int(np.iinfo(array.dtype).max)
     if array.dtype == np.uint16:
         return torch.from_numpy(array.astype(np.int32)), 65535
     if kind in "ui":
         limits = np.iinfo(np.int32)
-        fits = array.size == 0 or limits.min <= array.min() <= array.max() <= limits.max
-        return torch.from_numpy(array.astype(np.int32 if fits else np.float32)), None
+        if array.size and not limits.min <= array.min() <= array.max() <= limits.max:
+            raise InputError(
+                f"{what} has {array.dtype} values from {array.min()} to {array.max()}, which 32 bits do not hold: save "
+                f"it as float32, divided by what they have in common."
+            )
+        return _from_numpy(array.astype(np.int32, copy=False)), None
     if kind == "f":
-        values = _from_numpy(array.astype(np.float32, copy=False))
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, which is refused
+            values = _from_numpy(array.astype(np.float32, copy=False))
         if not bool(torch.isfinite(values).all()):
             bad = int((~torch.isfinite(values)).sum())
             raise InputError(
@@ -140,6 +174,19 @@ def as_tensor(array: np.ndarray, what: str) -> tuple[Tensor, int | None]:
             )
         return values, None
     raise InputError(f"{what} has dtype {array.dtype}: give integers, floats or booleans.")
+
+
+def _check_marks(array: np.ndarray, what: str) -> None:
+    """Raises InputError where the lowest value is one that marks missing values, far below all others."""
+    lowest = array.min().item() if array.size else 0
+    if lowest not in _MISSING:
+        return
+    others = array[array != lowest]
+    if others.size and others.min() > lowest / 10:
+        raise InputError(
+            f"{what} has {array.size - others.size} values of {lowest:.6g}, far below all others (from "
+            f"{others.min():.6g}): that marks missing values, replace them before loading."
+        )
 
 
 def _from_numpy(array: np.ndarray) -> Tensor:
@@ -170,9 +217,9 @@ class TensorSource(Source):
 
     Args:
         images: (N, C, H, W), any real dtype that torch can index; kept as it is.
-        labels: (N,) class index 0..K-1, -1 = unlabelled, or None.
+        labels: (N,) class index 0..K-1 of ``class_names``, or without these class numbers; -1 = unlabelled; or None.
         name: what it is called in logs.
-        class_names: K names; the class numbers as text when empty.
+        class_names: K names; the class numbers that occur as text when empty.
         value_max: largest possible value of the stored pixels; taken from the dtype when None.
 
     Raises:

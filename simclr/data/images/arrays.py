@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from simclr.data.content import ROWS_AT_ONCE, ContentHash
-from simclr.data.source import TensorSource, as_labels, as_tensor
+from simclr.data.numpy_file import read_arrays
+from simclr.data.source import TensorSource, as_labels, as_tensor, number_classes
 from simclr.data.stream import StreamSource
 from simclr.errors import InputError
 from simclr.recipe.data import required_path
 from simclr.recipe.images import ArraysData
 
 LAYOUTS = ("auto", "NHW", "NHWC", "NCHW")
+_FEW_CHANNELS = 4
 
 
 def open_arrays(data: ArraysData, part: str) -> Arrays | None:
@@ -38,7 +38,8 @@ class Arrays(StreamSource):
         key: which array of an .npz file; None = the only one of 3 or 4 dimensions.
         labels: .npy or .npz file of labels, or None. An .npz at ``path`` may hold them itself, see ``labels_key``.
         labels_key: which array of the .npz holds the labels; None = the only one of N whole numbers, if there is one.
-        layout: "NHW", "NHWC" or "NCHW"; "auto" = the channel axis is the smaller one of axes 1 and 3.
+        layout: "NHW", "NHWC" or "NCHW"; "auto" = the channel axis is the smaller one of axes 1 and 3, where
+            the shape leaves no doubt.
         name: what it is called in logs; the path when None.
 
     Raises:
@@ -65,9 +66,6 @@ class Arrays(StreamSource):
         probe, self.value_max = as_tensor(np.asarray(self.array[:1]), str(file))
         self.sample_shape = (probe.shape[1], probe.shape[2], probe.shape[3])
         self.sample_dtype = probe.dtype
-        if self.array.dtype.kind in "ui" and self.value_max is None:
-            # A wide integer's held dtype depends on its values, and must not differ from batch to batch.
-            self.sample_dtype = torch.float32
         if labels is not None:
             label_file = Path(labels).expanduser()
             found = pick(read_arrays(label_file, "data.labels"), labels_key, (1, 2), label_file, "data.labels_key")
@@ -75,7 +73,7 @@ class Arrays(StreamSource):
         else:
             self.labels = _labels_within(arrays, labels_key, len(self), file)
         if self.labels is not None:
-            self.class_names = tuple(str(k) for k in range(int(self.labels.max()) + 1))
+            self.labels, self.class_names = number_classes(self.labels)
         self._check_labels()
 
     def __len__(self) -> int:
@@ -111,31 +109,6 @@ class Arrays(StreamSource):
         return content.hexdigest()
 
 
-def read_arrays(file: Path, key: str) -> dict[str, np.ndarray]:
-    """The arrays of a .npy (memory-mapped, under the name "") or .npz file; never unpickles.
-
-    Args:
-        file: the file.
-        key: the recipe key that named it, for the error.
-
-    Raises:
-        InputError: if it is missing, of another kind, damaged, or holds Python objects.
-    """
-    if not file.is_file():
-        kind = "is a folder" if file.is_dir() else "does not exist"
-        raise InputError(f"{key} is {file}, which {kind}: give a .npy or .npz file.")
-    try:
-        loaded = np.load(file, mmap_mode="r", allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return {"": loaded}
-        with loaded:
-            return {name: loaded[name] for name in loaded.files}
-    except (ValueError, OSError, EOFError, BadZipFile) as error:
-        raise InputError(
-            f"{file} cannot be read as .npy or .npz ({one_line(error)}): save it again with numpy.save or numpy.savez."
-        ) from error
-
-
 def pick(arrays: dict[str, np.ndarray], key: str | None, ranks: Sequence[int], file: Path, option: str) -> np.ndarray:
     """The array named ``key``, or the only one whose rank is among ``ranks``.
 
@@ -160,26 +133,44 @@ def pick(arrays: dict[str, np.ndarray], key: str | None, ranks: Sequence[int], f
     return arrays[fitting[0]]
 
 
-def one_line(error: BaseException) -> str:
-    """An exception's text without line breaks."""
-    return " ".join(str(error).split()) or type(error).__name__
-
-
 def _to_nchw(array: np.ndarray, layout: str, file: Path) -> np.ndarray:
     """A view (N, C, H, W) of the array."""
     if 0 in array.shape:
         raise InputError(f"{file} holds an array of shape {tuple(array.shape)}: it has no samples.")
     if layout != "auto" and len(layout) != array.ndim:
         raise InputError(f"data.layout is {layout}, but the array in {file} has shape {tuple(array.shape)}.")
-    if array.ndim == 3:
-        return array[:, None]
     if layout == "auto":
-        if array.shape[1] == array.shape[3]:
-            raise InputError(
-                f"{file} holds {tuple(array.shape)}, with the channels at either end: set data.layout=NHWC or NCHW."
-            )
-        layout = "NHWC" if array.shape[3] < array.shape[1] else "NCHW"
+        layout = _layout_of(array.shape, file)
+    if layout == "NHW":
+        return array[:, None]
     return array.transpose(0, 3, 1, 2) if layout == "NHWC" else array
+
+
+def _layout_of(shape: tuple[int, ...], file: Path) -> str:
+    """The layout that a shape can only mean: channels at its smaller end, and few of them or square images.
+
+    Raises:
+        InputError: naming what else it could mean.
+    """
+    if len(shape) == 3:
+        n, height, width = shape
+        if width <= _FEW_CHANNELS < height:
+            raise InputError(
+                f"{file} holds an array of shape {shape}: for {n} grey images of {height}x{width} pixels set "
+                f"data.layout=NHW; for one image of {width} channels save it with a first axis of 1."
+            )
+        return "NHW"
+    n, a, b, c = shape
+    last, first = c < a, a < c
+    square_last, square_first = a == b, b == c
+    if last and (square_last or (c <= _FEW_CHANNELS and not square_first)):
+        return "NHWC"
+    if first and (square_first or (a <= _FEW_CHANNELS and not square_last)):
+        return "NCHW"
+    raise InputError(
+        f"{file} holds an array of shape {shape}, which may be {n} images of {c} channels and {a}x{b} pixels "
+        f"(data.layout=NHWC) or of {a} channels and {b}x{c} pixels (data.layout=NCHW): set data.layout."
+    )
 
 
 def _labels_within(arrays: dict[str, np.ndarray], key: str | None, n: int, file: Path) -> Tensor | None:

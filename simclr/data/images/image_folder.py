@@ -7,17 +7,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from PIL import Image, ImageOps
 from torch import Tensor
 
 from simclr.data.content import ContentHash
-from simclr.data.images.decode import Format, decode, is_deep, is_grey
+from simclr.data.file_kind import printable
+from simclr.data.images.decode import Format, decode, is_deep, is_grey, upright
+from simclr.data.images.find import EXTENSIONS, class_folders, find_images, first_folder
+from simclr.data.images.picture_file import opened
 from simclr.data.stream import DamagedError, StreamSource, too_many_damaged
 from simclr.errors import InputError
 from simclr.recipe.data import required_path
 from simclr.recipe.images import ImageFolderData
 
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 _PROBED = 32  # images opened to find out what the folder holds
 
 
@@ -93,7 +94,7 @@ class ImageFolder(StreamSource):
         self.sample_dtype = self.format.dtype
         labels, class_names = self._classes(class_names)
         super().__init__(
-            name or str(path),
+            name or printable(str(path)),
             self.format.in_chans,
             labels=labels,
             class_names=class_names,
@@ -104,16 +105,11 @@ class ImageFolder(StreamSource):
         return len(self.files)
 
     def sample_name(self, i: int) -> str:
-        return self.files[i]
+        return printable(self.files[i])
 
     def read_one(self, i: int) -> Tensor:
-        try:
-            with Image.open(self.root / self.files[i]) as image:
-                sample = decode(image, self.format)
-        except InputError as error:
-            raise InputError(f"{self.root / self.files[i]} {error}") from error
-        except Exception as error:  # PIL raises a dozen kinds for a broken file
-            raise DamagedError(self.files[i]) from error
+        with opened(self.root / self.files[i], self.files[i]) as image:
+            sample = decode(image, self.format)
         if tuple(sample.shape) != self.sample_shape:
             raise InputError(
                 f"{self.root / self.files[i]} has {sample.shape[2]}x{sample.shape[1]} pixels, but the first image has "
@@ -131,6 +127,9 @@ class ImageFolder(StreamSource):
 
     def _classes(self, given: Sequence[str] | None) -> tuple[Tensor | None, Sequence[str]]:
         found = class_folders(self.files)
+        strange = next((name for name in found if printable(name) != name), None)
+        if strange is not None:
+            raise InputError(f"{self.root} has the class folder {printable(strange)}, not named in UTF-8: rename it.")
         if given is None and len(found) < 2:
             return None, ()
         names = found if given is None else given
@@ -143,15 +142,15 @@ class ImageFolder(StreamSource):
         if not found:
             return None, ()
         number = {name: k for k, name in enumerate(names)}
-        return torch.tensor([number[_first_folder(f)] for f in self.files]), names
+        return torch.tensor([number[first_folder(f)] for f in self.files]), names
 
     def _probe(self, in_chans: int | None, image_size: int | None) -> tuple[Format, tuple[int, int]]:
         """The format that suits the folder, and the (height, width) of a decoded image."""
         n = len(self.files)
         spread = dict.fromkeys(k * n // _PROBED for k in range(_PROBED))
-        facts = [fact for i in spread if (fact := self._look(i)) is not None]
+        facts = [fact for i in spread if (fact := self._look(i, image_size)) is not None]
         if not facts:
-            facts = [fact for fact in map(self._look, range(n)) if fact is not None][:1]
+            facts = [fact for i in range(n) if (fact := self._look(i, image_size)) is not None][:1]
         if not facts:
             raise InputError(too_many_damaged(str(self.root), self.files, n, self.max_damaged))
         if in_chans is None:
@@ -159,34 +158,12 @@ class ImageFolder(StreamSource):
         deep = in_chans == 1 and all(deep for _, deep, _ in facts)
         return Format(in_chans, deep, image_size), (image_size, image_size) if image_size else facts[0][2]
 
-    def _look(self, i: int) -> tuple[bool, bool, tuple[int, int]] | None:
+    def _look(self, i: int, image_size: int | None) -> tuple[bool, bool, tuple[int, int]] | None:
         """Whether image i is grey, whether it has 16 bits, and its (height, width); None if it cannot be read."""
         try:
-            with Image.open(self.root / self.files[i]) as image:
+            with opened(self.root / self.files[i], self.files[i]) as image:
                 grey, deep = is_grey(image), is_deep(image)
-                width, height = ImageOps.exif_transpose(image).size
-        except Exception:  # PIL raises a dozen kinds for a broken file
+                width, height = upright(image, image_size).size
+        except DamagedError:
             return None
         return grey, deep, (height, width)
-
-
-def find_images(root: Path) -> list[str]:
-    """Paths of the image files below a folder, relative to it, sorted; hidden files and folders are left out."""
-    found: list[str] = []
-    for folder, folders, files in os.walk(root, followlinks=True):
-        folders[:] = [f for f in folders if not f.startswith(".")]
-        relative = os.path.relpath(folder, root)
-        prefix = "" if relative == "." else relative + os.sep
-        found += [prefix + f for f in files if not f.startswith(".") and f.lower().endswith(EXTENSIONS)]
-    return sorted(found)
-
-
-def class_folders(files: Sequence[str]) -> list[str]:
-    """Names of the folders that the images lie in, sorted; none if any image lies in no folder."""
-    folders = {_first_folder(f) for f in files}
-    return [] if "" in folders else sorted(folders)
-
-
-def _first_folder(file: str) -> str:
-    folder, _, rest = file.partition(os.sep)
-    return folder if rest else ""

@@ -14,8 +14,9 @@ from PIL import Image
 from torch import Tensor
 
 from simclr.data.images.decode import Format, decode, is_deep, is_grey
+from simclr.data.images.picture_file import why_not
 from simclr.data.source import Source, TensorSource
-from simclr.data.stream import DamagedError, StreamSource
+from simclr.data.stream import StreamSource
 from simclr.errors import InputError
 from simclr.recipe.images import TorchvisionData
 
@@ -124,10 +125,8 @@ class TorchvisionStream(StreamSource):
         try:
             item = self.dataset[i]
             sample = decode(item[0] if isinstance(item, tuple) else item, self.format)
-        except InputError as error:
-            raise InputError(f"{self.sample_name(i)} {error}") from error
-        except Exception as error:  # PIL raises a dozen kinds for a broken file
-            raise DamagedError(self.sample_name(i)) from error
+        except Exception as error:  # Pillow raises a dozen kinds for a broken file
+            raise why_not(error, self.sample_name(i), self.sample_name(i)) from error
         if tuple(sample.shape) != self.sample_shape:
             raise InputError(
                 f"{self.sample_name(i)} has {sample.shape[2]}x{sample.shape[1]} pixels, but the first one has "
@@ -234,7 +233,7 @@ def _labels(dataset: Any) -> Tensor | None:
 
 
 def _class_names(dataset: Any, labels: Tensor | None) -> list[str]:
-    """Names of the classes; their numbers where the data set has no name for each."""
+    """Names of the classes; none where the data set has no name for each, which are then called by their numbers."""
     if labels is None:
         return []
     names = getattr(dataset, "classes", None)
@@ -243,7 +242,7 @@ def _class_names(dataset: Any, labels: Tensor | None) -> list[str]:
         found = [n if isinstance(n, str) else str(n[0] if isinstance(n, tuple) else n) for n in names]
         # Two classes of ImageNet are called crane.
         return [name if found.count(name) == 1 else f"{name} ({k})" for k, name in enumerate(found)]
-    return [str(k) for k in range(count)]
+    return []
 
 
 def _one_line(error: BaseException | None) -> str:

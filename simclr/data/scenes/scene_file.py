@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from augment.spectral_axis import check_wavelengths
-from simclr.data.images.arrays import read_arrays
+from simclr.data.numpy_file import read_arrays
 from simclr.data.scenes.mat import read_mat
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import as_tensor

@@ -35,3 +35,12 @@ def test_bad_input_is_one_line(parts, message):
     with pytest.raises(InputError, match=message) as error:
         LabelledData(*parts)
     assert "\n" not in str(error.value)
+
+
+def test_a_test_part_that_lacks_classes_is_numbered_as_the_training_part():
+    data = LabelledData(
+        TensorSource(torch.zeros(4, 1, 1, 1), torch.tensor([10, 30, 500, 30])),
+        TensorSource(torch.zeros(3, 1, 1, 1), torch.tensor([500, -1, 10])),
+    )
+    assert data.labels.tolist() == [0, 1, 2, 1, 2, -1, 0]
+    assert tuple(data.class_names) == ("10", "30", "500")

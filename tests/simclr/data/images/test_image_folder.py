@@ -1,6 +1,8 @@
 """Image folders: what is found, how it is decoded, and what happens to damaged files."""
 
 import io
+import os
+import shutil
 
 import numpy as np
 import pytest
@@ -184,3 +186,22 @@ def test_the_training_part_numbers_the_classes(tmp_path):
     assert ImageFolder(tmp_path, class_names=["a", "b", "c"]).labels.tolist() == [2]
     with pytest.raises(InputError, match="class folder 'c', which the training part lacks"):
         ImageFolder(tmp_path, class_names=["a", "b"])
+
+
+def test_a_class_folder_not_named_in_utf_8_is_refused_at_the_start(tmp_path):
+    save(picture(0), tmp_path / "b" / "1.png")
+    other = os.path.join(os.fsencode(tmp_path), b"caf\xe9")
+    os.mkdir(other)
+    shutil.copy(tmp_path / "b" / "1.png", os.path.join(os.fsdecode(other), "2.png"))
+    with pytest.raises(InputError, match=r"has the class folder caf\\xe9, not named in UTF-8: rename it"):
+        ImageFolder(tmp_path)
+
+
+def test_an_image_not_named_in_utf_8_has_a_name_that_can_be_written(tmp_path):
+    save(picture(0), tmp_path / "1.png")
+    with open(os.path.join(os.fsencode(tmp_path), b"\xe9.png"), "wb") as file:
+        file.write(b"broken")
+    folder = ImageFolder(tmp_path)
+    folder.load()
+    assert folder.damaged == ["\\xe9.png"]
+    assert len(folder.content_hash()) == 64

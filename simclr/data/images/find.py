@@ -1,0 +1,159 @@
+"""The image files below a folder: each real file once, whatever links lead to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from simclr.data.file_kind import printable, special
+from simclr.errors import InputError
+
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
+
+
+def find_images(root: Path) -> list[str]:
+    """Paths of the image files below a folder, relative to it, sorted; hidden files and folders are left out.
+
+    Links are followed, but for those that lead back to a folder that they lie in. A file that several paths lead to,
+    by links or as hard links, is listed once, by a path without links where there is one.
+
+    Raises:
+        InputError: if a folder may not be looked into, an entry is no file that can be read to its end, or one file
+            lies in two class folders.
+    """
+    walk = _Walk(root)
+    walk.folder(walk.real_root, "", (walk.real_root,))
+    while walk.links:
+        walk.link(*walk.links.pop(0))
+    # The first of the paths that lead to one file stands for it; most files have no second one, and no entry here.
+    same = {paths[0]: paths for paths in walk.hard_links()}
+    first_of = {path: paths[0] for paths in same.values() for path in paths}
+    plain = set(walk.files) if walk.linked else set()
+    for real, path in walk.linked:
+        inside = real.removeprefix(os.path.join(walk.real_root, ""))
+        if inside in plain:
+            first = first_of.get(inside, inside)
+            same.setdefault(first, [first]).append(path)
+        else:
+            same.setdefault(first_of.setdefault(real, path), []).append(path)
+    others = {path for paths in same.values() for path in paths[1:]}
+    kept = sorted({path for path in walk.files if path not in others} | same.keys())
+    if class_folders(kept):
+        _check_one_class(root, same.values())
+    return kept
+
+
+def class_folders(files: Sequence[str]) -> list[str]:
+    """Names of the folders that the images lie in, sorted; none if any image lies in no folder."""
+    folders = {first_folder(f) for f in files}
+    return [] if "" in folders else sorted(folders)
+
+
+def first_folder(file: str) -> str:
+    """The folder that a path begins with; "" where it is a file's name alone."""
+    folder, _, rest = file.partition(os.sep)
+    return folder if rest else ""
+
+
+class _Walk:
+    """What lies below a folder, gathered on the way.
+
+    Attributes:
+        files: paths of image files, relative to the root, that no link lies on.
+        inodes: their numbers on their disk.
+        links: links to be followed: (relative path, real folders that it lies in).
+        linked: image files that links led to: (real path, relative path).
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.real_root = root, os.path.realpath(root)
+        self.files: list[str] = []
+        self.inodes: list[int] = []
+        self.links: list[tuple[str, tuple[str, ...]]] = []
+        self.linked: list[tuple[str, str]] = []
+        self._seen: set[tuple[str, str]] = set()
+
+    def folder(self, real: str, path: str, within: tuple[str, ...], linked: bool = False) -> None:
+        """Everything below a folder, once for each class folder that leads to it.
+
+        Args:
+            real: the folder without links.
+            path: the path that led to it.
+            within: the real folders on that path, itself the last.
+            linked: whether a link was among them.
+        """
+        todo = [(real, path, within)]
+        while todo:
+            real, path, within = todo.pop()
+            if (key := (path.partition(os.sep)[0], real)) in self._seen:
+                continue
+            self._seen.add(key)
+            for entry in self._entries(real, path):
+                below, inner = os.path.join(path, entry.name), os.path.join(real, entry.name)
+                if entry.is_symlink():
+                    self.links.append((below, within))
+                elif entry.is_dir(follow_symlinks=False):
+                    todo.append((inner, below, (*within, inner)))
+                elif not entry.name.lower().endswith(EXTENSIONS):
+                    continue
+                elif not entry.is_file(follow_symlinks=False):
+                    self._refuse(below, f"is {special(os.lstat(inner).st_mode)}")
+                elif linked:
+                    self.linked.append((inner, below))
+                else:
+                    self.files.append(below)
+                    self.inodes.append(entry.inode())
+
+    def link(self, path: str, within: tuple[str, ...]) -> None:
+        """What a link leads to, unless that is a folder which the link lies in."""
+        real = os.path.realpath(self.root / path)
+        if os.path.isdir(real):
+            above_root = os.path.join(self.real_root, "").startswith(os.path.join(real, ""))
+            if not above_root and real not in within:
+                self.folder(real, path, (*within, real), linked=True)
+        elif path.lower().endswith(EXTENSIONS):
+            if not os.path.exists(real):
+                self._refuse(path, "is a link to a file that does not exist")
+            if not os.path.isfile(real):
+                self._refuse(path, f"is a link to {special(os.stat(real).st_mode)}")
+            self.linked.append((real, path))
+
+    def hard_links(self) -> list[list[str]]:
+        """The names of each file that has several among ``files``, sorted; two disks may use one number twice."""
+        numbers, which, count = np.unique(
+            np.array(self.inodes, dtype=np.uint64), return_inverse=True, return_counts=True
+        )
+        groups: dict[tuple[int, int], list[str]] = {}
+        for i in np.flatnonzero(count[which] > 1).tolist() if len(numbers) < len(self.files) else []:
+            about = os.stat(self.root / self.files[i])
+            if about.st_nlink > 1:
+                groups.setdefault((about.st_dev, about.st_ino), []).append(self.files[i])
+        return [sorted(paths) for paths in groups.values() if len(paths) > 1]
+
+    def _entries(self, real: str, path: str) -> list[os.DirEntry[str]]:
+        try:
+            with os.scandir(real) as entries:
+                return sorted((e for e in entries if not e.name.startswith(".")), key=lambda e: e.name)
+        except OSError as error:
+            raise InputError(
+                f"{printable(str(self.root / path))} cannot be looked into ({error.strerror}): allow it, or move it "
+                f"elsewhere."
+            ) from error
+
+    def _refuse(self, path: str, why: str) -> None:
+        raise InputError(f"{printable(str(self.root / path))} {why} and no image that can be read: remove it.")
+
+
+def _check_one_class(root: Path, found: Iterable[Sequence[str]]) -> None:
+    """Raises InputError where the paths of one file begin with two class folders."""
+    for paths in found:
+        other = next((path for path in paths if first_folder(path) != first_folder(paths[0])), None)
+        if other is not None:
+            raise InputError(
+                f"{printable(str(root / paths[0]))} and {printable(str(root / other))} are one file in two class "
+                f"folders, {printable(first_folder(paths[0]))} and {printable(first_folder(other))}: remove one of "
+                f"them, or the link that leads to it."
+            )
