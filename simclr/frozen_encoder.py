@@ -107,7 +107,7 @@ class FrozenEncoder(nn.Module):
         return self
 
     def named_modules(self, *args: Any, **kwargs: Any) -> Iterator[tuple[str, nn.Module]]:
-        """As of any module. Every walk through a parent's parameters comes here, and finds this one's frozen: a parent's
+        """As of any module. Every walk through a parent's parameters comes here and finds this one's frozen: a parent's
         ``requires_grad_(True)`` passes by the methods of its parts, and is undone before anyone looks."""
         self._freeze()
         return super().named_modules(*args, **kwargs)
