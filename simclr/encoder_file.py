@@ -1,70 +1,34 @@
 """The encoder file: weights and everything a downstream project needs to use them without a surprise.
 
-One safetensors file; its header holds the metadata as JSON, so nothing that is loaded can execute code. A copy of
-the metadata lies beside it as ``encoder.json`` for people.
+One safetensors file; its header holds the metadata as JSON, so nothing that is loaded can execute code, and a hash over
+weights and metadata, so that a damaged or edited file is noticed. A copy of the metadata lies beside it as
+``encoder.json`` for people.
 """
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from simclr.data.preprocess import Preprocess
-from simclr.encoder_metadata import EncoderMetadata
+from simclr.data.preprocess import MODES, Preprocess
+from simclr.encoder_metadata import FORMAT, EncoderMetadata
 from simclr.errors import InputError
 from simclr.files import write_atomically, write_text
-from simclr.models.encoder import random_encoder, seeded
+from simclr.frozen_encoder import FrozenEncoder as FrozenEncoder
+from simclr.models.encoder import blank_encoder, float32_on_cpu, random_encoder, seeded
 from simclr.models.head import ProjectionHead
 
-FORMAT = "simclr-encoder/1"
+# What the header of the file holds: the metadata, the hash of everything (in files of older versions not), and what
+# other tools add when they copy a file.
+_METADATA, _HASH, _OTHERS = "simclr", "sha256", "format"
 
-
-class FrozenEncoder(nn.Module):
-    """A pretrained encoder with the preprocessing that it was trained with; in eval mode, without gradients.
-
-    Call ``encoder(encoder.preprocess(batch))`` with a raw batch (B, bands, H, W), in the units and dtype of the
-    data that it was pretrained on.
-
-    Attributes:
-        preprocess: raw batch → input of the encoder.
-        feature_dim: width of the representation.
-        metadata: what it saw and how it was made; a read-only mapping with typed names.
-    """
-
-    def __init__(self, encoder: nn.Module, preprocess: Preprocess, metadata: Mapping[str, Any]) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.preprocess = preprocess
-        self.metadata = EncoderMetadata(metadata)
-        self.feature_dim: int = self.metadata.feature_dim
-        self.eval().requires_grad_(False)
-        # Convolutions are up to twice as fast this way; the numbers are the same.
-        self.encoder.to(memory_format=torch.channels_last)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Preprocessed batch (B, C, H, W) → representations (B, feature_dim), float32.
-
-        Raises:
-            InputError: wrong rank or number of channels.
-        """
-        expected = self.metadata.in_chans
-        if x.ndim != 4 or x.shape[1] != expected:
-            raise InputError(
-                f"the encoder takes (B, {expected}, H, W), but the batch has shape {tuple(x.shape)}: "
-                "call encoder(encoder.preprocess(batch)) with a raw batch"
-            )
-        return self.encoder(x.contiguous(memory_format=torch.channels_last)).float()
-
-    def random_twin(self, seed: int) -> "FrozenEncoder":
-        """The same architecture and preprocessing with fresh random weights: the baseline of every result."""
-        device = next(self.encoder.parameters()).device
-        encoder = random_encoder(seed, **self.metadata.architecture).to(device)
-        return FrozenEncoder(encoder, self.preprocess, self.metadata.with_entries(random_weights_seed=seed))
+M = TypeVar("M", bound=nn.Module)
 
 
 def save_encoder(
@@ -92,39 +56,61 @@ def save_encoder(
         **({} if head is None else {f"head.{k}": v for k, v in head.state_dict().items()}),
     }
     tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
-    header = {"simclr": json.dumps(content)}
+    text = json.dumps(content)
+    header = {_METADATA: text, _HASH: _hash(text, tensors)}
     write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata=header))
-    write_text(path.with_suffix(".json"), json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    readable = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    # Names that are no text, as of folders in another encoding, as JSON escapes them.
+    write_text(path.with_suffix(".json"), readable.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
 def read_metadata(path: str | Path) -> EncoderMetadata:
-    """The metadata of an encoder file, without loading its weights.
+    """The metadata of an encoder file, without loading its weights (nor checking its hash, which is over both).
 
     Raises:
-        InputError: no such file, truncated, or not an encoder file.
+        InputError: no such file, truncated, not an encoder file, or an entry is missing or of the wrong kind.
     """
-    return _read(path, with_tensors=False)[0]
+    return _read(_file(path), with_tensors=False)[0]
 
 
 def load_encoder(path: str | Path) -> FrozenEncoder:
-    """Load an encoder that ``simclr pretrain`` wrote, on the CPU, frozen.
+    """Load an encoder that ``simclr pretrain`` wrote, on the CPU, in float32, frozen.
+
+    torch's default dtype and default device do not matter. Shapes are compared before memory for weights is taken.
 
     Args:
         path: an encoder file, or the run folder that holds ``encoder.safetensors``.
 
     Raises:
-        InputError: no such file, truncated, not an encoder file, or its tensors do not fit its own metadata; says
-            what differs.
+        InputError: no such file, truncated, damaged, edited, not an encoder file, its tensors do not fit its own
+            metadata, or hold NaN, infinity or a negative variance; says what differs.
 
     Example:
         >>> encoder = load_encoder("runs/indian-pines/encoder.safetensors")
         >>> h = encoder(encoder.preprocess(batch))  # (B, encoder.feature_dim)
     """
-    metadata, tensors = _read(path, with_tensors=True)
-    encoder = random_encoder(0, **metadata.architecture)
-    preprocess = Preprocess.from_config(metadata["preprocess"])
-    _fill(encoder, "encoder", tensors, path)
-    _fill(preprocess, "preprocess", tensors, path)
+    file = _file(path)
+    metadata, tensors = _read(file, with_tensors=True)
+    config, architecture = metadata["preprocess"], metadata.architecture
+    if config["normalize"] not in MODES or config["normalize"] == "auto":
+        known = ", ".join(mode for mode in MODES if mode != "auto")
+        raise InputError(f"{file}: preprocess.normalize is {config['normalize']!r}, but must be one of {known}")
+    preprocess = _filled(file, "preprocess", tensors, lambda: Preprocess.from_config(config))
+    if bool((preprocess.scale < 0).any()):
+        raise InputError(f"{file} is damaged: its preprocess.scale holds a negative number")
+    if preprocess.out_chans != metadata.in_chans:
+        raise InputError(
+            f"{file} is damaged: its preprocessing gives {preprocess.out_chans} channels, and its encoder takes "
+            f"{metadata.in_chans}"
+        )
+    encoder = _filled(
+        file, "encoder", tensors, lambda: random_encoder(0, **architecture), lambda: blank_encoder(**architecture)
+    )
+    if encoder.feature_dim != metadata.feature_dim:
+        raise InputError(
+            f"{file} is damaged: its metadata says feature_dim {metadata.feature_dim}, but the encoder that it "
+            f"describes has {encoder.feature_dim}"
+        )
     return FrozenEncoder(encoder, preprocess, metadata)
 
 
@@ -137,56 +123,145 @@ def load_head(path: str | Path) -> ProjectionHead:
     Raises:
         InputError: as `load_encoder`; or the file holds no head, as those of older versions.
     """
-    metadata, tensors = _read(path, with_tensors=True)
+    file = _file(path)
+    metadata, tensors = _read(file, with_tensors=True)
     if "head" not in metadata:
-        raise InputError(f"{path} holds no projection head: pretrain again, or fine-tune from h")
-    with seeded(0):
-        head = ProjectionHead(**metadata["head"])
-    _fill(head, "head", tensors, path)
-    return head.eval().requires_grad_(False)
+        raise InputError(f"{file} holds no projection head: pretrain again, or fine-tune from h")
+
+    def head() -> ProjectionHead:
+        with seeded(0):
+            return ProjectionHead(**metadata["head"])
+
+    return _filled(file, "head", tensors, head).eval().requires_grad_(False)
 
 
-def _fill(module: nn.Module, name: str, tensors: dict[str, Tensor], path: str | Path) -> None:
-    """Load the tensors of one part of the file, or say how they differ from what the part should have."""
+def _filled(
+    file: Path,
+    name: str,
+    tensors: Mapping[str, Tensor],
+    make: Callable[[], M],
+    make_blank: Callable[[], nn.Module | None] | None = None,
+) -> M:
+    """One part of the file, its tensors compared with what its metadata describe before the part is really made.
+
+    Args:
+        file: where the tensors are from.
+        name: of the part.
+        tensors: of the file.
+        make: the part with weights of its own.
+        make_blank: the same on the meta device, None where that cannot be; by default ``make`` is called there.
+
+    Raises:
+        InputError: the part cannot be made, or the tensors do not fit it.
+    """
     part = {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
-    difference = _difference(part, module.state_dict())
-    if difference:
-        raise InputError(f"{path} does not fit the {name} that its metadata describes: {difference}")
+    try:
+        with float32_on_cpu():
+            blank = make_blank() if make_blank is not None else _on_meta(make)
+            complaint = None if blank is None else _difference(part, blank.state_dict())
+            module = make() if complaint is None else None
+    except InputError as error:
+        raise InputError(f"{error} (so says {file})") from None
+    except Exception as error:  # whatever the class raises
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{file}: the {name} of its metadata cannot be made: {reason}") from error
+    complaint = complaint or (None if module is None else _difference(part, module.state_dict()))
+    if complaint or module is None:
+        raise InputError(f"{file} does not fit the {name} that its metadata describes: {complaint}")
+    for key, value in part.items():
+        if value.is_floating_point() and not bool(value.isfinite().all()):
+            raise InputError(f"{file} is damaged: its {name}.{key} holds NaN or infinity")
+        if key.endswith("running_var") and bool((value < 0).any()):
+            raise InputError(f"{file} is damaged: its {name}.{key} holds a negative variance")
     module.load_state_dict(part)
+    return module
 
 
-def _read(path: str | Path, with_tensors: bool) -> tuple[EncoderMetadata, dict[str, Tensor]]:
+def _on_meta(make: Callable[[], M]) -> M:
+    with torch.device("meta"):
+        return make()
+
+
+def _file(path: str | Path) -> Path:
+    """The encoder file that is meant, or an InputError."""
+    if not isinstance(path, str | Path):
+        raise InputError(f"the path of an encoder is a {type(path).__name__}: give text or a Path")
     file = Path(path)
-    if file.is_dir():
-        file = file / "encoder.safetensors"
-    if not file.is_file():
+    try:
+        if file.is_dir():
+            file = file / "encoder.safetensors"
+        there = file.is_file()
+    except (OSError, ValueError) as error:
+        raise InputError(f"no encoder can be read from {str(path)[:100]!r}: {error}") from None
+    if not there:
         raise InputError(f"there is no encoder file {file}: give the encoder.safetensors of a finished run")
+    return file
+
+
+def _read(file: Path, with_tensors: bool) -> tuple[EncoderMetadata, dict[str, Tensor]]:
     try:
         with safe_open(file, framework="pt") as content:
-            header = (content.metadata() or {}).get("simclr")
+            header = dict(content.metadata() or {})
             tensors = {key: content.get_tensor(key) for key in content.keys()} if with_tensors else {}  # noqa: SIM118
-        metadata = EncoderMetadata(json.loads(header) if header else {})
-    except (SafetensorError, ValueError, OSError) as error:
-        size = file.stat().st_size
-        raise InputError(f"{file} ({size} bytes) is damaged or cut short: {error}") from None
-    if metadata.get("format") != FORMAT:
-        raise InputError(
-            f"{file} is not an encoder file of this version ({FORMAT}): {metadata.get('format', 'no format')}"
+    except Exception as error:  # whatever the library raises
+        size, reason = file.stat().st_size, " ".join(str(error).removeprefix("Error while ").split())[:160]
+        raise InputError(f"{file} ({size} bytes) is damaged or cut short: {reason}") from None
+    text = header.get(_METADATA)
+    unknown = set(header) - {_METADATA, _HASH, _OTHERS}
+    if text is None or unknown:
+        what = (
+            f"its header holds {', '.join(sorted(unknown))[:60]!r}" if unknown else "its header has no metadata of ours"
         )
+        raise InputError(f"{file} is not an encoder file of this version ({FORMAT}): {what}")
+    if with_tensors and _HASH in header and header[_HASH] != _hash(text, tensors):
+        raise InputError(
+            f"{file} is damaged or was edited: its weights and metadata do not have the hash that was written with "
+            "them: copy it again from where it was made, or pretrain again"
+        )
+    try:
+        metadata = EncoderMetadata.from_json(text)
+    except ValueError as error:
+        raise InputError(f"{file} is damaged, or is not an encoder file of this version: {error}") from None
     return metadata, tensors
 
 
-def _difference(given: dict[str, Tensor], expected: dict[str, Tensor]) -> str:
+def _hash(text: str, tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over the metadata as it stands in the header, and name, dtype, shape and bytes of all tensors."""
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].contiguous()
+        digest.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _difference(given: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str | None:
+    """In a line, how tensors differ from what they should be, by name, shape and dtype; None if they do not."""
+    both = [k for k in expected if k in given]
     missing = [k for k in expected if k not in given]
     unknown = [k for k in given if k not in expected]
     shapes = [
         f"{k} is {tuple(given[k].shape)}, expected {tuple(expected[k].shape)}"
-        for k in expected
-        if k in given and given[k].shape != expected[k].shape
+        for k in both
+        if given[k].shape != expected[k].shape
+    ]
+    dtypes = [
+        f"{k} is {_name(given[k].dtype)}, expected {_name(expected[k].dtype)}"
+        for k in both
+        if given[k].dtype != expected[k].dtype
     ]
     parts = [
         f"{len(names)} {what} ({', '.join(names[:3])}{', …' if len(names) > 3 else ''})"
-        for what, names in (("missing", missing), ("unknown", unknown), ("of another shape", shapes))
+        for what, names in (
+            ("missing", missing),
+            ("unknown", unknown),
+            ("of another shape", shapes),
+            ("of another dtype", dtypes),
+        )
         if names
     ]
-    return "; ".join(parts)
+    return "; ".join(parts) or None
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

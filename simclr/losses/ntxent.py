@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from functools import partial
+from numbers import Integral, Real
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from simclr.losses.gather import Part, agree, gather
-from simclr.losses.similarity_tiles import Similarities
+from simclr.losses.similarity_tiles import Similarities, complaint_of_weight
 
 PairWeight = Callable[[Tensor, Tensor], Tensor]
 
@@ -53,16 +54,18 @@ def nt_xent(
             images over all processes.
         temperature: divides the cosine similarities; at least 0.002; a number, for it gets no gradient.
         decoupled: leave positives out of the denominator (DCL).
-        labels: classes of the images, (batch,) int64; all views of all images of a class are then positives of each
-            other (SupCon, the mean over positives outside of the logarithm).
+        labels: classes of the images, (batch,) integers; all views of all images of a class are then positives of each
+            other (SupCon, the mean over positives outside of the logarithm). A negative one says that the class is not
+            known: only the other views of the same image are then positives, as without labels.
         keys: what ``negative_weight`` looks at, a row for each image: (batch,) or (batch, k), such as the position of
             a patch in its scene; gathered over the processes.
         negative_weight: weight of pairs in the denominator, against false negatives: from keys of m rows and keys of
             n rows to (m, n), bool or float ≥ 0; 0 where two images are no negatives of each other. It has to be
             symmetric. Views of one image count in full, whatever it says.
         tile: rows and columns of a tile; by default what was fastest on the device.
-        check: find NaN, infinity and rows of zeros in ``z``, and processes that do not fit together, at the cost of
-            waiting for the device. Without it all processes have to give the same shapes, and NaN gives NaN.
+        check: find NaN, infinity and rows of zeros in ``z``, weights that are negative or not symmetric, and processes
+            that do not fit together, at the cost of waiting for the device. Without it all processes have to give the
+            same shapes, and NaN gives NaN.
 
     Returns:
         The loss of the global batch, a scalar: float32, or float64 for a float64 ``z``. It has a first derivative; a
@@ -79,14 +82,17 @@ def nt_xent(
     Source: Chen et al., "A simple framework for contrastive learning", ICML 2020, eq. 1; Yeh et al., "Decoupled
     contrastive learning", ECCV 2022, eq. 6; Khosla et al., "Supervised contrastive learning", NeurIPS 2020, eq. 2.
     """
-    complaint = _complaint(z, temperature, labels, keys, negative_weight, tile, check)
-    common = {
-        "z": "" if complaint else _shape(z, 1),
-        "temperature": str(temperature),
-        "decoupled": str(decoupled),
-        "labels": _shape(labels, 0),
-        "keys": _shape(keys, 0),
-    }
+    complaint = _complaint_of_options(temperature, decoupled, tile, check)
+    complaint = complaint or _complaint_of_tensors(z, labels, keys, negative_weight, check)
+    common = {}
+    if not complaint:
+        common = {
+            "z": _shape(z, 1),
+            "temperature": str(temperature),
+            "decoupled": str(decoupled),
+            "labels": _shape(labels, 0),
+            "keys": _shape(keys, 0),
+        }
     images = agree(Part(0 if complaint else z.shape[1], complaint, common), check)
     loss: Tensor = _NTXent.apply(z, temperature, decoupled, labels, keys, negative_weight, tile, check, images)
     return loss
@@ -120,7 +126,7 @@ class _NTXent(torch.autograd.Function):
             rows = [views * n for n in images]  # of each process, this one first
             dtype = torch.float64 if temperature < FLOAT32_TEMPERATURE else torch.promote_types(z.dtype, torch.float32)
             unit = F.normalize(gather(z.reshape(-1, dim), rows).to(dtype), dim=1)
-            row_labels = None if labels is None else _of_rows(gather(labels, images), images, views)
+            row_labels = None if labels is None else _of_rows(_classes(gather(labels, images)), images, views)
             row_keys = None if keys is None else _of_rows(gather(keys, images), images, views)
             similarities = partial(
                 Similarities,
@@ -134,12 +140,13 @@ class _NTXent(torch.autograd.Function):
             )
             positive = _mean_positive(unit, views, batch, row_labels)
             attraction = (unit[: rows[0]] * positive).sum(1) / temperature
-            own_terms = torch.stack((similarities(unit).row_sums(), attraction), 1)
-            denominator, attraction = gather(own_terms, rows).unbind(1)  # attraction for the value alone
-            if check and not bool((denominator.isfinite() & (denominator > 0)).all()):
-                raise ValueError(
-                    "a row has no negatives left, or one of weight NaN: look at negative_weight and labels"
-                )
+            faults = unit.new_zeros(2) if check and negative_weight is not None else None
+            own_terms = torch.stack((similarities(unit).row_sums(faults), attraction), 1)
+            if faults is not None:  # along with what is gathered anyway, so that every process hears of them
+                own_terms = torch.cat((own_terms, faults.expand(len(own_terms), 2)), 1)
+            denominator, attraction, *found = gather(own_terms, rows).unbind(1)  # attraction for the value alone
+            if check:
+                _check_weights(denominator, found)
             exact = dtype if z.device.type == "mps" else torch.float64
             loss = denominator.to(exact).log().mean() - attraction.to(exact).mean()
         ctx.save_for_backward(z, unit, denominator, None if labels is None else positive)
@@ -167,36 +174,56 @@ class _NTXent(torch.autograd.Function):
         return grad_u.view_as(z).to(z.dtype), *[None] * 8
 
 
-def _complaint(
-    z: Tensor,
-    temperature: float,
-    labels: Tensor | None,
-    keys: Tensor | None,
-    negative_weight: PairWeight | None,
-    tile: int | None,
-    check: bool,
-) -> str | None:
-    """What is wrong with the arguments, in a line."""
+def _complaint_of_options(temperature: object, decoupled: object, tile: object, check: object) -> str | None:
+    """What is wrong with the numbers and switches, in a line."""
     if isinstance(temperature, Tensor):
         return "temperature is a tensor, but must be a number: it gets no gradient"
+    if isinstance(temperature, bool) or not isinstance(temperature, Real):
+        return f"temperature is a {type(temperature).__name__}, but must be a number of at least {LEAST_TEMPERATURE}"
     if not LEAST_TEMPERATURE <= temperature < math.inf:
-        return f"temperature is {temperature}, but must be at least {LEAST_TEMPERATURE}"
+        return f"temperature is {float(temperature)}, but must be at least {LEAST_TEMPERATURE}"
+    if tile is not None and (isinstance(tile, bool) or not isinstance(tile, Integral)):
+        return f"tile is a {type(tile).__name__}, but must be an integer of at least 1, or None"
     if tile is not None and tile < 1:
         return f"tile is {tile}, but must be at least 1"
+    for name, switch in (("decoupled", decoupled), ("check", check)):
+        if not isinstance(switch, bool):
+            return f"{name} is a {type(switch).__name__}, but must be True or False"
+    return None
+
+
+def _complaint_of_tensors(
+    z: Tensor, labels: Tensor | None, keys: Tensor | None, negative_weight: PairWeight | None, check: bool
+) -> str | None:
+    """What is wrong with z and with what comes beside it, in a line."""
     if (keys is None) != (negative_weight is None):
         return "keys and negative_weight go together: give both or neither"
     if not isinstance(z, Tensor) or not z.is_floating_point() or z.dtype.itemsize < 2:
         return "z is no float tensor: give float32, float64, bfloat16 or float16"
+    if z.layout != torch.strided or z.is_meta:
+        return f"z is {'on the meta device' if z.is_meta else 'sparse'}: give a dense tensor that holds numbers"
     if z.ndim != 3:
         return f"z has {z.ndim} axes, but must be (views, batch, dim): z.unflatten(0, (views, -1)) splits stacked views"
     if z.shape[0] < 2 or 0 in z.shape:
         return f"z has shape {tuple(z.shape)}, but must be (views, batch, dim) with at least two views"
-    if labels is not None and (labels.ndim != 1 or labels.is_floating_point()):
-        return f"labels are {_shape(labels, 0)}, but must be integers, (batch,)"
     for name, beside in (("labels", labels), ("keys", keys)):
-        if beside is not None and (beside.ndim == 0 or len(beside) != z.shape[1]):
+        if beside is None:
+            continue
+        if not isinstance(beside, Tensor):
+            return f"{name} are a {type(beside).__name__}, but must be a tensor: torch.as_tensor({name}) makes one"
+        if name == "labels" and (beside.ndim != 1 or beside.is_floating_point() or beside.is_complex()):
+            return f"labels are {_shape(beside, 0)}, but must be integers, (batch,)"
+        if beside.ndim == 0 or len(beside) != z.shape[1]:
             return f"{name} have the shape {tuple(beside.shape)}, but z has {z.shape[1]} images"
+        if beside.device != z.device:
+            return f"{name} are on {beside.device}, but z is on {z.device}: {name}.to(z.device) brings them there"
+    if negative_weight is not None and not callable(negative_weight):
+        return f"negative_weight is a {type(negative_weight).__name__}, but must be a function of two parts of the keys"
     if check:
+        if keys is not None and negative_weight is not None:
+            rows, columns = keys[:2], keys[:3]
+            if wrong := complaint_of_weight(negative_weight(rows, columns), (len(rows), len(columns)), z.device):
+                return wrong
         largest = z.detach().abs().amax(-1)
         finite, directed = torch.stack(((largest < MOST).all(), (largest > LEAST).all())).tolist()
         if not finite:
@@ -204,6 +231,23 @@ def _complaint(
         if not directed:
             return "z holds a row of zeros, which has no direction: the projection head has collapsed"
     return None
+
+
+def _check_weights(denominator: Tensor, faults: list[Tensor]) -> None:
+    """Raise a ValueError for what `Similarities.row_sums` found, of the rows of all processes."""
+    usable = (denominator.isfinite() & (denominator > 0)).all()
+    fine, *bad = torch.stack([usable, *(fault.any() for fault in faults)]).tolist()
+    if any(bad):
+        how = "below 0" if bad[0] else "not symmetric: that of a pair has to be the same both ways"
+        raise ValueError(f"negative_weight gives weights that are {how}")
+    if not fine:
+        raise ValueError("a row has no negatives left, or one of weight NaN: look at negative_weight and labels")
+
+
+def _classes(labels: Tensor) -> Tensor:
+    """Labels of the global batch, (batch,), with a class of its own for each image that has none."""
+    labels = labels.to(torch.int64)
+    return torch.where(labels < 0, -1 - torch.arange(len(labels), device=labels.device), labels)
 
 
 def _shape(x: Tensor | None, images_axis: int) -> str:

@@ -1,6 +1,6 @@
 """exp(cosine/T) of all pairs of rows, never all at once: tile by tile, and again when needed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
 from typing import NamedTuple
@@ -56,10 +56,14 @@ class Similarities:
         sides = (tile, tile) if tile else _CPU_TILE if unit.device.type == "cpu" else _GPU_TILE
         self.height, self.width = (min(side, len(unit)) for side in sides)
 
-    def row_sums(self) -> Tensor:
-        """Σ_j E_ij of each own row, (own,)."""
+    def row_sums(self, faults: Tensor | None = None) -> Tensor:
+        """Σ_j E_ij of each own row, (own,).
+
+        Args:
+            faults: (2,) of 0; becomes 1: first if a weight is below 0, second if weights are not symmetric.
+        """
         sums = self.unit.new_zeros(self.own)
-        for tile, e in self._tiles():
+        for tile, e in self._tiles(faults):
             sums[tile.rows] += e.sum(1)
             if tile.mirrored:
                 sums[tile.columns] += e.sum(0)
@@ -88,7 +92,7 @@ class Similarities:
                     _add_product(found[tile.columns], e.T, operand[tile.rows])
         return found
 
-    def _tiles(self) -> Iterator[tuple[Tile, Tensor]]:
+    def _tiles(self, faults: Tensor | None = None) -> Iterator[tuple[Tile, Tensor]]:
         """Every pair of an own row and a row, two own rows once for both; the tensor is overwritten by the next."""
         left, right = self.unit[: self.own] / self.temperature, self.unit
         if self._low_operands:
@@ -100,15 +104,17 @@ class Similarities:
             with low_products(self.unit, self.low):
                 _product(a, b.T, out=e)
             e.exp_()
-            self._apply_weights(e, tile)
+            self._apply_weights(e, tile, faults)
             yield tile, e
 
-    def _apply_weights(self, e: Tensor, tile: Tile) -> None:
+    def _apply_weights(self, e: Tensor, tile: Tile, faults: Tensor | None) -> None:
         if self.weight is not None:
             w = self.weight(tile.rows, tile.columns)
-            if w.shape != e.shape:
-                raise ValueError(f"negative_weight gives {tuple(w.shape)} for {tuple(e.shape)} pairs of images")
+            if complaint := complaint_of_weight(w, e.shape, e.device):
+                raise ValueError(complaint)
             w = w.to(e.dtype, copy=True)  # to write on: it may be a view of what the caller keeps
+            if faults is not None:
+                self._find_faults(w, tile, faults)
             for diagonal in self._same_image(w, tile):
                 diagonal.fill_(1.0)
             e *= w
@@ -116,6 +122,12 @@ class Similarities:
             for diagonal in self._same_image(e, tile):
                 diagonal.fill_(0.0)
         _clear_self(e, tile)
+
+    def _find_faults(self, w: Tensor, tile: Tile, faults: Tensor) -> None:
+        assert self.weight is not None
+        back = w if tile.rows == tile.columns else self.weight(tile.columns, tile.rows).to(w.dtype)
+        asymmetric = (w - back.mT).abs().amax() > 1e-4 * w.abs().amax()  # by more than rounding
+        faults.copy_(torch.maximum(faults, torch.stack(((w < 0).any(), asymmetric)).to(faults.dtype)))
 
     def _same_image(self, e: Tensor, tile: Tile) -> Iterator[Tensor]:
         """Where row and column show the same image: every ``batch``-th diagonal of a tile of own rows, as views."""
@@ -133,6 +145,19 @@ class Similarities:
 
     def _buffer(self) -> Tensor:
         return self.unit.new_empty(self.height * self.width)
+
+
+def complaint_of_weight(w: object, shape: Sequence[int], device: torch.device) -> str | None:
+    """What is wrong with what a weight function gives for so many rows and columns, in a line."""
+    if not isinstance(w, Tensor):
+        return f"negative_weight gives a {type(w).__name__}, but must give a tensor of weights"
+    if tuple(w.shape) != tuple(shape):
+        return f"negative_weight gives {tuple(w.shape)} for {tuple(shape)} pairs of images"
+    if w.is_complex():
+        return "negative_weight gives complex numbers, but weights are bool or float"
+    if w.device != device:
+        return f"negative_weight gives weights on {w.device}, but z is on {device}"
+    return None
 
 
 def _grid(own: int, total: int, height: int, width: int) -> Iterator[Tile]:

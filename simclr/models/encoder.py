@@ -1,9 +1,11 @@
 """The base encoder f(·) by name."""
 
 import inspect
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -15,6 +17,8 @@ from simclr.models.timm_encoder import TimmEncoder
 from simclr.recipe.choice import PlainValue, check_options, unknown_name
 
 TIMM = "timm:"
+# More than any channels or width.
+_MOST = 10**7
 # Arguments that are no options -> what sets them.
 _SET_BY = {"in_chans": "the data", "stem": "encoder.stem", "width": "encoder.width"}
 
@@ -37,11 +41,49 @@ def build_encoder(
         options: further arguments of the class.
 
     Raises:
-        InputError: unknown name, an option that the class does not take, a class without ``feature_dim``, or timm is
-            missing.
+        InputError: unknown name, channels or a width that are no sensible number, weights beyond this machine's memory,
+            an option that the class does not take, a class without ``feature_dim``, or timm is missing.
     """
+    arguments: dict[str, Any] = {"in_chans": in_chans, "stem": stem, "width": width, "options": options}
+    blank = blank_encoder(name, **arguments)
+    if blank is not None:
+        _check_memory(name, blank)
+    return _make(name, **arguments)
+
+
+def blank_encoder(name: str, **arguments: Any) -> nn.Module | None:
+    """`build_encoder` on the meta device: shapes and dtypes of all tensors, and no memory for them.
+
+    Returns:
+        None where the class cannot be made there, as some of timm's cannot.
+
+    Raises:
+        InputError: as `build_encoder`, but for memory.
+    """
+    try:
+        with torch.random.fork_rng(devices=[]), torch.device("meta"):
+            return _make(name, **arguments)
+    except InputError:
+        raise
+    except Exception:  # whatever the class raises: the same again where it is made for use, or nothing
+        return None
+
+
+def _make(
+    name: str,
+    *,
+    in_chans: int,
+    stem: str = "imagenet",
+    width: int = 64,
+    options: Mapping[str, PlainValue] | None = None,
+) -> nn.Module:
     network = _network(name)
+    for key, value in (("in_chans", in_chans), ("width", width)):
+        if isinstance(value, bool) or not isinstance(value, Integral) or not 1 <= value <= _MOST:
+            raise InputError(f"encoder.{key} is {_shown(value)}, but must be an integer between 1 and {_MOST:,}")
     options = options or {}
+    if not isinstance(options, Mapping):
+        raise InputError(f"encoder.options are {_shown(options)}, but must be names and their values")
     check_options("encoder", name, network, options, _SET_BY)
     takes = inspect.signature(network).parameters
     shared = {key: value for key, value in (("stem", stem), ("width", width)) if key in takes}
@@ -53,8 +95,23 @@ def build_encoder(
     return encoder
 
 
+def _check_memory(name: str, blank: nn.Module) -> None:
+    """Raise an InputError if the weights do not fit into this machine."""
+    needed = sum(value.numel() * value.element_size() for value in blank.state_dict().values())
+    if "SC_PHYS_PAGES" not in getattr(os, "sysconf_names", {}):  # not on every system
+        return
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > there > 0:
+        raise InputError(
+            f"the weights of encoder.name={name} take {needed / 2**30:,.0f} GiB of memory with so many channels and "
+            f"that width, and this machine has {there / 2**30:,.0f}: set a smaller encoder.width"
+        )
+
+
 def _network(name: str) -> Callable[..., nn.Module]:
     """What makes encoders of this name."""
+    if not isinstance(name, str):
+        raise InputError(f"encoder.name is {_shown(name)}, but must be text")
     if name.startswith(TIMM):
         return partial(TimmEncoder, name.removeprefix(TIMM))
     if name not in ENCODERS:
@@ -86,14 +143,46 @@ def check_view_size(encoder: nn.Module, name: str, in_chans: int, size: tuple[in
 
 
 def random_encoder(seed: int, name: str, **arguments: Any) -> nn.Module:
-    """`build_encoder` with weights that depend on ``seed`` alone; torch's global generator is left as it was."""
-    with seeded(seed):
+    """`build_encoder` on the CPU, in float32, with weights that depend on ``seed`` alone.
+
+    torch's global generator, default dtype and default device do not matter, and are left as they were.
+
+    Raises:
+        InputError: as `build_encoder`; or ``seed`` is no integer from 0 to 2^63 - 1.
+    """
+    with seeded(seed), float32_on_cpu():
         return build_encoder(name, **arguments)
 
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """torch's CPU generator seeded for a while, then as it was; those of other devices are left alone."""
+    """torch's CPU generator seeded for a while, then as it was; those of other devices are left alone.
+
+    Raises:
+        InputError: ``seed`` is no integer from 0 to 2^63 - 1.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= seed < 2**63:
+        raise InputError(f"seed is {_shown(seed)}, but must be an integer between 0 and 2^63 - 1")
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
+        torch.default_generator.manual_seed(int(seed))
         yield
+
+
+@contextmanager
+def float32_on_cpu() -> Iterator[None]:
+    """Modules that are made here are in float32 on the CPU, whatever torch's defaults are."""
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.device("cpu"):
+            yield
+    finally:
+        torch.set_default_dtype(default)
+
+
+def _shown(value: object) -> str:
+    """A value in one line, however long."""
+    if isinstance(value, int) and value.bit_length() > 100:
+        return "a number of more than 30 digits"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else f"{text[:60]}…"

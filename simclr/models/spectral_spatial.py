@@ -40,7 +40,7 @@ def square_means(height: int, width: int, squares: tuple[int, ...], device: torc
 
     A square of even side in a patch of odd side (or the reverse) has no centre, so it grows by one.
     """
-    rows, columns = (torch.arange(n, device=device) - (n - 1) / 2 for n in (height, width))
+    rows, columns = (torch.arange(n, device=device, dtype=torch.float32) - (n - 1) / 2 for n in (height, width))
     radius = torch.maximum(rows.abs()[:, None], columns.abs()[None]).flatten()
     masks = [(radius <= square / 2).float() for square in squares]
     masks.append(torch.ones_like(radius))

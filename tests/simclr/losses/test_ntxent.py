@@ -1,6 +1,7 @@
 import math
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -33,7 +34,7 @@ def brute_force(z, temperature, *, decoupled=False, labels=None, weight=None):
     """
     views, batch, _ = z.shape
     image = torch.arange(batch).repeat(views)
-    label = image if labels is None else labels[image]
+    label = image if labels is None else torch.where(labels < 0, -1 - torch.arange(batch), labels.long())[image]
     rows = torch.nn.functional.normalize(z.double().flatten(0, 1), dim=1)
     logits = rows @ rows.T / temperature
     self_pair = torch.eye(len(rows), dtype=torch.bool)
@@ -125,9 +126,9 @@ def test_autocast_outside_changes_nothing():
 def test_decoupled_supervised_and_weighted_equal_their_formulas(shape, tile, seed, decoupled, labelled, weighted):
     generator = torch.Generator().manual_seed(seed)
     batch = shape[1]
-    labels = torch.randint(3, (batch,), generator=generator) * 7 - 5 if labelled else None
+    labels = torch.randint(3, (batch,), generator=generator) * 7 if labelled else None
     if labels is not None:
-        labels[:2] = torch.tensor([2, 9])  # two classes at least, so that each row has a negative
+        labels[:2] = torch.tensor([7, 14])  # two classes at least, so that each row has a negative
     keys = torch.rand(batch, 2, generator=generator)
     keys[0], keys[1] = -1.0, 2.0  # far from everything
     weight = {
@@ -142,6 +143,44 @@ def test_decoupled_supervised_and_weighted_equal_their_formulas(shape, tile, see
     loss, grad = errors(z, 0.3, expected, decoupled=decoupled, labels=labels, tile=tile, **options)
     assert loss < 1e-10
     assert grad < 1e-10
+
+
+def one_positive_at_a_time(z, temperature, labels):
+    """Equation 2 of SupCon in loops, where an image without a label (below 0) is known by its own views alone."""
+    views, batch, _ = z.shape
+    rows = [(v, b) for v in range(views) for b in range(batch)]
+    u = torch.nn.functional.normalize(z, dim=2)
+
+    def s(i, j):
+        return (u[i] * u[j]).sum() / temperature
+
+    losses = []
+    for i in rows:
+        positives = [
+            j for j in rows if j != i and (j[1] == i[1] or (labels[i[1]] >= 0 and labels[j[1]] == labels[i[1]]))
+        ]
+        normaliser = torch.stack([s(i, k) for k in rows if k != i]).logsumexp(0)
+        losses.append(torch.stack([normaliser - s(i, j) for j in positives]).mean())
+    return torch.stack(losses).mean()
+
+
+@pytest.mark.parametrize("views", [2, 3])
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.int16, torch.int8])
+@pytest.mark.parametrize("unlabelled", [-1, -100])
+def test_images_without_a_label_are_positives_of_nobody_but_their_own_views(views, dtype, unlabelled):
+    labels = torch.tensor([0, unlabelled, 1, unlabelled, 0, unlabelled, 1], dtype=dtype)
+    z = random_z(views, 7, 6)
+    expected = one_positive_at_a_time(z, 0.4, labels)
+    assert max(errors(z, 0.4, expected, labels=labels)) < 1e-10
+    assert brute_force(z, 0.4, labels=labels).item() == pytest.approx(expected.item(), rel=1e-12)
+
+
+def test_without_a_single_label_it_is_the_loss_without_labels():
+    z = random_z(2, 200, 8, dtype=torch.float32)
+    labels = torch.full((200,), -1, dtype=torch.int8)  # more images than int8 has numbers
+    assert nt_xent(z, 0.2, labels=labels).item() == pytest.approx(nt_xent(z, 0.2).item(), rel=1e-6)
+    decoupled = nt_xent(z, 0.2, labels=labels, decoupled=True).item()
+    assert decoupled == pytest.approx(nt_xent(z, 0.2, decoupled=True).item(), rel=1e-6)
 
 
 @pytest.mark.parametrize("tile", [None, 3])
@@ -223,11 +262,20 @@ def test_unchecked_bad_values_show_in_the_loss(change):
         (torch.full((2, 4, 8), math.nan), "NaN"),
         (torch.tensor([1.0, math.inf]).expand(2, 4, 2), "infinity"),
         (torch.tensor([[1.0], [0.0]]).expand(2, 2, 3), "row of zeros"),
+        (np.zeros((2, 4, 8), dtype=np.float32), "no float tensor"),
+        (None, "no float tensor"),
+        (torch.randn(2, 4, 8).to(torch.cfloat), "no float tensor"),
+        (torch.randn(2, 4, 8).to_sparse(), "z is sparse"),
+        (torch.empty(2, 4, 8, device="meta"), "z is on the meta device"),
     ],
 )
 def test_bad_projections_are_named(z, message):
     with pytest.raises(ValueError, match=message):
         nt_xent(z)
+
+
+def distance(a, b):
+    return (a[:, None] - b).abs()
 
 
 @pytest.mark.parametrize(
@@ -252,11 +300,54 @@ def test_bad_projections_are_named(z, message):
         ({"keys": torch.zeros(5), "negative_weight": lambda a, b: 1}, r"keys have the shape \(5,\)"),
         ({"keys": torch.zeros(4), "negative_weight": lambda a, b: a[:, None]}, "for .* pairs"),
         ({"keys": torch.zeros(4), "negative_weight": lambda a, b: a[:, None] / b}, "weight NaN"),
+        ({"temperature": True}, "temperature is a bool, but must be a number"),
+        ({"temperature": "0.5"}, "temperature is a str"),
+        ({"temperature": None}, "temperature is a NoneType"),
+        ({"temperature": 0.5j}, "temperature is a complex"),
+        ({"tile": 4.0}, "tile is a float, but must be an integer"),
+        ({"tile": True}, "tile is a bool"),
+        ({"tile": "4"}, "tile is a str"),
+        ({"decoupled": "no"}, "decoupled is a str, but must be True or False"),
+        ({"check": 1}, "check is a int, but must be True or False"),
+        ({"labels": [0, 1, 1, 0]}, "labels are a list, but must be a tensor"),
+        ({"labels": np.arange(4)}, r"labels are a ndarray, but must be a tensor: torch.as_tensor\(labels\)"),
+        ({"labels": torch.zeros(4, dtype=torch.cfloat)}, "must be integers"),
+        ({"labels": torch.zeros(4, dtype=torch.int64, device="meta")}, "labels are on meta, but z is on cpu"),
+        ({"keys": np.zeros(4), "negative_weight": distance}, "keys are a ndarray"),
+        ({"keys": torch.zeros(4, device="meta"), "negative_weight": distance}, "keys are on meta"),
+        ({"keys": torch.zeros(4), "negative_weight": 0.5}, "negative_weight is a float, but must be a function"),
+        ({"keys": torch.zeros(4), "negative_weight": lambda a, b: 0.5}, "gives a float, but must give a tensor"),
+        ({"keys": torch.zeros(4), "negative_weight": lambda a, b: a[:, None] * b * 1j}, "gives complex numbers"),
+        ({"keys": torch.zeros(4), "negative_weight": lambda a, b: distance(a, b).to("meta")}, "weights on meta"),
+        ({"keys": torch.arange(4), "negative_weight": lambda a, b: 1 - distance(a, b)}, "weights that are below 0"),
+        ({"keys": torch.arange(4), "negative_weight": lambda a, b: a[:, None] <= b}, "weights that are not symmetric"),
     ],
 )
 def test_bad_arguments_are_named(options, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as caught:
         nt_xent(torch.randn(2, 4, 8), **options)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("tile", [None, 1, 3, 5])
+@pytest.mark.parametrize("what", ["below 0", "not symmetric"])
+def test_one_bad_pair_in_any_tile_is_found(tile, what):
+    table = torch.rand(9, 9, generator=torch.Generator().manual_seed(0))
+    table = table + table.T
+    z, keys = torch.randn(2, 9, 8), torch.arange(9)
+    weigh = {"keys": keys, "negative_weight": lambda a, b: table[a][:, b], "tile": tile}
+    assert nt_xent(z, 0.3, **weigh).isfinite()
+    table[7, 2] = table[2, 7] = -0.1 if what == "below 0" else 0.3
+    if what == "not symmetric":
+        table[2, 7] = 0.31
+    with pytest.raises(ValueError, match=f"weights that are {what}"):
+        nt_xent(z, 0.3, **weigh)
+
+
+def test_weights_that_differ_by_rounding_are_symmetric():
+    keys = torch.rand(64, 5, generator=torch.Generator().manual_seed(0))
+    loss = nt_xent(torch.randn(2, 64, 8), keys=keys, negative_weight=lambda a, b: torch.cdist(a, b), tile=16)
+    assert loss.isfinite()
 
 
 @pytest.mark.parametrize(("views", "bound"), [(2, 1e-5), (3, 5e-5)])

@@ -78,17 +78,31 @@ def far(a: Tensor, b: Tensor) -> Tensor:
     return (a[:, None] - b).abs() > 0.2
 
 
+def far_columns(a: Tensor, b: Tensor) -> Tensor:
+    return far(a[:, 0], b[:, 0])
+
+
+def below_zero(a: Tensor, b: Tensor) -> Tensor:
+    return 1.0 - (a[:, None] - b).abs()
+
+
+def directed(a: Tensor, b: Tensor) -> Tensor:
+    return torch.where(a[:, None] < b, 1.0, 0.5)
+
+
 def error_with_options() -> float:
     """Of the gradient with labels, keys and without positives in the denominator, in parts of different length."""
     generator = torch.Generator().manual_seed(0)
     lengths = [4 + 3 * r for r in range(world_size)]
     everything = torch.randn(2, sum(lengths), 8, generator=generator, dtype=torch.float64).requires_grad_()
     labels, keys = torch.randint(3, (sum(lengths),), generator=generator), torch.rand(sum(lengths), generator=generator)
+    labels[::3] = -1  # unlabelled, in every part
     image = torch.arange(sum(lengths)).repeat(2)
     rows = torch.nn.functional.normalize(everything.flatten(0, 1), dim=1)
     logits = rows @ rows.T / 0.3
-    positive = (labels[image, None] == labels[image]) & ~torch.eye(len(rows), dtype=torch.bool)
-    negative = far(keys, keys)[image][:, image] & (labels[image, None] != labels[image])
+    alike = ((labels[image, None] == labels[image]) & (labels[image] >= 0)) | (image[:, None] == image)
+    positive = alike & ~torch.eye(len(rows), dtype=torch.bool)
+    negative = far(keys, keys)[image][:, image] & ~alike
     normaliser = logits.masked_fill(~negative, -torch.inf).logsumexp(1, keepdim=True)
     ((normaliser - logits).where(positive, 0).sum(1) / positive.sum(1)).mean().backward()
     mine = slice(sum(lengths[:rank]), sum(lengths[: rank + 1]))
@@ -118,8 +132,10 @@ options: dict[str, tuple[dict, dict]] = {
     "decoupled": ({}, {"decoupled": True}),
     "labels": ({}, {"labels": some}),
     "int32": ({"labels": some}, {"labels": some.int()}),
-    "keys": ({"keys": some, "negative_weight": far}, {"keys": some[:, None], "negative_weight": far}),
+    "keys": ({"keys": some, "negative_weight": far}, {"keys": some[:, None], "negative_weight": far_columns}),
     "tile": ({}, {"tile": 0}),
+    "weights below 0": ({"keys": some, "negative_weight": far}, {"keys": some, "negative_weight": below_zero}),
+    "weights of a direction": ({"keys": some, "negative_weight": far}, {"keys": some, "negative_weight": directed}),
 }
 result["refused"] |= {what: from_all(refusal(fit, **kinds[last])) for what, kinds in options.items()}
 result["with options"] = from_all(error_with_options())
