@@ -60,6 +60,7 @@ def run_linear_eval(
     """
     opened = open_subject(path, overrides, output=output, keep_features=cache)
     subject, folder = opened.subject, opened.folder
+    _say_notes(subject)
     request = linear_request(words)
     written = [folder / RESULT]
     with Console(stderr=True).status("reading …") as status:
@@ -102,6 +103,7 @@ def run_few_shot(
     """
     opened = open_subject(path, overrides, output=output, keep_features=cache)
     subject, folder = opened.subject, opened.folder
+    _say_notes(subject)
     named = words.get("unknown")
     recipes: Sequence[str | int] = () if words.get("unknown_classes") else opened.section.unknown
     unknown = class_ids(recipes if named is None else named.split(","), subject.data.source)
@@ -245,6 +247,11 @@ def _reporter(show: Callable[[str], None]) -> Callable[[str, int, int], None]:
         show(f"{what} {done:,}/{total:,} · {time.perf_counter() - started:,.0f} s")
 
     return report
+
+
+def _say_notes(subject: Subject) -> None:
+    for note in subject.data.source.notes:
+        Console(stderr=True).print(Text(note), soft_wrap=True)
 
 
 def _say_written(files: Sequence[Path], console: Console) -> None:

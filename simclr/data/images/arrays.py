@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from simclr.data.class_numbers import Unlabelled
 from simclr.data.content import ROWS_AT_ONCE, ContentHash
 from simclr.data.source import TensorSource, as_labels, as_tensor
 from simclr.data.stream import StreamSource
@@ -27,7 +28,15 @@ def open_arrays(data: ArraysData, part: str) -> Arrays | None:
     file, labels = (path, data.labels) if part == "train" else (data.test_path, data.test_labels)
     if file is None:
         return None
-    return Arrays(file, key=data.key, labels=labels, labels_key=data.labels_key, layout=data.layout, name=data.name)
+    return Arrays(
+        file,
+        key=data.key,
+        labels=labels,
+        labels_key=data.labels_key,
+        unlabelled=data.unlabelled,
+        layout=data.layout,
+        name=data.name,
+    )
 
 
 class Arrays(StreamSource):
@@ -38,6 +47,7 @@ class Arrays(StreamSource):
         key: which array of an .npz file; None = the only one of 3 or 4 dimensions.
         labels: .npy or .npz file of labels, or None. An .npz at ``path`` may hold them itself, see ``labels_key``.
         labels_key: which array of the .npz holds the labels; None = the only one of N whole numbers, if there is one.
+        unlabelled: numbers that mean unlabelled, beside the negative ones.
         layout: "NHW", "NHWC" or "NCHW"; "auto" = the channel axis is the smaller one of axes 1 and 3.
         name: what it is called in logs; the path when None.
 
@@ -52,6 +62,7 @@ class Arrays(StreamSource):
         key: str | None = None,
         labels: str | os.PathLike[str] | None = None,
         labels_key: str | None = None,
+        unlabelled: Unlabelled = None,
         layout: str = "auto",
         name: str | None = None,
     ) -> None:
@@ -71,9 +82,9 @@ class Arrays(StreamSource):
         if labels is not None:
             label_file = Path(labels).expanduser()
             found = pick(read_arrays(label_file, "data.labels"), labels_key, (1, 2), label_file, "data.labels_key")
-            self.labels = as_labels(found, str(label_file))
+            self.labels = as_labels(found, str(label_file), unlabelled)
         else:
-            self.labels = _labels_within(arrays, labels_key, len(self), file)
+            self.labels = _labels_within(arrays, labels_key, len(self), file, unlabelled)
         if self.labels is not None:
             self.class_names = tuple(str(k) for k in range(int(self.labels.max()) + 1))
         self._check_labels()
@@ -182,11 +193,13 @@ def _to_nchw(array: np.ndarray, layout: str, file: Path) -> np.ndarray:
     return array.transpose(0, 3, 1, 2) if layout == "NHWC" else array
 
 
-def _labels_within(arrays: dict[str, np.ndarray], key: str | None, n: int, file: Path) -> Tensor | None:
+def _labels_within(
+    arrays: dict[str, np.ndarray], key: str | None, n: int, file: Path, unlabelled: Unlabelled
+) -> Tensor | None:
     """Labels that lie in the images' own .npz, if any."""
     if key is not None:
-        return as_labels(pick(arrays, key, (1, 2), file, "data.labels_key"), f"{key} in {file}")
+        return as_labels(pick(arrays, key, (1, 2), file, "data.labels_key"), f"{key} in {file}", unlabelled)
     fitting = [name for name, a in arrays.items() if a.shape in ((n,), (n, 1)) and a.dtype.kind in "ui"]
     if len(fitting) > 1:
         raise InputError(f"{file} has several arrays that may be labels ({', '.join(fitting)}): set data.labels_key.")
-    return as_labels(arrays[fitting[0]], f"{fitting[0]} in {file}") if fitting else None
+    return as_labels(arrays[fitting[0]], f"{fitting[0]} in {file}", unlabelled) if fitting else None
