@@ -10,12 +10,14 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
+from torch import Tensor
 from typing_extensions import Unpack
 
 from eval.few_shot import UnknownMap, evaluate_few_shot
-from eval.linear_eval import LinearEvaluation, evaluate_linear
-from eval.maps.picture import draw_scene_map
-from eval.maps.predict import predict_scene, predict_with_unknown
+from eval.linear_eval import LinearEvaluation, MapProbe, evaluate_linear
+from eval.maps.belonging import drawn_for
+from eval.maps.picture import SceneMap, draw_scene_map
+from eval.maps.predict import predict_scene, predict_spectra, predict_with_unknown
 from eval.open_set.scores import SCORE, THRESHOLD
 from eval.protocol import FewShotWords, LinearWords, few_shot_request, linear_request
 from eval.report.gather import gather, title_of
@@ -60,6 +62,7 @@ def run_linear_eval(
     """
     opened = open_subject(path, overrides, output=output, keep_features=cache)
     subject, folder = opened.subject, opened.folder
+    _say_notes(subject)
     request = linear_request(words)
     written = [folder / RESULT]
     with Console(stderr=True).status("reading …") as status:
@@ -69,10 +72,10 @@ def run_linear_eval(
         write_result(result, written[0])
         if keep_splits:
             _write_splits(found.splits, subject, folder / "splits")
-        if found.mapped is not None:
+        if found.maps:
             status.update("map of the scene")
             written.append(folder / "map.png")
-            _draw_map(subject, found, request.headline, written[-1])
+            _draw_map(subject, found, request.headline, written)
     console = Console()
     print_result(result, console)
     _say_written(written, console)
@@ -102,6 +105,7 @@ def run_few_shot(
     """
     opened = open_subject(path, overrides, output=output, keep_features=cache)
     subject, folder = opened.subject, opened.folder
+    _say_notes(subject)
     named = words.get("unknown")
     recipes: Sequence[str | int] = () if words.get("unknown_classes") else opened.section.unknown
     unknown = class_ids(recipes if named is None else named.split(","), subject.data.source)
@@ -117,7 +121,7 @@ def run_few_shot(
         if found.unknown_map is not None:
             status.update("map of the scene")
             written.append(folder / "unknown-map.png")
-            _draw_unknown_map(subject, found.unknown_map, written[-1])
+            _draw_unknown_map(subject, found.unknown_map, written)
     console = Console()
     print_few_shot(result, console)
     _say_written(written, console)
@@ -204,20 +208,24 @@ def _of_file(result: Result, opened: OpenedSubject) -> Result:
     )
 
 
-def _draw_map(subject: Subject, found: LinearEvaluation, headline: str, path: Path) -> None:
-    """The scene classified whole by the pretrained encoder and by random weights."""
-    source = subject.data.source
+def _draw_map(subject: Subject, found: LinearEvaluation, headline: str, written: Sequence[Path]) -> None:
+    """The scene classified whole by the pretrained encoder and what it must beat, on each kind of split."""
+    source, encoder = subject.data.source, subject.encoder
     assert isinstance(source, SceneSource)  # it has a map
-    assert found.mapped is not None
-    predictions = {
-        name: predict_scene(probe.encoder, source, probe.classify, subject.cache, subject.device)
-        for name, probe in found.map_probes.items()
-    }
-    draw_scene_map(path, source, found.mapped, predictions, probe=f"{probe_name(headline)} probe")
+    assert encoder is not None
+
+    def predicted(probe: MapProbe) -> Tensor:
+        if probe.encoder is None:
+            return predict_spectra(encoder.preprocess, source, probe.classify)
+        return predict_scene(probe.encoder, source, probe.classify, subject.cache, subject.device)
+
+    maps = [SceneMap(split, {name: predicted(probe) for name, probe in probes.items()}) for split, probes in found.maps]
+    result, path = written
+    draw_scene_map(path, source, maps, probe=f"{probe_name(headline)} probe", texts=drawn_for(result))
 
 
-def _draw_unknown_map(subject: Subject, wanted: UnknownMap, path: Path) -> None:
-    """The scene classified whole by the subject, rejected pixels in black."""
+def _draw_unknown_map(subject: Subject, wanted: UnknownMap, written: Sequence[Path]) -> None:
+    """The scene classified whole by the subject, rejected pixels in grey."""
     source, pair = subject.data.source, wanted.pair
     assert isinstance(source, SceneSource)  # it has a map
     assert subject.encoder is not None
@@ -225,7 +233,8 @@ def _draw_unknown_map(subject: Subject, wanted: UnknownMap, path: Path) -> None:
         subject.encoder, source, pair.open, wanted.threshold, cache=subject.cache, device=subject.device
     )
     how = f"{SCORE} score, {THRESHOLD} threshold"
-    draw_scene_map(path, source, pair.open, {"pretrained": predicted}, pair.unknown, how)
+    result, path = written
+    draw_scene_map(path, source, [SceneMap(pair.open, {"pretrained": predicted})], pair.unknown, how, drawn_for(result))
 
 
 def _write_splits(splits: Sequence[Split], subject: Subject, folder: Path) -> None:
@@ -245,6 +254,11 @@ def _reporter(show: Callable[[str], None]) -> Callable[[str, int, int], None]:
         show(f"{what} {done:,}/{total:,} · {time.perf_counter() - started:,.0f} s")
 
     return report
+
+
+def _say_notes(subject: Subject) -> None:
+    for note in subject.data.source.notes:
+        Console(stderr=True).print(Text(note), soft_wrap=True)
 
 
 def _say_written(files: Sequence[Path], console: Console) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -156,7 +157,7 @@ def evaluate_few_shot(
         show = in_part(report, f"probes: {name}")
         closed, y = sight.drawn.closed, sight.labels
         scores = score(features, y, closed, request.names, show, standardise=request.standardise)
-        found.setdefault(name, []).extend(scores)
+        found.setdefault(name, []).extend(replace(s, seed=sight.representation.seed) for s in scores)
         for i, pair in enumerate(sight.drawn.opened):
             report(f"unknown classes: {name}", i, len(sight.drawn.opened))
             open_found.append((name, pair.open, open_set(features, y, pair.open, pair.unknown)))
@@ -172,9 +173,9 @@ def evaluate_few_shot(
         on = [split for split in drawn.closed if split.seed is None or split.seed in seeds]
         show, options = in_part(report, FINE_TUNE), request.fine_tune_options
         tuned = fine_tuned_scores(encoder, data, on, request.head, subject.device, show, **options)
-        found["pretrained"] += [s for _, s in tuned]
+        found["pretrained"] += [replace(s, seed=seed) for seed, s in tuned]
         scratch = supervised_scores(encoder, data, on, seeds, subject.device, in_part(report, SUPERVISED))
-        found[SUPERVISED] = [s for _, s in scratch]
+        found[SUPERVISED] = [replace(s, seed=seed) for seed, s in scratch]
 
     judged = judge(subject, request.seeds, draw, measure, train, report)
     closed, opened = judged.drawn

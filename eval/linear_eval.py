@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,10 +54,17 @@ class Asked(TypedDict, total=False):
 
 
 class MapProbe(NamedTuple):
-    """The headline probe as it was fitted for the map of a scene, on an encoder's features."""
+    """The headline probe as it was fitted for the map of a scene, on an encoder's features or, if None, on spectra."""
 
-    encoder: FrozenEncoder
+    encoder: FrozenEncoder | None
     classify: Classify
+
+
+class Mapped(NamedTuple):
+    """A split that a map is drawn of, and the probes that were fitted to it, by what the map calls them."""
+
+    split: Split
+    probes: dict[str, MapProbe]
 
 
 class LinearEvaluation(NamedTuple):
@@ -65,14 +73,12 @@ class LinearEvaluation(NamedTuple):
     Attributes:
         result: what ``result.json`` holds.
         splits: by ids of samples, in the order of the result.
-        mapped: of the first kind and the first seed the split with the most training samples; None for no scene.
-        map_probes: that were fitted to it: the pretrained encoder's, and that of random weights.
+        maps: of each kind of split, and its first seed, the split with the most training samples; none for no scene.
     """
 
     result: Result
     splits: list[Split]
-    mapped: Split | None
-    map_probes: dict[str, MapProbe]
+    maps: list[Mapped]
 
 
 def linear_eval(
@@ -162,7 +168,7 @@ def evaluate_linear(
     check_amounts(data, kinds, request.shots or (), request.shares, subject.excluded)
     found: dict[str, list[Score]] = {}
     geometry: dict[str, list[Structure]] = {}
-    map_probes: dict[str, MapProbe] = {}
+    map_probes: dict[str, dict[str, MapProbe]] = {}
     skipped: list[Skipped] = []
     repeated: int | None = None
 
@@ -173,11 +179,12 @@ def evaluate_linear(
     def measure(sight: Sight) -> None:
         nonlocal repeated
         name, features, of = sight.representation.name, sight.representation.features, sight.representation.encoder
-        wanted = _mapped(sight.drawn.closed) if name in _MAPPED and _MAPPED[name] not in map_probes else None
+        wanted = _mapped(sight.drawn.closed) if name in _MAPPED else {}
 
         def keep(probe: str, split: Split, predicted: Prediction) -> None:
-            if split is wanted and probe == request.headline and of is not None and predicted.classify is not None:
-                map_probes[_MAPPED[name]] = MapProbe(of, predicted.classify)
+            if split is wanted.get(split.name) and probe == request.headline and predicted.classify is not None:
+                # Of random weights the first seed's.
+                map_probes.setdefault(split.name, {}).setdefault(_MAPPED[name], MapProbe(of, predicted.classify))
 
         scores = score(
             features,
@@ -188,8 +195,10 @@ def evaluate_linear(
             standardise=request.standardise,
             watch=keep if isinstance(data.source, SceneSource) else None,
         )
-        found.setdefault(name, []).extend(scores)
-        geometry.setdefault(name, []).extend(structure(features, sight.labels, sight.drawn.closed))
+        seed = sight.representation.seed
+        found.setdefault(name, []).extend(replace(s, seed=seed) for s in scores)
+        measured = structure(features, sight.labels, sight.drawn.closed)
+        geometry.setdefault(name, []).extend(m._replace(seed=seed) for m in measured)
         if name == "raw" and data.test_source is not None:
             repeated = _repeated(features, sight.drawn.closed[0])
 
@@ -204,7 +213,7 @@ def evaluate_linear(
         if wanted and encoder is not None:
             show = in_part(report, SUPERVISED)
             scores = supervised_scores(encoder, data, drawn.closed, request.seeds, subject.device, show)
-            found[SUPERVISED] = [s for _, s in scores]
+            found[SUPERVISED] = [replace(s, seed=seed) for seed, s in scores]
 
     judged = judge(subject, request.seeds, draw, measure, train, report)
     splits = judged.drawn.closed
@@ -233,17 +242,22 @@ def evaluate_linear(
         },
         probes=_settings(request.standardise),
     )
-    return LinearEvaluation(result, splits, _mapped(splits) if map_probes else None, map_probes)
+    maps = [Mapped(split, map_probes[kind]) for kind, split in _mapped(splits).items() if kind in map_probes]
+    return LinearEvaluation(result, splits, maps)
 
 
 # Representations that a map shows, by what it calls them.
-_MAPPED = {"pretrained": "pretrained", "random": "random weights"}
+_MAPPED = {"pretrained": "pretrained", "random": "random weights", "raw": "raw spectrum"}
 
 
-def _mapped(splits: Sequence[Split]) -> Split:
-    """The split that a map is of: of the first kind and seed the one with the most training samples."""
-    alike = [split for split in splits if (split.name, split.seed) == (splits[0].name, splits[0].seed)]
-    return max(alike, key=lambda split: len(split.train))
+def _mapped(splits: Sequence[Split]) -> dict[str, Split]:
+    """The splits that maps are of: of each kind and its first seed the one with the most training samples."""
+    first: dict[str, int | None] = {}
+    for split in splits:
+        first.setdefault(split.name, split.seed)
+    alike = [split for split in splits if split.seed == first[split.name]]
+    # Of equally large ones the first, which max takes.
+    return {kind: max((s for s in alike if s.name == kind), key=lambda s: len(s.train)) for kind in first}
 
 
 def _repeated(raw: Tensor, split: Split) -> int:

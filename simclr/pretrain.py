@@ -108,6 +108,8 @@ def pretrain(
         progress = stack.enter_context(Progress(total_steps, state["step"], train.batch_size, enabled=main))
         if main:
             say(f"{len(source):,} samples of {source.name}, processes: {world_size}, {device.type}, {train.precision}")
+            for note in source.notes:
+                say(note)
             described = [*inputs.describe(), f"loss: {recipe.loss.describe()}"]
             for line in [*described, *parameter_table(parts, train.optimizer, train.weight_decay)]:
                 say(f"  {line}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -23,73 +24,78 @@ from eval.results.words import amount_name, class_labels, class_marks
 from eval.splits.split import Split
 from simclr.data.scenes.scene import SceneSource
 from simclr.files import write_atomically
-from simclr.views.colours import PALETTE, scene_colours
+from simclr.views.colours import PALETTE, REJECTED, UNKNOWN, UNLABELLED, scene_colours
 
-UNLABELLED = "#ffffff"
-UNKNOWN = "#000000"
 PANEL_INCHES = 3.6
+
+
+class SceneMap(NamedTuple):
+    """What was predicted of a scene with one split: name -> (height, width) int64 classes, -1 = rejected."""
+
+    split: Split
+    predicted: Mapping[str, Tensor]
 
 
 @mpl.rc_context({"text.parse_math": False})  # a class may be called $x$
 def draw_scene_map(
     path: str | Path,
     source: SceneSource,
-    split: Split,
-    predicted: Mapping[str, Tensor],
+    maps: Sequence[SceneMap],
     unknown: Sequence[int] = (),
     probe: str | None = None,
+    texts: Mapping[str, str] | None = None,
 ) -> None:
     """Draws a PNG: false colour, ground truth, and for each prediction its complete map and its map where labels exist.
 
-    Probe, kind of split, number of labels and seed stand above.
+    Two rows for each split; its kind, number of labels and seed stand beside them, and the probe above.
 
     The training pixels are marked in the ground truth; accuracies are those of the test pixels alone. Unknown classes
-    and rejected pixels are black; a rejected pixel is right where the class is unknown.
+    are black, rejected pixels grey; a rejected pixel is right where the class is unknown.
 
     Args:
         path: PNG file to write, whole or not at all.
         source: the scene, with labels.
-        split: which pixels the probe was trained on.
-        predicted: name -> (height, width) int64 classes, such as of :func:`predict_scene`; -1 = rejected.
+        maps: which pixels a probe was trained on and what it predicted, such as of :func:`predict_scene`; all of the
+            same names.
         unknown: labels of the unknown classes.
         probe: what predicted, in words for the title.
+        texts: entries that the PNG holds beside the picture.
     """
     labels = source.labels
     assert labels is not None
-    truth = labels.reshape(source.height, source.width).numpy()
-    rejected = len(source.class_names)
-    expected = labels.where(~torch.isin(labels, torch.tensor(list(unknown), dtype=labels.dtype)), rejected)
-    colours = ListedColormap([UNLABELLED, *(PALETTE[c % len(PALETTE)] for c in range(rejected)), UNKNOWN])
-    columns = 1 + len(predicted)
+    classes = len(source.class_names)
+    expected = labels.where(~torch.isin(labels, torch.tensor(list(unknown), dtype=labels.dtype)), classes)
+    truth, shown = (some.reshape(source.height, source.width).numpy() for some in (labels, expected))
+    colours = ListedColormap([UNLABELLED, *(PALETTE[c % len(PALETTE)] for c in range(classes)), UNKNOWN, REJECTED])
+    columns = 1 + max(len(one.predicted) for one in maps)
     height = PANEL_INCHES * source.height / source.width
     entries = _legend(source.class_names, unknown)
     across = min(4 if columns > 2 else 3, len(entries))
-    rows_of_legend = -(-len(entries) // across)
-    legend_inches = 0.2 * rows_of_legend + 0.2
+    legend_inches = 0.2 * -(-len(entries) // across) + 0.2
     figure = Figure(
-        figsize=(PANEL_INCHES * columns, 2 * (height + 0.22) + legend_inches + 0.3), dpi=150, layout="constrained"
+        figsize=(PANEL_INCHES * columns, 2 * len(maps) * (height + 0.22) + legend_inches + 0.3),
+        dpi=150,
+        layout="constrained",
     )
-    figure.suptitle(map_title(split, probe), fontsize=11)
     FigureCanvasAgg(figure)
-    grid = figure.subplots(2, columns, squeeze=False)
-
-    grid[0, 0].imshow(scene_colours(source.cube), interpolation="nearest")
-    grid[0, 0].set_title("false colour", fontsize=10)
-    shown = expected.reshape(truth.shape).numpy()
-    _draw_classes(grid[1, 0], shown, colours, f"ground truth, {len(split.train)} training pixels (dots)")
-    _mark_training(grid[1, 0], split, source.width)
-    _mark_regions(grid[1, 0], truth, class_marks(source.class_names))
-    for column, (name, classes) in enumerate(predicted.items(), start=1):
-        classes = classes.where(classes >= 0, rejected)
-        oa = overall_accuracy(Judgement(expected[split.test], classes.flatten()[split.test]))
-        whole = classes.numpy()
-        _draw_classes(grid[0, column], whole, colours, f"{name}: every pixel")
-        _draw_classes(
-            grid[1, column],
-            np.where(truth >= 0, whole, -1),
-            colours,
-            f"{name}: {'open ' if unknown else ''}OA {100 * oa:.1f} % on test pixels",
-        )
+    if probe:
+        figure.suptitle(probe, fontsize=11)
+    grid = figure.subplots(2 * len(maps), columns, squeeze=False)
+    for (split, predicted), upper, lower in zip(maps, grid[::2], grid[1::2]):
+        upper[0].set_ylabel(map_title(split), fontsize=10)
+        upper[0].imshow(scene_colours(source.cube), interpolation="nearest")
+        upper[0].set_title("false colour", fontsize=10)
+        _draw_classes(lower[0], shown, colours, f"ground truth, {len(split.train)} training pixels (dots)")
+        _mark_training(lower[0], split, source.width)
+        _mark_regions(lower[0], truth, class_marks(source.class_names))
+        for (name, found), every, labelled in zip(predicted.items(), upper[1:], lower[1:]):
+            oa = overall_accuracy(
+                Judgement(expected[split.test], found.where(found >= 0, classes).flatten()[split.test])
+            )
+            whole = found.where(found >= 0, classes + 1).numpy()
+            _draw_classes(every, whole, colours, f"{name}: every pixel")
+            accuracy = f"{'open ' if unknown else ''}OA {100 * oa:.1f} % on test pixels"
+            _draw_classes(labelled, np.where(truth >= 0, whole, -1), colours, f"{name}: {accuracy}")
     for axes in grid.flat:
         axes.set_xticks([])
         axes.set_yticks([])
@@ -102,14 +108,14 @@ def draw_scene_map(
         handlelength=1.4,
         handleheight=1.1,
     )
-    write_atomically(Path(path), lambda temporary: figure.savefig(temporary, format="png"))
+    write_atomically(Path(path), lambda temporary: figure.savefig(temporary, format="png", metadata=dict(texts or {})))
 
 
-def map_title(split: Split, probe: str | None) -> str:
-    """What a map was predicted with."""
+def map_title(split: Split) -> str:
+    """What a map was learned from."""
     amount = amount_name(split.shots, split.share)
     seed = None if split.seed is None else f"seed {split.seed}"
-    return ", ".join(part for part in (probe, f"{split.name} split", amount, seed) if part)
+    return ", ".join(part for part in (f"{split.name} split", amount, seed) if part)
 
 
 def _draw_classes(axes: Axes, classes: np.ndarray, colours: ListedColormap, title: str) -> None:
@@ -150,5 +156,6 @@ def _legend(class_names: Sequence[str], unknown: Sequence[int]) -> list[Patch]:
     ]
     if unknown:
         marks = ", ".join(class_marks(class_names)[c] for c in unknown)
-        patches.append(Patch(facecolor=UNKNOWN, label=f"unknown ({marks}) or rejected"))
+        patches.append(Patch(facecolor=UNKNOWN, label=f"unknown ({marks})"))
+        patches.append(Patch(facecolor=REJECTED, label="rejected"))
     return patches

@@ -9,7 +9,9 @@ from eval.open_set.metrics import UNKNOWN
 from eval.open_set.scores import OPEN_SCORES, SCORE
 from eval.probes.prediction import Classify
 from eval.splits.split import Split
+from eval.subject.baselines import raw_features
 from eval.subject.feature_cache import FeatureCache
+from simclr.data.preprocess import Preprocess
 from simclr.data.scenes.scene import SceneSource
 
 
@@ -36,6 +38,11 @@ def predict_scene(
         InputError, RuntimeError: as in ``eval.subject.features.extract_features``.
     """
     return classify(_features(encoder, source, cache, device)).reshape(source.height, source.width)
+
+
+def predict_spectra(preprocess: Preprocess, source: SceneSource, classify: Classify) -> Tensor:
+    """Predicted class of every pixel by a probe that was fitted to the pixels' own spectra, (height, width) int64."""
+    return classify(raw_features(preprocess, source, torch.arange(len(source)))).reshape(source.height, source.width)
 
 
 def predict_with_unknown(

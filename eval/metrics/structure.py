@@ -22,12 +22,16 @@ POLICY: dict[str, dict[str, str | int]] = {
 
 
 class Structure(NamedTuple):
-    """One measurement: by what, on which split's test samples, what came out, and of how many samples it is."""
+    """One measurement: by what, on which split's test samples, what came out, and of how many samples it is.
+
+    ``seed`` is that of random weights, where the split has none.
+    """
 
     probe: str
     split: Split
     metrics: dict[str, float]
     selected: dict[str, int]
+    seed: int | None = None
 
 
 def structure(features: Tensor, labels: Tensor, splits: Sequence[Split]) -> list[Structure]:

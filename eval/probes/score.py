@@ -32,6 +32,7 @@ class Score:
         counts: row = true class, column = predicted class, (K, K) int64, K = largest class that occurs + 1.
         correct: whether each test sample was recognised, (m,) bool, in the order of ``split.test``.
         selected: what the probe chose.
+        seed: of random weights or of a training, where the split has none.
     """
 
     probe: str
@@ -41,6 +42,7 @@ class Score:
     counts: Tensor
     correct: Tensor
     selected: Selected
+    seed: int | None = None
 
 
 def score(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from eval.maps.belonging import belongs
 from eval.report.embedding import choose_for_map, tsne
 from eval.report.material import Embedding, HealthLine, Material
 from eval.results.record import Result
@@ -22,12 +23,14 @@ from simclr.recipe.read import check_recipe
 
 PICTURES = {
     "map.png": (
+        RESULT,
         "Map: The scene in false colour, the ground truth with the training pixels, and the predicted classes, above "
         "of every pixel, below where the ground truth has a class.",
         "map: simclr linear-eval draws one of a scene",
     ),
     "unknown-map.png": (
-        "Map with unknown classes: As above, with some classes unknown. Unknown and rejected pixels are black: to "
+        FEW_SHOT,
+        "Map with unknown classes: As above, with some classes unknown, which are black. Rejected pixels are grey: to "
         "reject a pixel of an unknown class is right.",
         "map with unknown classes: simclr few-shot --unknown CLASS draws one of a scene",
     ),
@@ -58,9 +61,11 @@ def gather(folder: Path, show: Callable[[str], None] = lambda text: None) -> Mat
         raise InputError(f"{folder} holds neither a run nor a result: give a folder of simclr pretrain or linear-eval")
     made = encoder.metadata if encoder else None
     pictures: dict[str, bytes] = {}
-    for name, (caption, how) in PICTURES.items():
-        if (folder / name).is_file():
+    for name, (beside, caption, how) in PICTURES.items():
+        if belongs(folder / name, folder / beside):
             pictures[caption] = (folder / name).read_bytes()
+        elif (folder / name).is_file():
+            missing.append(f"{name}: it was not drawn for the {beside} that is there; {how}")
         elif made is None or made.source.patch_size:  # a scene, for all that is known
             missing.append(how)
     views = (folder / VIEWS).read_bytes() if (folder / VIEWS).is_file() else None

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from eval.splits.split import Split, usable
-from simclr.data.numpy_file import read_arrays
-from simclr.data.scenes.mat import read_mat
+from simclr.data.class_numbers import class_numbers
+from simclr.data.scenes.array_file import read_array_file
 from simclr.errors import InputError
 
 
@@ -81,17 +81,22 @@ def map_split(
 
 
 def read_map(path: str | Path) -> Tensor:
-    """The only array of rows and columns in a .mat, .npy or .npz file, (H, W) bool: which pixels are not 0.
+    """Pixels that a label map marks, (H, W) bool: those with a class, by the convention of a ground truth.
+
+    Args:
+        path: .mat, .npy or .npz file whose only array of rows and columns it is.
 
     Raises:
-        InputError: if the file is missing or damaged, or holds no such array, or several.
+        InputError: if the file is missing or damaged, or holds no such array, or several; or its numbers can be read
+            in two ways.
     """
     file = Path(path)
-    if not file.is_file():
-        raise InputError(f"the label map {file} does not exist: give a .mat, .npy or .npz file.")
-    content = read_mat(file) if file.suffix.lower() == ".mat" else read_arrays(file, "--split")
+    content = read_array_file(file, "--split")
     maps = {key: array for key, array in content.items() if array.ndim == 2 and min(array.shape) > 1}
     if len(maps) != 1:
         held = ", ".join(f"{key or 'array'} {'x'.join(map(str, a.shape))}" for key, a in content.items()) or "nothing"
         raise InputError(f"{file} holds {held}: a label map is one array (height, width), 0 = not in this part.")
-    return torch.from_numpy(np.ascontiguousarray(next(iter(maps.values())) != 0))
+    name, marks = next(iter(maps.items()))
+    if len(np.unique(marks)) == 2 and marks.min() == 0:  # a mask, whatever its other number
+        return torch.from_numpy(np.ascontiguousarray(marks != 0))
+    return class_numbers(np.asarray(marks), f"{name or 'the map'} in {file}", zero=True, key="") >= 0

@@ -175,7 +175,7 @@ def class_ids(words: Sequence[str | int], source: Source) -> list[int]:
     """
     names = {name.lower(): label for label, name in enumerate(source.class_names)}
     if isinstance(source, SceneSource) and source.ground_truth is not None:
-        numbers = [int(k) for k in source.ground_truth.unique() if k != 0]
+        numbers = list(source.class_numbers)
     else:
         numbers = list(range(len(source.class_names)))
     found = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import torch
@@ -73,7 +74,7 @@ def raw_features(
 @torch.no_grad()
 def patches(preprocess: Preprocess, source: SceneSource, ids: Tensor) -> Tensor:
     """The encoder's own input of a scene's pixels as features, (n, out_chans * h * w) float32 on the CPU."""
-    scene = preprocess.scene(source)
+    scene = _seen_by(preprocess, source)
     return torch.cat([scene[part].flatten(1).float().cpu() for part in ids.split(BATCH_SIZE)])
 
 
@@ -113,7 +114,10 @@ def calibrated_twin(
         source: training samples.
         device: where the passes run.
     """
-    twin = encoder.random_twin(seed).to(device)
+    twin = encoder.random_twin(seed)
+    # The twin shares the encoder's preprocessing, which has to stay where the encoder is.
+    twin.preprocess = copy.deepcopy(twin.preprocess)
+    twin.to(device)
     norms = [module for module in twin.modules() if isinstance(module, NORMS)]
     if not norms:
         return twin
@@ -142,10 +146,15 @@ def window_mean(preprocess: Preprocess, source: SceneSource, ids: Tensor, batch_
     Returns:
         (n, out_chans) float32 on the CPU.
     """
-    scene = preprocess.scene(source)
+    scene = _seen_by(preprocess, source)
     features = torch.cat([scene[part].mean((2, 3)).float().cpu() for part in ids.split(batch_size)])
     check_finite(features, ids, "the window means")
     return features
+
+
+def _seen_by(preprocess: Preprocess, source: SceneSource) -> SceneSource:
+    """The scene as the encoder takes it, on the device of its preprocessing; the given one stays where it is."""
+    return preprocess.scene(copy.copy(source).to(_device_of(preprocess)))
 
 
 def _device_of(module: Preprocess) -> torch.device:

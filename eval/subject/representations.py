@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from eval.subject.baselines import calibrated_twin, fit_pca, patches, raw_features, unlabelled_ids, window_mean
@@ -63,9 +62,11 @@ def representations(subject: Subject, ids: Tensor, seeds: Sequence[int], report:
     raw = data.gather(ids, lambda part, some: raw_features(preprocess, part, some))
     yield Representation("raw", None, raw)
     scene, fitted_on = data.source, unlabelled_ids(data.source)
-    inputs, fit = raw, raw[torch.isin(ids, fitted_on)]
     if isinstance(scene, SceneSource) and data.test_source is None:
         yield Representation("window mean", None, window_mean(preprocess, scene, ids))
         inputs, fit = patches(preprocess, scene, ids), patches(preprocess, scene, fitted_on)
+    else:
+        # Labels are not asked for: where they are sparse, hardly one of these samples has one.
+        inputs, fit = raw, raw_features(preprocess, scene, fitted_on)
     mean, directions = fit_pca(fit, PCA_COMPONENTS)
     yield Representation("pca", None, (inputs - mean) @ directions)

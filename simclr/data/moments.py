@@ -53,11 +53,14 @@ class Moments:
 
 
 def moments_of(source: Source, *, covariance: bool = False, samples: int = 10_000) -> Moments:
-    """Moments of a source: of all pixels of a scene, otherwise of up to ``samples`` evenly spaced samples."""
+    """Moments of a source: of all measured pixels of a scene, otherwise of up to ``samples`` evenly spaced samples."""
     moments = Moments(source.in_chans, covariance)
     if isinstance(source, SceneSource):
-        for rows in source.cube.split(64, dim=1):
-            moments.update(rows.unsqueeze(0))
+        for first, rows in zip(range(0, source.height, 64), source.cube.split(64, dim=1)):
+            if source.no_data is not None:
+                rows = rows[:, ~source.no_data[first : first + 64].to(rows.device)].unsqueeze(2)
+            if rows.numel():
+                moments.update(rows.unsqueeze(0))
         return moments
     n = min(len(source), samples)
     ids = torch.arange(n) * len(source) // n

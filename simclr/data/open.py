@@ -52,7 +52,8 @@ def _with_bands(scene: SceneSource, data: SceneData) -> SceneSource:
     if data.wavelengths is None and not data.bad_bands:
         return scene
     known = scene.wavelengths if data.wavelengths is None else wavelengths_of(data.wavelengths, scene.in_chans)
-    return scene.with_bands(known, band_numbers(data.bad_bands, scene.in_chans))
+    bad = {*scene.bad_bands, *band_numbers(data.bad_bands, scene.in_chans)}
+    return scene.with_bands(known, sorted(bad))
 
 
 def _is_resident(source: StreamSource, feeding: Feeding, device: torch.device) -> bool:

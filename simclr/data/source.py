@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from simclr.data.class_numbers import Unlabelled, class_numbers
 from simclr.data.content import ROWS_AT_ONCE, ContentHash
 from simclr.errors import InputError
 
@@ -33,6 +34,7 @@ class Source:
             None for floating point and wide integers, which have no natural end.
         resident: True if all samples lie in one tensor on ``device``, False if they are read when asked for.
         damaged: names of the samples that could not be read.
+        notes: what deserves a look, in sentences, for whoever opened the source.
     """
 
     resident: bool = True
@@ -57,6 +59,7 @@ class Source:
             raise InputError(f"{name} has two classes that are called {twice}: give every class a name of its own.")
         self.value_max = value_max
         self.damaged: list[str] = []
+        self.notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         raise NotImplementedError
@@ -196,20 +199,20 @@ def _from_numpy(array: np.ndarray) -> Tensor:
     return torch.from_numpy(array)
 
 
-def as_labels(values: np.ndarray, what: str) -> Tensor:
-    """Class numbers as labels: (N,) int64; whole numbers, negative ones mean unlabelled (-1).
+def as_labels(values: np.ndarray, what: str, unlabelled: Unlabelled = None) -> Tensor:
+    """Class numbers as labels: (N,) int64; whole numbers, negative ones and ``unlabelled`` mean unlabelled (-1).
 
     Raises:
-        InputError: if they are not one-dimensional whole numbers.
+        InputError: if they are not one-dimensional whole numbers, or as in `simclr.data.class_numbers.class_numbers`.
     """
     values = np.asarray(values)
     if values.ndim == 2 and 1 in values.shape:
         values = values.ravel()
-    if values.ndim != 1 or values.dtype.kind not in "uif" or not bool(np.all(np.mod(values, 1) == 0)):
+    if values.ndim != 1 or values.dtype.kind not in "uif":
         raise InputError(
             f"{what} holds {values.dtype} of shape {values.shape}: labels are one whole number for each sample."
         )
-    return torch.from_numpy(np.maximum(values.astype(np.int64), -1))
+    return class_numbers(values, what, unlabelled)
 
 
 class TensorSource(Source):

@@ -82,6 +82,9 @@ class ArraysData(PhotoData):
     labels: str | None = Field(None, description="file with the labels")
     test_labels: str | None = Field(None, description="file with the labels of the test part")
     labels_key: str | None = Field(None, description="name of the labels in an .npz")
+    unlabelled: int | list[int] | None = Field(
+        None, description="numbers that mean unlabelled, beside the negative ones"
+    )
 
     def named_files(self) -> list[NamedFile]:
         what = "a .npy or .npz file"

@@ -41,9 +41,16 @@ class SceneFileData(SceneData):
     source: Literal["scene"] = "scene"
     path: str | None = Field(None, description=".mat, .npy or .npz file that holds the cube")
     name: str | None = Field(None, description="a name for reports")
-    cube_key: str | None = Field(None, description="name of the cube in a .mat")
-    ground_truth: str | None = Field(None, description="file with the ground truth; 0 = unlabelled")
-    ground_truth_key: str | None = Field(None, description="name of the ground truth in a .mat")
+    cube_key: str | None = Field(None, description="name of the cube in a .mat or .npz; STRUCT.FIELD in a struct")
+    layout: Literal["auto", "HWC", "CHW", "HCW"] = Field(
+        "auto", description="order of the cube's axes: rows (H), columns (W), bands (C); by default HWC, if it fits"
+    )
+    no_data: float | None = Field(None, description="number that a pixel holds where nothing was measured")
+    ground_truth: str | None = Field(None, description="file with the ground truth")
+    ground_truth_key: str | None = Field(None, description="name of the ground truth in a .mat or .npz")
+    unlabelled: int | list[int] | None = Field(
+        None, description="numbers that mean unlabelled, beside the negative ones; by default 0 where there are none"
+    )
     class_names: list[str] = Field([], description="names of the classes, by ascending number")
 
     def named_files(self) -> list[NamedFile]:

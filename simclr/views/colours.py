@@ -11,12 +11,16 @@ from torch import Tensor
 # colour-blind eyes see it worst.
 _OPPONENT = torch.tensor([[0.6, 0.3, 0.2], [0.6, 0.3, -0.2], [0.6, -0.5, 0.0]])
 
-# Found by search: any two of the first 16 differ by at least 21 (CIE 1976 Lab), also to red-blind and green-blind eyes
-# (Machado et al. 2009). Beyond 20 classes colours repeat, and the numbers in the ground truth tell them apart.
+# Found by search: any two of them and of the three below differ by 10 at least (CIEDE2000), also to red-blind and
+# green-blind eyes (Machado et al. 2009), and by 16 to all others. Beyond 20 classes colours repeat, and the numbers in
+# the ground truth tell them apart.
 PALETTE = (
-    *("#ff2449", "#0000ff", "#00b6ff", "#ffed00", "#92ffc8", "#494980", "#006dff", "#ed9212", "#375b00", "#248080"),
-    *("#00ff80", "#922449", "#ed37c8", "#6d00b6", "#f7c6f7", "#b6a480", "#db80b6", "#009249", "#80db49", "#2449ff"),
+    *("#0000e8", "#ff5dff", "#b90000", "#e8a200", "#5d2e46", "#a2ffb9", "#2e7446", "#2e74a2", "#b9d1ff", "#a2d1d1"),
+    *("#a2ff00", "#d15d00", "#2ea2b9", "#b917ff", "#740017", "#17468b", "#2ea25d", "#5d5d74", "#ff8b8b", "#d1d174"),
 )
+
+# Of a map: pixels without a class, of a class that is unknown, and those that were taken for unknown.
+UNLABELLED, UNKNOWN, REJECTED = "#ffffff", "#000000", "#808080"
 
 
 def own_colours(rows: Sequence[Tensor]) -> list[np.ndarray]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from simclr.data.class_numbers import Unlabelled
 from simclr.data.content import ROWS_AT_ONCE, ContentHash
 from simclr.data.numpy_file import read_arrays
 from simclr.data.source import TensorSource, as_labels, as_tensor, number_classes
@@ -27,7 +28,15 @@ def open_arrays(data: ArraysData, part: str) -> Arrays | None:
     file, labels = (path, data.labels) if part == "train" else (data.test_path, data.test_labels)
     if file is None:
         return None
-    return Arrays(file, key=data.key, labels=labels, labels_key=data.labels_key, layout=data.layout, name=data.name)
+    return Arrays(
+        file,
+        key=data.key,
+        labels=labels,
+        labels_key=data.labels_key,
+        unlabelled=data.unlabelled,
+        layout=data.layout,
+        name=data.name,
+    )
 
 
 class Arrays(StreamSource):
@@ -40,6 +49,7 @@ class Arrays(StreamSource):
         labels_key: which array of the .npz holds the labels; None = the only one of N whole numbers, if there is one.
         layout: "NHW", "NHWC" or "NCHW"; "auto" = the channel axis is the smaller one of axes 1 and 3, where
             the shape leaves no doubt.
+        unlabelled: numbers that mean unlabelled, beside the negative ones.
         name: what it is called in logs; the path when None.
 
     Raises:
@@ -53,6 +63,7 @@ class Arrays(StreamSource):
         key: str | None = None,
         labels: str | os.PathLike[str] | None = None,
         labels_key: str | None = None,
+        unlabelled: Unlabelled = None,
         layout: str = "auto",
         name: str | None = None,
     ) -> None:
@@ -69,9 +80,9 @@ class Arrays(StreamSource):
         if labels is not None:
             label_file = Path(labels).expanduser()
             found = pick(read_arrays(label_file, "data.labels"), labels_key, (1, 2), label_file, "data.labels_key")
-            self.labels = as_labels(found, str(label_file))
+            self.labels = as_labels(found, str(label_file), unlabelled)
         else:
-            self.labels = _labels_within(arrays, labels_key, len(self), file)
+            self.labels = _labels_within(arrays, labels_key, len(self), file, unlabelled)
         if self.labels is not None:
             self.labels, self.class_names = number_classes(self.labels)
         self._check_labels()
@@ -173,11 +184,13 @@ def _layout_of(shape: tuple[int, ...], file: Path) -> str:
     )
 
 
-def _labels_within(arrays: dict[str, np.ndarray], key: str | None, n: int, file: Path) -> Tensor | None:
+def _labels_within(
+    arrays: dict[str, np.ndarray], key: str | None, n: int, file: Path, unlabelled: Unlabelled
+) -> Tensor | None:
     """Labels that lie in the images' own .npz, if any."""
     if key is not None:
-        return as_labels(pick(arrays, key, (1, 2), file, "data.labels_key"), f"{key} in {file}")
+        return as_labels(pick(arrays, key, (1, 2), file, "data.labels_key"), f"{key} in {file}", unlabelled)
     fitting = [name for name, a in arrays.items() if a.shape in ((n,), (n, 1)) and a.dtype.kind in "ui"]
     if len(fitting) > 1:
         raise InputError(f"{file} has several arrays that may be labels ({', '.join(fitting)}): set data.labels_key.")
-    return as_labels(arrays[fitting[0]], f"{fitting[0]} in {file}") if fitting else None
+    return as_labels(arrays[fitting[0]], f"{fitting[0]} in {file}", unlabelled) if fitting else None

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
+from simclr.data.class_numbers import Unlabelled, class_numbers
 from simclr.data.content import ContentHash
 from simclr.data.source import Source
 from simclr.errors import InputError
@@ -20,8 +21,9 @@ class SceneSource(Source):
 
     Args:
         cube: (C, H, W) raw values.
-        ground_truth: (H, W) class numbers of any kind, 0 = unlabelled, or None. The numbers that occur become the
-            labels 0..K-1 in ascending order.
+        ground_truth: (H, W) class numbers of any kind, or None. The numbers that occur become the labels 0..K-1 in
+            ascending order. Unlabelled is 0, or where there are negative numbers these alone.
+        unlabelled: other numbers that mean unlabelled, see `simclr.data.class_numbers.class_numbers`.
         patch_size: side of a patch in pixels, odd.
         pool: side of the square cells that a patch is averaged over, a divisor of ``patch_size``; 1 = pixels.
         name: what it is called in logs.
@@ -33,11 +35,13 @@ class SceneSource(Source):
     Attributes:
         height, width: the scene in pixels.
         ground_truth: (H, W) int64 on the CPU as given, or None.
+        class_numbers: those of its numbers that the labels 0..K-1 stand for.
+        no_data: (H, W) bool on the CPU, pixels where nothing was measured; None where all were.
         cube: (C, H, W) as given.
-        patch_size, pool, wavelengths, bad_bands: as given.
+        patch_size, pool, wavelengths, bad_bands, unlabelled: as given.
 
     Raises:
-        InputError: if a shape does not fit.
+        InputError: if a shape does not fit, or the ground truth cannot be understood.
     """
 
     def __init__(
@@ -52,6 +56,7 @@ class SceneSource(Source):
         value_max: int | None = None,
         wavelengths: Sequence[float] | None = None,
         bad_bands: Sequence[int] = (),
+        unlabelled: Unlabelled = None,
     ) -> None:
         if cube.ndim != 3 or 0 in cube.shape:
             raise InputError(f"{name} has a cube of shape {tuple(cube.shape)}: give (bands, height, width).")
@@ -61,14 +66,18 @@ class SceneSource(Source):
             raise InputError(f"pool is {pool}, but cells fill a patch of {patch_size} pixels: set a divisor of it.")
         bands, self.height, self.width = cube.shape
         labels: Tensor | None = None
+        numbers: list[int] = []
         if ground_truth is not None:
-            ground_truth = ground_truth.detach().to("cpu", torch.int64)
             if tuple(ground_truth.shape) != (self.height, self.width):
                 raise InputError(
                     f"{name} has a cube of {self.height}x{self.width} pixels, but a ground truth of "
                     f"{'x'.join(map(str, ground_truth.shape))}: give the ground truth of the same scene."
                 )
-            labels, numbers = _labels_of(ground_truth)
+            classes = class_numbers(
+                ground_truth.detach().cpu().numpy(), f"the ground truth of {name}", unlabelled, zero=True
+            )
+            labels, numbers = _labels_of(classes)
+            ground_truth = ground_truth.detach().cpu().nan_to_num(-1).to(torch.int64)
             if class_names and len(class_names) != len(numbers):
                 raise InputError(
                     f"{name} has {len(numbers)} classes in its ground truth, but {len(class_names)} class names: "
@@ -77,6 +86,9 @@ class SceneSource(Source):
             class_names = class_names or [str(k) for k in numbers]
         super().__init__(name, bands, labels=labels, class_names=class_names, value_max=value_max)
         self.ground_truth = ground_truth
+        self.class_numbers = tuple(numbers)
+        self.unlabelled = unlabelled
+        self.no_data: Tensor | None = None
         self.patch_size = patch_size
         self.pool = pool
         self.wavelengths = None if wavelengths is None else tuple(wavelengths)
@@ -153,7 +165,7 @@ class SceneSource(Source):
         wavelengths: Sequence[float] | None = None,
         bad_bands: Sequence[int] = (),
     ) -> SceneSource:
-        return SceneSource(
+        like = SceneSource(
             cube,
             self.ground_truth,
             patch_size=self.patch_size,
@@ -163,7 +175,10 @@ class SceneSource(Source):
             value_max=value_max,
             wavelengths=wavelengths,
             bad_bands=bad_bands,
+            unlabelled=self.unlabelled,
         )
+        like.no_data, like.notes = self.no_data, self.notes
+        return like
 
     def _make_windows(self) -> Tensor:
         """A view (H, W, C, n, n) of the padded cube: the patch of every pixel.
@@ -179,12 +194,12 @@ class SceneSource(Source):
         return padded.unfold(0, span, 1).unfold(1, span, 1)[..., :: self.pool, :: self.pool]
 
 
-def _labels_of(ground_truth: Tensor) -> tuple[Tensor, list[int]]:
-    """Labels (H*W,) from class numbers (0 -> -1, the others 0..K-1 ascending), and the numbers."""
-    flat = ground_truth.flatten()
-    numbers, inverse = torch.unique(flat[flat != 0], return_inverse=True)
+def _labels_of(classes: Tensor) -> tuple[Tensor, list[int]]:
+    """Labels (H*W,) from class numbers (-1 stays, the others become 0..K-1 ascending), and the numbers."""
+    flat = classes.flatten()
+    numbers, inverse = torch.unique(flat[flat >= 0], return_inverse=True)
     labels = torch.full_like(flat, -1)
-    labels[flat != 0] = inverse
+    labels[flat >= 0] = inverse
     return labels, [int(k) for k in numbers]
 
 

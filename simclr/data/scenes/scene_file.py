@@ -11,17 +11,16 @@ import torch
 from torch import Tensor
 
 from augment.spectral_axis import check_wavelengths
-from simclr.data.numpy_file import read_arrays
-from simclr.data.scenes.mat import read_mat
+from simclr.data.class_numbers import Unlabelled, class_numbers
+from simclr.data.scenes.array_file import read_array_file
+from simclr.data.scenes.cube import find_cube, with_bands_last
+from simclr.data.scenes.ground_truth import as_map, coherence_note, find_ground_truth
+from simclr.data.scenes.no_data import measured
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import as_tensor
-from simclr.errors import InputError
 from simclr.recipe.data import required_path
 from simclr.recipe.scenes import SceneFileData
 
-# Names that say how many rows and columns a flattened cube has, in lower case.
-_ROWS = ("nrow", "nrows", "rows", "height", "h")
-_COLUMNS = ("ncol", "ncols", "cols", "width", "w")
 # Names of wavelengths, in nm or micrometres, in lower case.
 _WAVELENGTHS = ("wavelength", "wavelengths", "wl", "wvl", "lambda", "lambdas", "bands_nm")
 
@@ -38,6 +37,9 @@ def open_scene_file(data: SceneFileData, part: str) -> SceneSource | None:
         class_names=data.class_names,
         patch_size=data.patch_size,
         name=data.name,
+        layout=data.layout,
+        unlabelled=data.unlabelled,
+        no_data=data.no_data,
     )
 
 
@@ -50,44 +52,81 @@ def load_scene(
     class_names: Sequence[str] = (),
     patch_size: int = 9,
     name: str | None = None,
+    layout: str = "auto",
+    unlabelled: Unlabelled = None,
+    no_data: float | None = None,
 ) -> SceneSource:
     """A scene from a file.
 
-    The cube is the only 3-D numeric array of the file, (height, width, bands), or else a flattened one, bands x pixels
-    in column order, whose height and width the file gives as nRow and nCol. An array called wavelengths (or wl, lambda,
-    …) with a value a band gives those.
+    The cube is the only 3-D numeric array of the file, (height, width, bands), or else a flattened one, bands x pixels,
+    whose height and width the file gives as nRow and nCol. Its pixels are taken to follow each other by columns, as
+    MATLAB's do, unless their likeness plainly says by rows. An array called wavelengths (or wl, lambda, …) with a value
+    a band gives those. Arrays in a MATLAB struct are called STRUCT.FIELD.
 
     Args:
         path: .mat (v5 to v7.3), .npy or .npz.
         cube_key: name of the cube's array, where several fit.
-        ground_truth: file with the class numbers (height, width), 0 = unlabelled; None = no labels, unless
-            ``ground_truth_key`` names an array of the cube's own file.
+        ground_truth: file with the class numbers (height, width), or flat in the order of the cube's pixels; None = no
+            labels, unless ``ground_truth_key`` names an array of the cube's own file.
         ground_truth_key: name of its array, where several fit.
         class_names: names of the class numbers that occur, ascending.
         patch_size: see :class:`SceneSource`.
         name: what it is called in logs; the path when None.
+        layout: axes of a cube that is not flattened, "HWC", "CHW" or "HCW"; "auto" is HWC, unless only another one fits
+            the ground truth or the wavelengths.
+        unlabelled: numbers that mean unlabelled, see `simclr.data.class_numbers.class_numbers`.
+        no_data: the number that a pixel holds where nothing was measured. Such pixels lose their label, hold each
+            band's mean, and do not count in the statistics that preprocessing is fitted to.
 
     Raises:
-        InputError: if no array or more than one could be the cube or the ground truth, or they do not fit together.
+        InputError: if no array or more than one could be the cube or the ground truth, they do not fit together, or
+            what they hold can be read in two ways.
     """
     file = Path(path).expanduser()
-    content = _read(file, "data.path")
-    cube, value_max = as_tensor(_cube(content, cube_key, file), f"the cube in {file}")
-    cube = cube.permute(2, 0, 1)
-    classes: Tensor | None = None
+    content = read_array_file(file, "data.path")
+    found = find_cube(content, cube_key, file)
+    truth: np.ndarray | None = None
+    truth_file = file if ground_truth is None else Path(ground_truth).expanduser()
     if ground_truth is not None or ground_truth_key is not None:
-        truth_file = file if ground_truth is None else Path(ground_truth).expanduser()
-        truth_content = content if ground_truth is None else _read(truth_file, "data.ground_truth")
-        classes = _ground_truth(truth_content, ground_truth_key, truth_file)
-    return SceneSource(
-        cube,
-        classes,
+        within = content if ground_truth is None else read_array_file(truth_file, "data.ground_truth")
+        truth = find_ground_truth(within, ground_truth_key, truth_file, found)
+    bands = _number_of_wavelengths(content, found.values.shape)
+    values = found.values
+    if found.order is None:
+        values = with_bands_last(values, layout, file, bands, None if truth is None else truth.shape)
+    values, nothing, dead, notes = measured(values, no_data, file)
+    cube, value_max = as_tensor(values, f"the cube in {file}")
+    marks: Tensor | None = None
+    if truth is not None:
+        what = f"the ground truth in {truth_file}"
+        truth = as_map(truth, values, found.order, what, unlabelled)
+        classes = class_numbers(truth, what, unlabelled, zero=True)
+        if classes.shape == values.shape[:2]:
+            notes += coherence_note(classes, values, what)
+        marks = torch.from_numpy(np.nan_to_num(truth, nan=-1).astype(np.int64))
+        if nothing is not None and classes.shape == nothing.shape:
+            marks = classes.where(~torch.from_numpy(nothing), -1)
+            unlabelled = -1  # zeros that are none are classes by now
+    scene = SceneSource(
+        cube.permute(2, 0, 1),
+        marks,
         patch_size=patch_size,
         name=name or str(path),
         class_names=class_names,
         value_max=value_max,
-        wavelengths=_wavelengths(content, cube.shape[0]),
+        wavelengths=_wavelengths(content, cube.shape[2]),
+        bad_bands=dead,
+        unlabelled=unlabelled,
     )
+    scene.no_data = None if nothing is None else torch.from_numpy(nothing)
+    scene.notes = notes
+    return scene
+
+
+def _number_of_wavelengths(content: dict[str, np.ndarray], shape: tuple[int, ...]) -> int | None:
+    """How many bands the file's wavelengths are of, if that is the length of one of the cube's axes."""
+    sizes = [values.size for name, values in content.items() if name.lower() in _WAVELENGTHS and values.size in shape]
+    return sizes[0] if sizes else None
 
 
 def _wavelengths(content: dict[str, np.ndarray], bands: int) -> tuple[float, ...] | None:
@@ -100,80 +139,3 @@ def _wavelengths(content: dict[str, np.ndarray], bands: int) -> tuple[float, ...
             except ValueError:
                 return None
     return None
-
-
-def _read(file: Path, key: str) -> dict[str, np.ndarray]:
-    if file.suffix.lower() != ".mat":
-        return read_arrays(file, key)
-    if not file.is_file():
-        raise InputError(f"{key} is {file}, which does not exist: give a .mat, .npy or .npz file.")
-    return read_mat(file)
-
-
-def _cube(content: dict[str, np.ndarray], key: str | None, file: Path) -> np.ndarray:
-    """The cube (height, width, bands)."""
-    if key is not None:
-        if key not in content:
-            raise InputError(f"data.cube_key is {key!r}, but {file} holds {_list(content)}: name one of them.")
-        if content[key].ndim == 3:
-            return content[key]
-        flat = _unflatten(content[key], content)
-        if flat is None:
-            raise InputError(
-                f"{key} in {file} has shape {content[key].shape}: a cube is (height, width, bands), or bands x pixels "
-                f"with nRow and nCol in the same file."
-            )
-        return flat
-    cubes = {k: v for k, v in content.items() if v.ndim == 3}
-    if not cubes:
-        cubes = {k: flat for k, v in content.items() if (flat := _unflatten(v, content)) is not None}
-    if len(cubes) == 1:
-        return next(iter(cubes.values()))
-    if not cubes:
-        raise InputError(
-            f"{file} holds no cube, only {_list(content)}: a cube is a numeric array (height, width, bands), or "
-            f"bands x pixels with nRow and nCol in the same file."
-        )
-    raise InputError(f"{file} holds {len(cubes)} arrays that may be the cube, {_list(cubes)}: set data.cube_key.")
-
-
-def _unflatten(array: np.ndarray, content: dict[str, np.ndarray]) -> np.ndarray | None:
-    """(bands, pixels) in column order as (height, width, bands), or None if the file's size does not fit it."""
-    height, width = _number(content, _ROWS), _number(content, _COLUMNS)
-    if array.ndim != 2 or height is None or width is None or array.shape[1] != height * width or height * width == 1:
-        return None
-    return array.T.reshape(height, width, len(array), order="F")
-
-
-def _number(content: dict[str, np.ndarray], names: Sequence[str]) -> int | None:
-    for key, value in content.items():
-        if key.lower() in names and value.size == 1:
-            return int(value.item())
-    return None
-
-
-def _ground_truth(content: dict[str, np.ndarray], key: str | None, file: Path) -> Tensor:
-    """Class numbers (height, width) int64."""
-    if key is not None and "" not in content:
-        if key not in content:
-            raise InputError(f"data.ground_truth_key is {key!r}, but {file} holds {_list(content)}: name one of them.")
-        maps = {key: content[key]}
-    else:
-        maps = {k: v for k, v in content.items() if v.ndim == 2 and min(v.shape) > 1}
-    if len(maps) != 1:
-        many = f"{len(maps)} arrays that may be the ground truth" if maps else "no ground truth"
-        advice = "set data.ground_truth_key" if maps else "it is an array of class numbers (height, width)"
-        raise InputError(f"{file} holds {many}, {_list(maps or content)}: {advice}.")
-    name, array = next(iter(maps.items()))
-    if array.ndim != 2 or array.dtype.kind not in "uifb" or not bool(np.all(np.mod(array, 1) == 0)):
-        raise InputError(
-            f"{name or 'the array'} in {file} is {array.dtype} of shape {array.shape}: a ground truth is whole class "
-            f"numbers (height, width), 0 = unlabelled."
-        )
-    return torch.from_numpy(array.astype(np.int64))
-
-
-def _list(content: dict[str, np.ndarray]) -> str:
-    """Names, types and shapes for a message, without the scalars."""
-    arrays = {k: v for k, v in content.items() if v.size > 1} or content
-    return ", ".join(f"{k or 'array'} {v.dtype} {'x'.join(map(str, v.shape))}" for k, v in arrays.items()) or "nothing"

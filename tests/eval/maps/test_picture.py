@@ -5,7 +5,7 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 from torch import Tensor, nn
 
-from eval.maps.picture import draw_scene_map, map_title
+from eval.maps.picture import SceneMap, draw_scene_map, map_title
 from eval.maps.predict import predict_scene
 from eval.probes.score import score
 from eval.splits.split import Split, k_shot
@@ -50,7 +50,7 @@ def test_the_picture_shows_each_class_in_its_colour(tmp_path):
     source = scene()
     split = k_shot(source.labels, 5, 0)
     truth = source.labels.reshape(20, 30)
-    draw_scene_map(tmp_path / "map.png", source, split, {"pretrained": truth.clamp_min(0)})
+    draw_scene_map(tmp_path / "map.png", source, [SceneMap(split, {"pretrained": truth.clamp_min(0)})])
     pixels = np.asarray(Image.open(tmp_path / "map.png").convert("RGB")).reshape(-1, 3)
     assert [p.name for p in tmp_path.iterdir()] == ["map.png"]
     shares = [(pixels == np.round(np.array(to_rgb(PALETTE[c])) * 255)).all(1).sum() for c in range(3)]
@@ -60,8 +60,27 @@ def test_the_picture_shows_each_class_in_its_colour(tmp_path):
     assert shares[0] / shares[2] == pytest.approx((3 * 104 + unlabelled) / (3 * 224), rel=0.1)
 
 
-def test_the_title_says_what_predicted_and_from_which_labels():
+def test_the_title_says_from_which_labels_a_map_was_learned():
     labels = scene().labels
-    assert map_title(k_shot(labels, 5, 3), "kNN probe") == "kNN probe, random split, 5 shots, seed 3"
+    assert map_title(k_shot(labels, 5, 3)) == "random split, 5 shots, seed 3"
     given = Split("given", torch.tensor([40]), torch.tensor([50]))
-    assert map_title(given, "kNN probe") == "kNN probe, given split, all labels"
+    assert map_title(given) == "given split, all labels"
+
+
+def test_every_kind_of_split_has_its_rows_and_its_own_accuracies(tmp_path, monkeypatch):
+    source = scene()
+    truth = source.labels.reshape(20, 30)
+    titles, beside = [], []
+    monkeypatch.setattr("matplotlib.axes.Axes.set_title", lambda self, text, **kwargs: titles.append(text))
+    monkeypatch.setattr("matplotlib.axes.Axes.set_ylabel", lambda self, text, **kwargs: beside.append(text))
+    random, block = k_shot(source.labels, 5, 0), Split("block", torch.tensor([32]), torch.tensor([50, 57, 331, 332]))
+    wrong = truth.where(torch.arange(30) < 20, 0)  # two of the four test pixels of the block split are classified 0
+    maps = [SceneMap(s, {"pretrained": truth.clamp_min(0), "raw spectrum": wrong}) for s in (random, block)]
+    draw_scene_map(tmp_path / "map.png", source, maps, texts={"a": "b"})
+    assert beside == ["random split, 5 shots, seed 0", "block split, all labels"]
+    assert [t for t in titles if "OA" in t][2:] == [
+        "pretrained: OA 100.0 % on test pixels",
+        "raw spectrum: OA 50.0 % on test pixels",
+    ]
+    with Image.open(tmp_path / "map.png") as picture:
+        assert picture.info["a"] == "b"

@@ -11,7 +11,7 @@ from eval.results.result_file import read_result, write_result
 from eval.results.rows import gaps, paired
 
 
-def row(representation, probe, split, per_seed, shots=None, metric="oa"):
+def row(representation, probe, split, per_seed, shots=None, metric="oa", seeds=None):
     return Row(
         representation=representation,
         probe=probe,
@@ -22,6 +22,7 @@ def row(representation, probe, split, per_seed, shots=None, metric="oa"):
         mean=fmean(per_seed),
         sd=None,
         per_seed=per_seed,
+        seeds=seeds or ((None,) if len(per_seed) == 1 else range(len(per_seed))),
     )
 
 
@@ -96,11 +97,36 @@ def test_a_result_that_cannot_be_written_leaves_the_old_file(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["result.json"]
 
 
-def test_a_baseline_that_ran_on_the_first_seed_alone_stands_against_that_seed():
+@pytest.mark.parametrize(("seed", "difference"), [(0, 0.1), (1, 0.5), (2, 0.3)])
+def test_a_baseline_that_ran_on_one_seed_alone_stands_against_that_seed(seed, difference):
     table = [
         row("pretrained", "ridge", "random", [0.5, 0.9, 0.7], shots=5),
-        row("supervised", "supervised", "random", [0.4], shots=5),
+        row("supervised", "supervised", "random", [0.4], shots=5, seeds=[seed]),
     ]
     (found,) = paired(table, "ridge")
-    assert found.per_seed == pytest.approx((0.1,))
+    assert found.per_seed == pytest.approx((difference,))
     assert found.ci95 is None
+
+
+def test_values_are_paired_by_their_seeds_in_whatever_order_they_stand():
+    table = [
+        row("pretrained", "ridge", "random", [0.5, 0.9, 0.7], shots=5, seeds=[7, 0, 3]),
+        row("random", "ridge", "random", [0.3, 0.6, 0.1], shots=5, seeds=[0, 3, 9]),
+        row("pretrained", "ridge", "block", [0.2, 0.4], shots=5, seeds=[3, 7]),
+    ]
+    (found,) = paired(table, "ridge")
+    assert found.per_seed == pytest.approx((0.9 - 0.3, 0.7 - 0.6))
+    (gap,) = gaps(table)
+    assert gap.per_seed == pytest.approx((0.5 - 0.4, 0.7 - 0.2))
+    assert paired([table[0], row("raw", "ridge", "random", [0.3], shots=5, seeds=[5])], "ridge") == []
+
+
+def test_several_splits_without_a_seed_are_paired_one_by_one():
+    table = [
+        row("pretrained", "ridge", "given", [0.5, 0.9], seeds=[None, None]),
+        row("random", "ridge", "given", [0.1, 0.2, 0.3, 0.4], seeds=[0, 0, 1, 1]),
+        row("raw", "ridge", "given", [0.4, 0.7], seeds=[None, None]),
+    ]
+    random, raw = paired(table, "ridge")
+    assert random.per_seed == pytest.approx((0.5 - 0.1, 0.9 - 0.2, 0.5 - 0.3, 0.9 - 0.4))
+    assert raw.per_seed == pytest.approx((0.1, 0.2))

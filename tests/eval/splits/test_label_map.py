@@ -73,3 +73,15 @@ def test_the_disjoint_map_of_indian_pines():
     assert split.dropped["marked for training, unlabelled"] == 151
     assert len(split.train) == int(marks.sum()) - 151
     assert len(split.train) + len(split.test) + split.dropped.get("of classes without a training sample", 0) == 10249
+
+
+def test_a_map_follows_the_convention_of_a_ground_truth(tmp_path):
+    """Negative numbers mark nothing, and then 0 is a class; a mask is one whatever its number."""
+    file = tmp_path / "map.npy"
+    for marks in ([[0, 1, 0], [2, 0, 7]], [[-1, 0, -1], [1, -1, 5]], [[0, 255, 0], [255, 0, 255]]):
+        np.save(file, np.array(marks))
+        assert read_map(file).nonzero().tolist() == [[0, 1], [1, 0], [1, 2]]
+    for marks in ([[0, 1, 2], [255, 0, 1]], [[-9999, 0, 1], [2, 0, 1]]):
+        np.save(file, np.array(marks))
+        with pytest.raises(InputError, match="replace"):
+            read_map(file)

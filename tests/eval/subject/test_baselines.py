@@ -1,8 +1,10 @@
+from contextlib import nullcontext
+
 import pytest
 import torch
 from sklearn.decomposition import PCA
 
-from eval.subject.baselines import calibrated_twin, fit_pca, raw_features, window_mean
+from eval.subject.baselines import calibrated_twin, fit_pca, patches, raw_features, window_mean
 from simclr.data.preprocess import fit_preprocess
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import TensorSource
@@ -71,3 +73,36 @@ def test_a_calibrated_twin_has_the_statistics_of_the_inputs_and_the_weights_of_i
     torch.testing.assert_close(norm.running_var, before.var((0, 2, 3)), rtol=1e-3, atol=1e-4)
     assert not any(module.training for module in twin.modules())
     assert calibrated_twin(encoder, 1, source)(images[:2] / 255).equal(twin(images[:2] / 255))
+
+
+def small_encoder(source, **preprocessing):
+    preprocess = fit_preprocess(source, **preprocessing)
+    options = {"name": "resnet8", "in_chans": preprocess.out_chans, "width": 4, "stem": "small"}
+    network = random_encoder(9, **options)
+    return FrozenEncoder(network, preprocess, {"encoder": options, "feature_dim": network.feature_dim})
+
+
+@pytest.fixture
+def without_autocast(monkeypatch):
+    """Autocast, which preprocessing switches off, does not know the meta device."""
+    monkeypatch.setattr(torch, "autocast", lambda *args, **kwargs: nullcontext())
+
+
+@pytest.mark.usefixtures("without_autocast")
+@pytest.mark.parametrize("baseline", [raw_features, patches, window_mean])
+def test_a_scenes_baselines_are_taken_on_the_device_of_the_preprocessing(baseline):
+    """Meta tensors refuse to meet those of another device, and have no values to be brought back at the end."""
+    source = SceneSource(torch.rand(5, 6, 7) * 1000, patch_size=3)
+    preprocess = fit_preprocess(source, whiten=2).to("meta")
+    with pytest.raises(NotImplementedError, match="Cannot copy out of meta tensor"):
+        baseline(preprocess, source, torch.arange(4))
+    assert source.device.type == "cpu"
+
+
+def test_a_twin_on_another_device_leaves_the_encoders_preprocessing_where_it_is(monkeypatch):
+    monkeypatch.setattr("eval.subject.baselines.NORMS", ())  # whose statistics are values, which meta tensors lack
+    source = SceneSource(torch.rand(5, 6, 7) * 1000, patch_size=3)
+    encoder = small_encoder(source)
+    twin = calibrated_twin(encoder, 0, source, "meta")
+    assert {tensor.device.type for tensor in twin.state_dict().values()} == {"meta"}
+    assert {tensor.device.type for tensor in encoder.state_dict().values()} == {"cpu"}

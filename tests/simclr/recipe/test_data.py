@@ -19,9 +19,21 @@ SCENE = {"patch_size", "pool", "wavelengths", "bad_bands"}
 KEYS = {
     "image-folder": FILES | {"test_path"},
     "torchvision": FILES | {"split", "download"},
-    "arrays": {"path", "name", "test_path", "key", "layout", "labels", "test_labels", "labels_key", "eval_size"},
+    "arrays": {"path", "name", "test_path", "key", "layout", "labels", "test_labels", "labels_key", "eval_size"}
+    | {"unlabelled"},
     "digits": {"eval_size"},
-    "scene": SCENE | {"path", "name", "cube_key", "ground_truth", "ground_truth_key", "class_names"},
+    "scene": SCENE
+    | {
+        "path",
+        "name",
+        "cube_key",
+        "ground_truth",
+        "ground_truth_key",
+        "class_names",
+        "unlabelled",
+        "layout",
+        "no_data",
+    },
     "indian-pines": SCENE,
 }
 
@@ -77,7 +89,7 @@ def test_a_source_has_its_own_section(source):
 @pytest.mark.parametrize("source", SOURCES)
 def test_a_key_of_another_source_is_refused_unless_it_holds_its_default(source):
     values = yaml.safe_load(OLD)
-    others = {"path": "x", "split": "x", "download": True, "image_size": 8, "layout": "NHW", "class_names": ["a"]}
+    others = {"path": "x", "split": "x", "download": True, "image_size": 8, "labels_key": "x", "class_names": ["a"]}
     others |= {"key": "x", "test_path": "x", "patch_size": 5, "bad_bands": [1], "max_damaged": 0.5, "feed": "stream"}
     for key, value in others.items():
         readers = [name for name in SOURCES if key in KEYS[name]]
