@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from simclr.build import build_learner, build_loss
 from simclr.data import Source, batches
+from simclr.data.feed import note_damaged
 from simclr.encoder_file import save_encoder
 from simclr.errors import DivergenceError
 from simclr.launch import unused_settings
@@ -25,7 +26,7 @@ from simclr.run.stopping import Stopping
 from simclr.run.terminal import Progress
 from simclr.run.trackers import start_trackers
 from simclr.train.course import set_course
-from simclr.train.distributed import any_process, of_main, on_main_first, start_accelerator
+from simclr.train.distributed import any_process, of_all, of_main, on_main_first, start_accelerator
 from simclr.train.health import collapse_warning, explain_divergence, health
 from simclr.train.optimizer import parameter_table
 from simclr.train.schedule import warmup_cosine
@@ -175,6 +176,7 @@ def pretrain(
                         state["scaler"] = accelerator.scaler.state_dict()
                     save_run_state(checkpoints, done, state)
                 saved = time.perf_counter()
+                note_damaged(source, of_all(accelerator, source.damaged))
             progress.advance(numbers)
             if begun:
                 begun.log(numbers, step)

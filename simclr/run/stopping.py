@@ -8,6 +8,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
+from simclr.data.workers import explain_worker
 from simclr.errors import DivergenceError, InputError, StoppedError
 from simclr.run.checkpoint import where_to_go_on
 
@@ -50,6 +51,8 @@ class Stopping:
     ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        if isinstance(error, RuntimeError):
+            error = explain_worker(error) or error
         if isinstance(error, InputError):
             raise InputError(f"{str(error).rstrip('.')}; {where_to_go_on(self._checkpoints)}") from error
         # What else goes wrong after a signal is its echo: other processes of the launch have ended.

@@ -97,3 +97,11 @@ def any_process(accelerator: Accelerator, *flags: bool) -> list[bool]:
     found = torch.tensor(flags, dtype=torch.int32, device=accelerator.device)
     dist.all_reduce(found, dist.ReduceOp.MAX)
     return [bool(flag) for flag in found.tolist()]
+
+
+def of_all(accelerator: Accelerator, values: Sequence[T]) -> list[T]:
+    """What the processes have, each value once: the same list on all of them."""
+    parts = [list(values)] * accelerator.num_processes
+    if accelerator.num_processes > 1:
+        dist.all_gather_object(parts, list(values))
+    return list(dict.fromkeys(value for part in parts for value in part))
