@@ -1,9 +1,10 @@
-"""Ctrl-C and SIGTERM: the step is finished, a run state is written, and the last line says from where to go on."""
+"""A signal to stop: the step is finished, a run state is written, and the last line says from where to go on."""
 
 import os
 import signal
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
@@ -12,7 +13,7 @@ from simclr.data.workers import explain_worker
 from simclr.errors import DivergenceError, InputError, StoppedError
 from simclr.run.checkpoint import where_to_go_on
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # A launcher passes on the signal that the terminal has sent to all already.
 _ONCE_SECONDS = 2.0
 
@@ -43,7 +44,8 @@ class Stopping:
 
     def __enter__(self) -> "Stopping":
         if threading.current_thread() is threading.main_thread():  # others may not change what a signal does
-            self._before = {number: signal.signal(number, self._note) for number in _SIGNALS}
+            heard = [number for number in _SIGNALS if signal.getsignal(number) != signal.SIG_IGN]  # nohup stays nohup
+            self._before = {number: signal.signal(number, self._note) for number in heard}
         return self
 
     def __exit__(
@@ -53,7 +55,7 @@ class Stopping:
             signal.signal(number, handler)
         if isinstance(error, RuntimeError):
             error = explain_worker(error) or error
-        if isinstance(error, InputError):
+        if isinstance(error, InputError) and self._checkpoints.parent.exists():
             raise InputError(f"{str(error).rstrip('.')}; {where_to_go_on(self._checkpoints)}") from error
         # What else goes wrong after a signal is its echo: other processes of the launch have ended.
         if isinstance(error, KeyboardInterrupt) or (
@@ -70,4 +72,5 @@ class Stopping:
             if self._speaks:
                 name = signal.Signals(number).name
                 # print is not safe here: it may be what was interrupted.
-                os.write(2, f"simclr: {name}: stopping at the end of this step; once more to stop at once\n".encode())
+                with suppress(OSError):
+                    os.write(2, f"simclr: {name}: stopping at the end of this step; once more stops at once\n".encode())
