@@ -51,17 +51,19 @@ def identify(data: Data, source: Source) -> DataIdentity:
     return DataIdentity(len(source), content.hexdigest()[:16])
 
 
-def check_same_recipe(old: Recipe, new: Recipe, where: str) -> None:
+def check_same_recipe(old: Recipe, new: Recipe, where: str, moved: bool = False) -> None:
     """Raises InputError unless both say the same, but for what changes no number.
 
     Args:
         old: what the run was begun with.
         new: what it is to be resumed with.
         where: the run's folder.
+        moved: the data may lie elsewhere, as their content is compared.
     """
     then, now = _flat(old), _flat(new)
+    free = (*_FREE, "data.path") if moved else _FREE
     for key in [*then, *now]:
-        if then.get(key) != now.get(key) and not key.startswith(_FREE):
+        if then.get(key) != now.get(key) and not key.startswith(free):
             raise InputError(
                 f"{where} holds the run of another recipe: {key} was {then.get(key)}, now it is {now.get(key)}; "
                 f"resume with {where}/recipe.yaml"
@@ -86,7 +88,7 @@ def check_remembered(state: dict[str, Any], recipe: Recipe, data: DataIdentity, 
         InputError: another recipe, or other data.
     """
     if "recipe" in state:
-        check_same_recipe(check_recipe(json.loads(state["recipe"])), recipe, where)
+        check_same_recipe(check_recipe(json.loads(state["recipe"])), recipe, where, moved=True)
     old = DataIdentity(**state["data"]) if "data" in state else data
     if old != data:
         raise InputError(

@@ -107,7 +107,7 @@ def open_run_folder(output: Path, recipe: Recipe, *, resume: bool, overwrite: bo
 
 
 def _check(output: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> RunFolder:
-    holds_run = is_run_folder(output)
+    holds_run, known = is_run_folder(output), _id_of(output)
     if not holds_run:
         if resume:
             raise InputError(f"{output} holds no run to resume: start without --resume")
@@ -116,11 +116,12 @@ def _check(output: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> Ru
                 raise InputError(f"{output} holds {name}, which no run wrote, and it stays: give another --output")
     elif resume:
         if (output / "recipe.yaml").exists():
-            check_same_recipe(read_recipe(output / "recipe.yaml"), recipe, str(output))
+            old = read_recipe(output / "recipe.yaml")
+            check_same_recipe(old, recipe, str(output), moved=known is not None)
     elif not overwrite:
         raise InputError(f"{output} holds a run already: add --resume, or --overwrite, or give another --output")
-    known = _id_of(output) if resume else None
-    return RunFolder(output, known or uuid.uuid4().hex[:12], recipe, _replaces=holds_run and not resume)
+    id = known if resume and known else uuid.uuid4().hex[:12]
+    return RunFolder(output, id, recipe, _replaces=holds_run and not resume)
 
 
 def _id_of(folder: Path) -> str | None:
