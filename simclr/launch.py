@@ -3,11 +3,35 @@
 import ctypes
 import json
 import os
+import signal
 import sys
 import time
 
+from simclr.errors import InputError
+
 # What launchers set when they start several processes; torchrun and accelerate set WORLD_SIZE.
 _LAUNCHED = ("WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS")
+_RANKS = ("RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID")
+
+# What accelerate would read from the environment: the recipe alone says how a run is to be.
+_OTHER_WAYS = {
+    "ACCELERATE_USE_DEEPSPEED": "DeepSpeed",
+    "ACCELERATE_USE_FSDP": "FSDP",
+    "ACCELERATE_USE_MEGATRON_LM": "Megatron-LM",
+    "ACCELERATE_USE_PARALLELISM_CONFIG": "accelerate's parallelism",
+}
+_PRECISION = "ACCELERATE_MIXED_PRECISION"
+_UNUSED = {
+    "ACCELERATE_GRADIENT_ACCUMULATION_STEPS": (
+        ("1",),
+        "train.batch_size and train.micro_batch say what a step takes",
+    ),
+    _PRECISION: (("no", "fp32"), "train.precision says how a step is computed"),
+    "ACCELERATE_DYNAMO_BACKEND": (("no",), "the network is not compiled"),
+}
+
+# Seconds in which a launcher ends all processes after the end of one.
+_EXPECTED_SECONDS, _UNEXPECTED_SECONDS = 4, 9
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
@@ -22,8 +46,53 @@ def launched_processes() -> int:
 
 
 def is_main_process() -> bool:
-    """Whether this process should speak; known before accelerate has started."""
-    return os.environ.get("RANK", "0") == "0"
+    """Whether this process should speak; known before accelerate has started. One that is alone always does."""
+    rank = next((os.environ[variable] for variable in _RANKS if variable in os.environ), "0")
+    return launched_processes() == 1 or rank == "0"
+
+
+def wait_for_others_to_say(expected: bool) -> None:
+    """Before the last words of a process: let another one of its launch say what is wrong, if it knows.
+
+    Mostly all processes find the same mistake, and the main one says so at once. A launcher ends all processes when
+    one has ended, so this one does not outlive that, and nothing is said twice. If it does, then it alone knows.
+    What was not expected is often but an echo of the end of another process, and waits longer.
+
+    Args:
+        expected: whether it ends with a mistake of the user, and not with whatever went wrong.
+    """
+    if launched_processes() == 1 or (expected and is_main_process()):
+        return
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    time.sleep(_EXPECTED_SECONDS if expected else _UNEXPECTED_SECONDS)
+
+
+def refuse_other_ways_to_train() -> None:
+    """Look at what ``accelerate``'s launcher and configuration say of ways to train that a run does not know.
+
+    Raises:
+        InputError: DeepSpeed, FSDP, Megatron-LM or a parallelism of accelerate's is asked for.
+    """
+    for variable, name in _OTHER_WAYS.items():
+        if os.environ.get(variable, "").lower() in ("1", "true", "yes", "on", "y", "t"):
+            raise InputError(
+                f"{variable} is {os.environ[variable]}, but a run trains by data parallelism, not by {name}: unset it, "
+                f"or use accelerate launch --multi_gpu"
+            )
+
+
+def unused_settings(precision: str) -> list[str]:
+    """A line for each setting of the environment that would change a run's numbers, and which is not used.
+
+    Args:
+        precision: of the recipe, ``fp32``, ``bf16`` or ``fp16``.
+    """
+    lines = []
+    for variable, (neutral, instead) in _UNUSED.items():
+        value = os.environ.get(variable, "").lower()
+        if value not in ("", *neutral) and not (variable == _PRECISION and value == precision):
+            lines.append(f"{variable}={os.environ[variable]} is not used: {instead}")
+    return lines
 
 
 def tell_launcher(message: str) -> None:

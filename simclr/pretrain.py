@@ -12,16 +12,21 @@ from torch import Tensor, nn
 
 from simclr.build import build_learner, build_loss
 from simclr.data import Source, batches
+from simclr.data.feed import note_damaged
 from simclr.encoder_file import save_encoder
 from simclr.errors import DivergenceError
+from simclr.launch import unused_settings
 from simclr.recipe.schema import Recipe
-from simclr.run.checkpoint import load_run_state, run_states, save_run_state
-from simclr.run.metadata import describe_run
-from simclr.run.run_folder import MetricsFile, open_run_folder
+from simclr.run.checkpoint import load_run_state, newest_state, save_run_state
+from simclr.run.metadata import check_storable, describe_run
+from simclr.run.metrics_file import MetricsFile
+from simclr.run.resume import check_remembered, identify, remember
+from simclr.run.run_folder import open_run_folder
+from simclr.run.stopping import Stopping
 from simclr.run.terminal import Progress
 from simclr.run.trackers import start_trackers
 from simclr.train.course import set_course
-from simclr.train.distributed import on_main_first, start_accelerator
+from simclr.train.distributed import any_process, of_all, of_main, on_main_first, start_accelerator
 from simclr.train.health import collapse_warning, explain_divergence, health
 from simclr.train.optimizer import parameter_table
 from simclr.train.schedule import warmup_cosine
@@ -57,7 +62,7 @@ def pretrain(
     Args:
         recipe: what to do.
         output: the run folder: recipe.yaml, metrics.jsonl, views.png, checkpoints/, encoder.safetensors and .json.
-        resume: go on from the newest run state in ``output``.
+        resume: go on from the newest run state in ``output``, or from the beginning if the run there has none yet.
         overwrite: start anew even if ``output`` holds a run.
         probe: online judge, used where the source has labels.
         say: prints a line for the user.
@@ -66,16 +71,17 @@ def pretrain(
         The last numbers of the run, as in the encoder's metadata, and the ``seconds`` that the loop took.
 
     Raises:
-        InputError: something in the recipe, the data or the launch is wrong.
+        InputError: something in the recipe, the data or the launch is wrong, or the folder cannot be written.
         DivergenceError: the loss became NaN or infinite.
+        StoppedError: Ctrl-C or SIGTERM; the step was finished, and its run state written.
     """
     train, checkpoints = recipe.train, output / "checkpoints"
     accelerator = start_accelerator(train.precision, recipe.log.trackers, output)
     device, main = accelerator.device, accelerator.is_main_process
     with ExitStack() as stack:
         stack.callback(accelerator.end_training)
-        folder = open_run_folder(output, recipe, resume=resume, overwrite=overwrite)
-        begin = on_main_first(accelerator, lambda: stack.enter_context(folder))
+        opening = open_run_folder(output, recipe, resume=resume, overwrite=overwrite)
+        folder = on_main_first(accelerator, lambda: stack.enter_context(opening))
 
         # What there is to learn from, and in which order.
         with accelerator.main_process_first() if recipe.data.fetches else nullcontext():
@@ -87,12 +93,27 @@ def pretrain(
         order, total_steps, warmup_steps, peak_lr, sizes = course
         save_every = train.checkpoint_every or max(order.steps_per_epoch, total_steps // 10)
 
-        # What learns.
+        # What learns, who watches, and from where it goes on.
         model, optimizer = build_learner(recipe, preprocess.out_chans, peak_lr, device, world_size)
         encoder, parts = model.encoder, [model.encoder, model.head]
-        on_main_first(accelerator, lambda: begin() if begin else None)  # from here on, the folder changes
-        state: dict[str, Any] = load_run_state(checkpoints) if resume else {"step": 0}
-        if resume:
+        watched = _watched(probe, source) if recipe.monitor.knn else None
+        ids_seen = watched.ids.tolist() if watched else []
+        newest = of_main(accelerator, newest_state(checkpoints) if resume else None)
+        state: dict[str, Any] = load_run_state(checkpoints / newest) if newest else {"step": 0}
+
+        def begin() -> _Begun:
+            """On the main process, with all that can be refused: from here on, the folder changes."""
+            assert folder is not None
+            data = identify(recipe.data, source)
+            check_remembered(state, recipe, data, str(output))
+            check_storable(describe_run(recipe, source, preprocess, encoder, total_steps, {}, ids_seen))
+            log = start_trackers(accelerator, recipe, output, folder.id, say)
+            folder.begin()
+            return _Begun(remember(recipe, data), log)
+
+        begun = on_main_first(accelerator, begin)
+        stopping = stack.enter_context(Stopping(checkpoints, speaks=main))
+        if newest:
             model.load_state_dict(state["model"])
             optimizer.load_state_dict(state["optimizer"])
         distributed, optimizer = accelerator.prepare(model, optimizer, device_placement=[False, True])
@@ -101,9 +122,6 @@ def pretrain(
         learner = Learner(accelerator, model, distributed, optimizer)
         one_step = TrainingStep(learner, inputs.drawing(), loss_of, sizes)
 
-        # Who watches.
-        watched = _watched(probe, source) if recipe.monitor.knn else None
-        log = start_trackers(accelerator, recipe)
         metrics = stack.enter_context(MetricsFile(output / "metrics.jsonl", state["step"], enabled=main))
         progress = stack.enter_context(Progress(total_steps, state["step"], train.batch_size, enabled=main))
         if main:
@@ -115,12 +133,14 @@ def pretrain(
                 say(f"  {line}")
             if len(sizes) > 1:
                 say(f"  gradient caching: {len(sizes)} micro batches a step, of at most {sizes[0]} images a process")
+            for line in [*unused_settings(train.precision), *([metrics.note] if metrics.note else [])]:
+                say(line)
             looked_at = look_at_views(inputs, choose_samples(recipe.seed, len(source), samples=6), 0, device)
             draw_views(looked_at, output / "views.png")
 
         numbers: dict[str, Any] = metrics.last
         warned = False
-        started = time.perf_counter()
+        started = saved = time.perf_counter()
         model.train()
 
         for step, ids, batch in batches(source, order, state["step"], total_steps, device, recipe.data.workers):
@@ -141,37 +161,52 @@ def pretrain(
                 if warning and main:
                     say(f"step {step}: {warning}")
                     warned = True
-            due = main and (done % save_every == 0 or done == total_steps)
-            if due and probe and watched:
+            due = done % save_every == 0 or done == total_steps
+            if due and main and probe and watched:
                 numbers["knn"] = probe.score(_embed(encoder, inputs, watched.ids, device), watched.labels)
             # Before the run state: a line too many is dropped on resume, one too few would be missing for ever.
             metrics.write({**numbers, "seconds": round(time.perf_counter() - started, 3)})
-            if due:
+            late = main and time.perf_counter() - saved > 60 * train.checkpoint_minutes
+            late, stop = any_process(accelerator, late, stopping.signal > 0)
+            if due or late or stop:
                 if not all(p.isfinite().all() for p in model.parameters()):
                     why = explain_divergence(taken.draw_again(inputs.augment), h, model, lr)
                     raise DivergenceError(_diverged(step, loss, why, checkpoints))
-                state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
-                if accelerator.scaler is not None:
-                    state["scaler"] = accelerator.scaler.state_dict()
-                save_run_state(checkpoints, done, state)
+                if begun:
+                    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), **begun.remembered}
+                    if accelerator.scaler is not None:
+                        state["scaler"] = accelerator.scaler.state_dict()
+                    save_run_state(checkpoints, done, state)
+                saved = time.perf_counter()
+                note_damaged(source, of_all(accelerator, source.damaged))
             progress.advance(numbers)
-            log(numbers, step)
+            if begun:
+                begun.log(numbers, step)
+            if stop and done < total_steps:
+                raise stopping.stop()
 
         if main:
+            metadata = describe_run(recipe, source, preprocess, encoder, total_steps, numbers, ids_seen)
+            save_encoder(output / "encoder.safetensors", encoder, preprocess, metadata, model.head)
+            numbers = dict(metadata.numbers)
             if source.damaged:
                 n = len(source.damaged)
                 shown = ", ".join(source.damaged[:5]) + (", …" if n > 5 else "")
                 say(f"{n} damaged {'image was' if n == 1 else 'images were'} skipped: {shown}")
-            ids_seen = watched.ids.tolist() if watched else []
-            metadata = describe_run(recipe, source, preprocess, encoder, total_steps, numbers, ids_seen)
-            save_encoder(output / "encoder.safetensors", encoder, preprocess, metadata, model.head)
-            numbers = dict(metadata.numbers)
         return {**numbers, "seconds": time.perf_counter() - started}
 
 
+class _Begun(NamedTuple):
+    """What only the main process has: what its run states remember, and what logs the numbers of a step."""
+
+    remembered: dict[str, Any]
+    log: Callable[[dict[str, Any], int], None]
+
+
 def _diverged(step: int, loss: float, why: str, checkpoints: Path) -> str:
-    states = run_states(checkpoints)
-    return f"the loss is {loss} at step {step}: {why}; last good run state: {states[-1] if states else 'none yet'}"
+    newest = newest_state(checkpoints)
+    last = checkpoints / newest if newest else "none yet"
+    return f"the loss is {loss} at step {step}: {why}; last good run state: {last}"
 
 
 class _Watched(NamedTuple):

@@ -163,7 +163,7 @@ def training_errors(
     with context():
         z = distributed(mine.flatten(0, 1)).unflatten(0, mine.shape[:2])
     loss = nt_xent(z, TEMPERATURE)
-    scaler.scale(loss).backward()
+    accelerator.backward(scaler.scale(loss))  # as a run does it
     scaler.unscale_(torch.optim.SGD(model.parameters()))
     return TrainingErrors(
         _relative(loss, expected),

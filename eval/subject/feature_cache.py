@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from eval.subject.features import BATCH_SIZE, extract_features, fingerprint
 from simclr.data.source import Source
 from simclr.data.stream import StreamSource
+from simclr.errors import InputError
 from simclr.files import write_atomically
 from simclr.run.metadata import versions
 
@@ -139,7 +140,7 @@ class FeatureCache:
             file.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(file, lambda temporary: save_file(tensors, temporary, metadata=header))
             self._make_room(file)
-        except (OSError, SafetensorError) as error:
+        except (InputError, OSError, SafetensorError) as error:
             return f"not kept: {error}"
         return None
 

@@ -1,7 +1,9 @@
 """The command line. It stands on top of the house and joins its rooms; torch is imported inside the commands."""
 
+import signal
 import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
@@ -9,8 +11,9 @@ import typer
 from simclr import __version__
 from simclr.cli import judging, training
 from simclr.cli.output import write_any_character
-from simclr.errors import DivergenceError, InputError
-from simclr.launch import is_main_process, tell_launcher
+from simclr.errors import DivergenceError, InputError, StoppedError
+from simclr.files import explain
+from simclr.launch import is_main_process, tell_launcher, wait_for_others_to_say
 
 app = typer.Typer(
     name="simclr",
@@ -53,20 +56,30 @@ def main() -> NoReturn:
     write_any_character()
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
+    before = signal.signal(signal.SIGTERM, _stop)
     try:
         code = app(standalone_mode=False)
     except Exception as error:
         if debug:
             raise
         status, message = _explain(error)
-        # All processes of a launch find the same mistake, so one says so.
-        if is_main_process() or not isinstance(error, InputError | DivergenceError):
-            print(message, file=sys.stderr)
+        wait_for_others_to_say(isinstance(error, InputError | DivergenceError))
+        print(message, file=sys.stderr)
         tell_launcher(message)
         sys.exit(status)
-    if code == 130:
-        print("simclr: interrupted; --resume goes on from the last run state, if one was saved", file=sys.stderr)
+    except StoppedError as error:
+        if is_main_process():
+            print(f"simclr: {error}", file=sys.stderr)
+        sys.exit(error.status)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    if code == 128 + signal.SIGINT and is_main_process():
+        print("simclr: interrupted", file=sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    raise StoppedError(f"stopped by {signal.Signals(number).name}", number)
 
 
 def _explain(error: Exception) -> tuple[int, str]:
@@ -75,6 +88,8 @@ def _explain(error: Exception) -> tuple[int, str]:
         return 2, f"simclr: {error}"
     if isinstance(error, DivergenceError):
         return 1, f"simclr: {error}"
+    if isinstance(error, OSError) and (explained := explain(error)):
+        return 2, f"simclr: {explained}"
     if hasattr(error, "format_message"):  # typer's complaint about an option or a command
         message = error.format_message()
         return 2, message if "\n" in message else f"simclr: {message[:1].lower()}{message[1:].rstrip('.')}; see --help"

@@ -1,7 +1,7 @@
 """Commands that train, and those that look before: pretrain, views, plan, verify, recipes."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -25,14 +25,17 @@ def pretrain(
     Behind an error, accelerate prints a traceback of its own; on one process, its option --quiet leaves it out.
     """
     checked = recipe_to_run(recipe, overrides)
-    path = Path(recipe)
-    # A run's own recipe.yaml belongs to that run.
-    folder = output_path(output, "folder") or (path.parent if path.name == "recipe.yaml" else Path("runs") / path.stem)
+    path, given = Path(recipe), output_path(output, "folder")
 
     from eval.probes.monitor import knn_monitor, monitor_ids
     from simclr.launch import keep_freed_memory
     from simclr.pretrain import OnlineProbe, pretrain
+    from simclr.run.run_folder import is_run_folder
     from simclr.run.terminal import print_summary
+
+    # A run's own recipe.yaml belongs to that run; any other recipe of that name does not make its folder one.
+    own = path.name == "recipe.yaml" and is_run_folder(path.parent)
+    folder = given or (path.parent if own else Path("runs") / path.stem)
 
     keep_freed_memory()
     probe = OnlineProbe(choose=monitor_ids, score=knn_monitor)

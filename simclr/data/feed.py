@@ -16,6 +16,21 @@ from simclr.data.workers import PREFETCHED, read_ahead, usable_cores
 _AHEAD_BYTES = 8 << 30
 
 
+def note_damaged(source: Source, names: list[str]) -> None:
+    """Counts what all processes found damaged, each having read its own part of a streamed source.
+
+    Args:
+        source: of this process.
+        names: of the damaged samples that any process has met.
+
+    Raises:
+        InputError: if more is damaged than the source allows.
+    """
+    source.damaged = names
+    if isinstance(source, StreamSource):
+        source.note_damaged(())
+
+
 def batches(
     source: Source,
     order: SampleOrder,

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
-from torch.utils.data import DataLoader, Dataset
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from simclr.errors import InputError
 
@@ -28,11 +33,40 @@ class _Reader(Dataset[Any], Generic[T]):
     def __init__(self, read: Callable[[list[int]], T]) -> None:
         self.read = read
 
-    def __getitem__(self, ids: list[int]) -> T | InputError:
+    def __getitem__(self, ids: list[int]) -> Any:
         try:
-            return self.read(ids)
+            found = self.read(ids)
         except InputError as error:
             return error  # as a value: the loader would raise it with a traceback for its text
+        return found if get_worker_info() is None else _packed(found)
+
+
+class _Copied:
+    """A tensor that travels through a pipe, byte by byte: slower, but it needs no shared memory."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+
+
+def _packed(item: Any) -> Any:
+    """What a worker sends: its tensors lie in shared memory, or are copies where there is none left.
+
+    The loader would put them there in a thread whose errors nobody sees, and the main process would wait for ever.
+    """
+    if isinstance(item, tuple):
+        return tuple(_packed(part) for part in item)
+    if not isinstance(item, Tensor):
+        return item
+    try:
+        return item.share_memory_()
+    except (RuntimeError, OSError):
+        return _Copied(item.numpy())
+
+
+def _unpacked(item: Any) -> Any:
+    if isinstance(item, tuple):
+        return tuple(_unpacked(part) for part in item)
+    return torch.from_numpy(item.array) if isinstance(item, _Copied) else item
 
 
 class _Lists(Iterable[list[int]]):
@@ -59,9 +93,9 @@ def read_ahead(
         pin_memory: whether tensors in the results are put into page-locked memory.
 
     Raises:
-        InputError: as ``read`` raised it.
+        InputError: as ``read`` raised it, or a process ended before its work was done.
     """
-    loader: DataLoader[T | InputError] = DataLoader(
+    loader: DataLoader[Any] = DataLoader(
         _Reader(read),
         batch_size=None,
         sampler=_Lists(id_lists),
@@ -70,7 +104,33 @@ def read_ahead(
         prefetch_factor=PREFETCHED if workers else None,
         pin_memory=pin_memory,
     )
-    for item in loader:
-        if isinstance(item, InputError):
-            raise InputError(str(item))
-        yield item
+    try:
+        for item in loader:
+            if isinstance(item, InputError):
+                raise InputError(str(item))
+            yield _unpacked(item)
+    except (RuntimeError, OSError) as error:
+        explained = explain_worker(error)
+        if explained is None:
+            raise
+        raise explained from error
+
+
+def explain_worker(error: Exception) -> InputError | None:
+    """One line for a worker process that ended too soon or could not be started; None for any other error.
+
+    The loader may say so at any time: a signal tells the main process of the end of another.
+    """
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return InputError(
+            "the processes that read the data cannot be started, as no shared memory is left (/dev/shm): set "
+            "data.workers=0, or give it more (docker run --shm-size=8g)"
+        )
+    text = f"{error} {error.__cause__}"
+    if not isinstance(error, RuntimeError) or not re.search(r"DataLoader worker \(pid", text):
+        return None
+    how = re.search(r"killed by signal: [\w ]+", text)
+    return InputError(
+        f"a process that reads the data has ended{f' ({how[0]})' if how else ''}, most often because the machine's "
+        f"memory was used up: set data.workers to fewer, or to 0, or give it more memory"
+    )

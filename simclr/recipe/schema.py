@@ -99,6 +99,9 @@ class Train(Section):
     checkpoint_every: Steps | None = Field(
         None, description="steps between run states; by default an epoch, or a tenth of the run when that is longer"
     )
+    checkpoint_minutes: Annotated[float, Field(gt=0)] = Field(
+        10, description="minutes after which a run state is written at the latest"
+    )
 
 
 class Monitor(Section):

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from simclr.errors import InputError
-from simclr.files import write_atomically
+from simclr.files import write_atomically, writing
 
 KEPT = 2
 
@@ -15,15 +15,19 @@ def save_run_state(folder: Path, step: int, state: dict[str, Any]) -> Path:
     """Write ``step-XXXXXXXX.pt`` atomically and remove all but the last two.
 
     Args:
-        folder: the run's ``checkpoints`` folder; made when missing.
+        folder: the run's ``checkpoints`` folder; made when missing, but not the run's own folder.
         step: number of steps that are done.
         state: tensors, numbers, text, and lists and dicts of them; nothing that needs pickled code.
+
+    Raises:
+        InputError: it cannot be written; the states before are as they were.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"step-{step:08d}.pt"
+    with writing(path):
+        folder.mkdir(exist_ok=True)
     write_atomically(path, lambda temporary: torch.save({**state, "step": step}, temporary))
     for old in run_states(folder)[:-KEPT]:
-        old.unlink()
+        old.unlink(missing_ok=True)
     return path
 
 
@@ -32,18 +36,37 @@ def run_states(folder: Path) -> list[Path]:
     return sorted(folder.glob("step-????????.pt"))
 
 
-def load_run_state(folder: Path) -> dict[str, Any]:
-    """The newest run state, on the CPU; loaded without executing anything.
+def newest_state(folder: Path) -> str | None:
+    """Name of the newest run state of a folder, None where there is none."""
+    return next((path.name for path in reversed(run_states(folder))), None)
+
+
+def load_run_state(file: Path) -> dict[str, Any]:
+    """A run state, on the CPU; loaded without executing anything.
 
     Raises:
-        InputError: there is none, or it is damaged.
+        InputError: it is not there, damaged, or no run state.
     """
-    found = run_states(folder)
-    if not found:
-        raise InputError(f"there is no run state in {folder}: start the run without --resume")
-    try:
-        return torch.load(found[-1], map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for a damaged file
+    if not file.exists():
         raise InputError(
-            f"{found[-1]} is damaged ({str(error).splitlines()[0][:80]}): delete it to resume from the one before"
+            f"this process finds no {file}, from which the first one resumes: the run's folder has to lie on a disk "
+            f"that all processes share"
+        )
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+        if not {"model", "optimizer", "step"} <= state.keys():
+            raise InputError("it holds no model, optimizer and step")
+    except Exception as error:  # torch raises many kinds for a damaged file
+        why = " ".join(str(error).split())[:80] or type(error).__name__
+        raise InputError(
+            f"{file} is damaged ({why}): delete it, and --resume takes the one before, or starts from the beginning"
         ) from None
+    return state
+
+
+def where_to_go_on(folder: Path) -> str:
+    """What there is to resume from, as the end of a sentence."""
+    name = newest_state(folder)
+    if name is None:
+        return "no run state was saved yet: --resume starts from the beginning"
+    return f"--resume goes on from {folder / name}"

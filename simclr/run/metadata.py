@@ -1,5 +1,6 @@
 """What a run has to say about itself: its encoder's metadata, versions and commit."""
 
+import json
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -13,10 +14,14 @@ from torch import nn
 
 from simclr.data import Preprocess, SceneSource, Source
 from simclr.encoder_metadata import EncoderMetadata
+from simclr.errors import InputError
 from simclr.recipe.schema import Recipe
 
 # What pip knows the package simclr by: the name simclr is somebody else's there.
 DISTRIBUTION = "simclr-toolkit"
+
+# A safetensors header has at most 100 MB; the names of the tensors and the last numbers take some of it.
+_MOST_BYTES = 90_000_000
 
 
 def describe_run(
@@ -58,6 +63,30 @@ def describe_run(
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
     return EncoderMetadata(content)
+
+
+def check_storable(metadata: EncoderMetadata) -> None:
+    """Whether an encoder file can hold this metadata: asked at the start, since it is written at the very end.
+
+    Raises:
+        InputError: a name that is no text, or more than the header of a safetensors file holds.
+    """
+    text = json.dumps(metadata, ensure_ascii=False)
+    try:
+        size = len(json.dumps(text).encode())  # as JSON within the header's JSON
+        text.encode()
+    except UnicodeEncodeError as error:
+        part = text[max(0, error.start - 20) : error.end + 20].encode("utf-8", "backslashreplace").decode()
+        raise InputError(
+            f"the encoder file cannot hold …{part}…, which is not UTF-8: rename that file or folder"
+        ) from None
+    if size > _MOST_BYTES:
+        raise InputError(
+            f"what the encoder file is to say of its data takes {size / 1e6:,.0f} MB, more than the "
+            f"{_MOST_BYTES / 1e6:,.0f} MB that it can hold: {len(metadata.source.classes):,} class names and "
+            f"{len(metadata.monitor_ids):,} ids of samples that the online probe looks at; use fewer classes, or set "
+            f"monitor.knn=false"
+        )
 
 
 def versions() -> dict[str, str]:

@@ -1,149 +1,144 @@
-"""The run's folder: who may write in it, the resolved recipe, and metrics.jsonl."""
+"""The run's folder: whether it is one, who may write in it, and the resolved recipe."""
 
 import fcntl
 import json
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any
+
+import yaml
 
 from simclr.errors import InputError
-from simclr.files import write_text
+from simclr.files import write_text, writing
 from simclr.recipe.read import read_recipe, write_recipe
 from simclr.recipe.schema import Recipe
 from simclr.run.checkpoint import run_states
+from simclr.run.resume import check_same_recipe
 
-# What may differ when a run is resumed: it changes no number.
-_FREE_ON_RESUME = ("description", "monitor.every", "log", "train.checkpoint_every", "data.workers")
+MARK = "run.json"
+"""What a run writes first of all: only a folder with it is a run's, and may be resumed or overwritten."""
 
-# What belongs to the run that --overwrite replaces.
-_OUTPUTS = (
-    *("metrics.jsonl", "encoder.safetensors", "encoder.json", "views.png"),
-    *("result.json", "few-shot.json", "map.png", "unknown-map.png", "report.html"),
-)
+_FORMAT = "simclr-run/1"
+
+# What a run writes, and what others write of it; --overwrite removes all of these, and nothing else.
+_WRITTEN = ("recipe.yaml", "metrics.jsonl", "encoder.safetensors", "encoder.json", "views.png")
+_OF_RESULTS = ("result.json", "few-shot.json", "map.png", "unknown-map.png", "report.html")
+_IN_FOLDERS = {"checkpoints": re.compile(r"\.?step-\d{8}\.pt.*"), "features": re.compile(r"\.?[0-9a-f]{32}\.safe.*")}
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A folder that is held for one run.
+
+    Attributes:
+        path: the folder.
+        id: of the run, the same after a resume.
+    """
+
+    path: Path
+    id: str
+    _recipe: Recipe
+    _replaces: bool
+
+    def begin(self) -> None:
+        """From here on the folder changes: the run that is overwritten goes, ``run.json`` and ``recipe.yaml`` come.
+
+        Raises:
+            InputError: it cannot be written.
+        """
+        if _id_of(self.path) != self.id:
+            now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+            write_text(
+                self.path / MARK, json.dumps({"format": _FORMAT, "id": self.id, "created": now}, indent=1) + "\n"
+            )
+        if self._replaces:
+            with writing(self.path):
+                _remove_run(self.path)
+        write_recipe(self._recipe, self.path / "recipe.yaml")
+
+
+def is_run_folder(folder: Path) -> bool:
+    """Whether a run wrote this folder: it has the mark of one, or all that runs wrote before they left a mark."""
+    if _id_of(folder) is not None:
+        return True
+    if not (run_states(folder / "checkpoints") or (folder / "metrics.jsonl").is_file()):
+        return False
+    try:
+        text = (folder / "recipe.yaml").read_text(encoding="utf-8")
+        keys = yaml.safe_load(text)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        return False
+    # A resolved recipe has every section, and no comment.
+    return isinstance(keys, dict) and keys.keys() >= _OLDEST and not any(line[:1] == "#" for line in text.splitlines())
+
+
+_OLDEST = {"description", "seed", "data", "augment", "encoder", "head", "loss", "train", "monitor", "log"}
 
 
 @contextmanager
-def open_run_folder(output: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> Iterator[Callable[[], None]]:
-    """Hold the folder for one run: lock it and check it.
-
-    Nothing in it changes before the function that this gives is called, which removes the run that is overwritten and
-    writes ``recipe.yaml``: a mistake that is found in between costs nothing, and leaves nothing behind.
+def open_run_folder(output: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> Iterator[RunFolder]:
+    """Hold the folder for one run: lock it and check it. Nothing in it changes before the run begins.
 
     Raises:
-        InputError: the folder belongs to another running process, holds a run already, or (on resume) holds the run
-            of another recipe or none.
+        InputError: the folder cannot be written, belongs to another running process, holds a run already or files that
+            no run wrote, or (on resume) holds the run of another recipe or none.
     """
     existed = output.exists()
-    try:
+    with writing(output):
         output.mkdir(parents=True, exist_ok=True)
-        lock = (output / ".lock").open("w")
-    except OSError as error:
-        raise InputError(f"--output is {output}, which cannot be written: {error.strerror}; give a folder") from None
+        lock = (output / ".lock").open("a")
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise InputError(f"another process is writing to {output}: give another --output, or wait") from None
         try:
-            replaces = _check(output, recipe, resume=resume, overwrite=overwrite)
-            yield lambda: _begin(output, recipe, replaces)
+            yield _check(output, recipe, resume=resume, overwrite=overwrite)
         finally:
-            if [path.name for path in output.iterdir()] == [".lock"]:
-                (output / ".lock").unlink()
-                if not existed:
-                    output.rmdir()
+            with suppress(OSError):  # the folder may be gone
+                if [path.name for path in output.iterdir()] == [".lock"]:
+                    (output / ".lock").unlink()
+                    if not existed:
+                        output.rmdir()
 
 
-def _check(output: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> bool:
-    """Whether the folder holds a run that this one replaces."""
-    states = run_states(output / "checkpoints")
-    holds_run = bool(states) or (output / "metrics.jsonl").exists()
-    if resume:
-        if not states:
-            raise InputError(f"{output} holds no run state to resume: start without --resume")
-        difference = _difference(_flat(read_recipe(output / "recipe.yaml")), _flat(recipe))
-        if difference:
-            raise InputError(
-                f"{output} holds the run of another recipe: {difference}; resume with {output}/recipe.yaml"
-            )
-    elif holds_run and not overwrite:
+def _check(output: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> RunFolder:
+    holds_run, known = is_run_folder(output), _id_of(output)
+    if not holds_run:
+        if resume:
+            raise InputError(f"{output} holds no run to resume: start without --resume")
+        for name in (MARK, *_WRITTEN, "checkpoints"):
+            if (output / name).exists():
+                raise InputError(f"{output} holds {name}, which no run wrote, and it stays: give another --output")
+    elif resume:
+        if (output / "recipe.yaml").exists():
+            old = read_recipe(output / "recipe.yaml")
+            check_same_recipe(old, recipe, str(output), moved=known is not None)
+    elif not overwrite:
         raise InputError(f"{output} holds a run already: add --resume, or --overwrite, or give another --output")
-    return holds_run and not resume
+    id = known if resume and known else uuid.uuid4().hex[:12]
+    return RunFolder(output, id, recipe, _replaces=holds_run and not resume)
 
 
-def _begin(output: Path, recipe: Recipe, replaces: bool) -> None:
-    if replaces:
-        for name in _OUTPUTS:
-            (output / name).unlink(missing_ok=True)
-        for name in ("checkpoints", "features"):
-            shutil.rmtree(output / name, ignore_errors=True)
-    write_recipe(recipe, output / "recipe.yaml")
-
-
-def _flat(recipe: Recipe) -> dict[str, Any]:
-    def walk(node: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-        if isinstance(node, dict):
-            for key, value in node.items():
-                yield from walk(value, f"{prefix}{key}.")
-        else:
-            yield prefix[:-1], node
-
-    return dict(walk(recipe.model_dump(mode="json"), ""))
-
-
-def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:
-    for key in [*old, *new]:
-        if old.get(key) != new.get(key) and not key.startswith(_FREE_ON_RESUME):
-            return f"{key} was {old.get(key)}, now it is {new.get(key)}"
-    return ""
-
-
-class MetricsFile:
-    """metrics.jsonl: one JSON object a step, written line by line.
-
-    Args:
-        path: the file.
-        start: the first step; on resume, lines of steps that will be run again are dropped.
-        enabled: only the main process writes.
-
-    Attributes:
-        last: the numbers of the last line that was kept, empty without one.
-    """
-
-    def __init__(self, path: Path, start: int, enabled: bool = True) -> None:
-        self._file: IO[str] | None = None
-        self.last: dict[str, Any] = {}
-        if not enabled:
-            return
-        kept = [line for line in _lines(path) if _step(line) < start] if start else []
-        self.last = json.loads(kept[-1]) if kept else {}
-        write_text(path, "".join(f"{line}\n" for line in kept))
-        self._file = path.open("a", encoding="utf-8", buffering=1)
-
-    def write(self, numbers: dict[str, Any]) -> None:
-        """Append one step."""
-        if self._file:
-            self._file.write(json.dumps(numbers) + "\n")
-
-    def __enter__(self) -> "MetricsFile":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._file:
-            self._file.close()
-
-
-def _lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-
-
-def _step(line: str) -> float:
+def _id_of(folder: Path) -> str | None:
+    """The id that a run left in its folder, None where there is none."""
     try:
-        return float(json.loads(line)["step"])
-    except (ValueError, KeyError):  # the line that a crash cut short
-        return float("inf")
+        mark = json.loads((folder / MARK).read_text(encoding="utf-8"))
+        return str(mark["id"]) if mark["format"] == _FORMAT else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def _remove_run(folder: Path) -> None:
+    for name in (*_WRITTEN[1:], *_OF_RESULTS):  # the recipe is replaced
+        (folder / name).unlink(missing_ok=True)
+    for name, ours in _IN_FOLDERS.items():
+        for file in (folder / name).glob("*"):
+            if ours.fullmatch(file.name):
+                file.unlink(missing_ok=True)
+        with suppress(OSError):  # it is not there, or holds something of others
+            (folder / name).rmdir()

@@ -1,7 +1,9 @@
 """wandb and TensorBoard, when the recipe asks for them."""
 
 import os
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
@@ -10,13 +12,23 @@ from simclr.errors import InputError
 from simclr.recipe.schema import Recipe
 
 
-def start_trackers(accelerator: Accelerator, recipe: Recipe) -> Callable[[dict[str, Any], int], None]:
+def start_trackers(
+    accelerator: Accelerator, recipe: Recipe, folder: Path, run_id: str, say: Callable[[str], None] = print
+) -> Callable[[dict[str, Any], int], None]:
     """Start the recipe's trackers through accelerate; the returned function logs the numbers of a step.
 
-    Without an account wandb runs offline: ``wandb sync`` uploads later.
+    Without an account, and where wandb's server cannot be reached, wandb runs offline: ``wandb sync`` uploads later. A
+    run that is resumed goes on in the same run of wandb.
+
+    Args:
+        accelerator: of the main process.
+        recipe: of the run.
+        folder: of the run; a tracker that does not start leaves nothing in it.
+        run_id: of the run.
+        say: prints a line for the user.
 
     Raises:
-        InputError: TensorBoard is asked for but not installed.
+        InputError: a tracker is not installed, or wandb refuses to start.
     """
     names = recipe.log.trackers
     if not names:
@@ -27,16 +39,52 @@ def start_trackers(accelerator: Accelerator, recipe: Recipe) -> Callable[[dict[s
         raise InputError(f"log.trackers names {', '.join(sorted(missing))}, which is not installed: pip install it")
     sections = {k: v for k, v in recipe.model_dump().items() if isinstance(v, dict)}
     config = {f"{name}.{k}": _plain(v) for name, section in sections.items() for k, v in section.items()}
-    options: dict[str, Any] = {}
+
+    def start(mode: str) -> None:
+        wandb = {"mode": mode, "dir": str(folder), "id": run_id, "resume": "allow"}
+        accelerator.init_trackers(
+            recipe.log.project, config={"seed": recipe.seed, **config}, init_kwargs={"wandb": wandb}
+        )
+
     if "wandb" in names:
-        options["wandb"] = {"mode": os.environ.get("WANDB_MODE") or ("online" if _has_wandb_key() else "offline")}
-        options["wandb"]["dir"] = accelerator.logging_dir
-    accelerator.init_trackers(recipe.log.project, config={"seed": recipe.seed, **config}, init_kwargs=options)
+        _start_wandb(start, accelerator, folder / "wandb", say)
+    else:
+        start("")
 
     def log(numbers: dict[str, Any], step: int) -> None:
         accelerator.log({k: v for k, v in numbers.items() if k != "step"}, step=step)
 
     return log
+
+
+def _start_wandb(
+    start: Callable[[str], None], accelerator: Accelerator, folder: Path, say: Callable[[str], None]
+) -> None:
+    from wandb.errors import AuthenticationError, CommError
+
+    asked = os.environ.get("WANDB_MODE")
+    existed = folder.exists()
+    try:
+        try:
+            start(asked or ("online" if _has_wandb_key() else "offline"))
+        except CommError as error:
+            accelerator.trackers.clear()
+            if isinstance(error, AuthenticationError) or asked:
+                raise
+            say(f"wandb cannot be reached ({_first_line(error)}): it runs offline, and wandb sync uploads it later")
+            start("offline")
+    except Exception as error:  # wandb raises many kinds, of its own and of what it stands on
+        accelerator.trackers.clear()  # what did not start cannot be finished
+        if not existed:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise InputError(
+            f"log.trackers names wandb, which does not start: {_first_line(error)}; mend that (wandb login), set "
+            f"WANDB_MODE=offline, or leave it out with log.trackers=[]"
+        ) from None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
 def _plain(value: Any) -> Any:

@@ -5,11 +5,19 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
+import torch.distributed as dist
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs, ProjectConfiguration, broadcast_object_list
+from accelerate.utils import (
+    DistributedDataParallelKwargs,
+    DynamoBackend,
+    GradientAccumulationPlugin,
+    ProjectConfiguration,
+    TorchDynamoPlugin,
+    broadcast_object_list,
+)
 
 from simclr.errors import InputError
-from simclr.launch import launched_processes
+from simclr.launch import launched_processes, refuse_other_ways_to_train
 
 T = TypeVar("T")
 
@@ -18,7 +26,8 @@ def start_accelerator(precision: str = "fp32", trackers: Sequence[str] = (), fol
     """An Accelerator on the GPUs if there are any, else on the CPU, over all processes of the launch.
 
     accelerate takes the CPU for several processes only when it is told to; otherwise each process believes that it
-    is alone and trains its own copy.
+    is alone and trains its own copy. What would change the numbers is set here: whatever is left open, accelerate takes
+    from the environment.
 
     Args:
         precision: ``fp32``, ``bf16`` or ``fp16`` autocast.
@@ -26,8 +35,9 @@ def start_accelerator(precision: str = "fp32", trackers: Sequence[str] = (), fol
         folder: where trackers write.
 
     Raises:
-        InputError: fp16 without a GPU, or processes that do not see each other.
+        InputError: fp16 without a GPU, processes that do not see each other, or a way to train that is not ours.
     """
+    refuse_other_ways_to_train()
     has_gpu = torch.accelerator.is_available()
     if precision == "fp16" and not has_gpu:
         raise InputError("train.precision is fp16, which needs a GPU: set train.precision=bf16 or fp32")
@@ -37,8 +47,12 @@ def start_accelerator(precision: str = "fp32", trackers: Sequence[str] = (), fol
         log_with=list(trackers) or None,
         project_config=ProjectConfiguration(project_dir=str(folder), logging_dir=str(folder)) if folder else None,
         step_scheduler_with_optimizer=False,
+        gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
+        dynamo_plugin=TorchDynamoPlugin(backend=DynamoBackend.NO),
         kwargs_handlers=[DistributedDataParallelKwargs(gradient_as_bucket_view=True)],
     )
+    if precision == "fp16" and accelerator.device.type == "cpu":  # as ACCELERATE_USE_CPU asks; it would be fp32 there
+        raise InputError("train.precision is fp16, which needs a GPU, but ACCELERATE_USE_CPU is set: unset it")
     launched = launched_processes()
     if launched != accelerator.num_processes and launched > 1:
         raise InputError(
@@ -67,3 +81,27 @@ def on_main_first(accelerator: Accelerator, action: Callable[[], T]) -> T | None
     if message[0]:
         raise InputError(message[0])
     return result
+
+
+def of_main(accelerator: Accelerator, value: T) -> T:
+    """What ``value`` is on the main process."""
+    values = [value]
+    broadcast_object_list(values)
+    return values[0]
+
+
+def any_process(accelerator: Accelerator, *flags: bool) -> list[bool]:
+    """Which of the flags are set on at least one process: the same answer on all of them."""
+    if accelerator.num_processes == 1:
+        return list(flags)
+    found = torch.tensor(flags, dtype=torch.int32, device=accelerator.device)
+    dist.all_reduce(found, dist.ReduceOp.MAX)
+    return [bool(flag) for flag in found.tolist()]
+
+
+def of_all(accelerator: Accelerator, values: Sequence[T]) -> list[T]:
+    """What the processes have, each value once: the same list on all of them."""
+    parts = [list(values)] * accelerator.num_processes
+    if accelerator.num_processes > 1:
+        dist.all_gather_object(parts, list(values))
+    return list(dict.fromkeys(value for part in parts for value in part))

@@ -83,31 +83,37 @@ def contrastive_accuracy(z: Tensor) -> float:
 
 
 def health(h: Tensor, z: Tensor, most: int = 1024) -> dict[str, float]:
-    """All of the above for one batch.
+    """All of the above for one batch, as far as it can tell: of a single image only the alignment.
 
     Args:
         h: representations of the first view, (batch, feature_dim).
         z: projections, (views, batch, dim).
         most: images looked at; keeps the cost of a look constant.
+
+    Returns:
+        Finite numbers by name; one that cannot be computed is left out.
     """
     h, z = h[:most].detach(), z[:, :most].detach()
-    return {
-        "rankme": rankme(h),
-        "alignment": alignment(z),
-        "uniformity": uniformity(z[0]),
-        "z_std": z_std(z[0]),
-        "contrastive_accuracy": contrastive_accuracy(z),
-    }
+    found = {"alignment": alignment(z)}
+    if len(h) > 1:
+        found = {
+            "rankme": rankme(h),
+            **found,
+            "uniformity": uniformity(z[0]),
+            "z_std": z_std(z[0]),
+            "contrastive_accuracy": contrastive_accuracy(z),
+        }
+    return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
 def collapse_warning(numbers: dict[str, float]) -> str | None:
-    """A plain sentence when the representation has collapsed, else None."""
-    if numbers["z_std"] < 0.05:
+    """A plain sentence when the representation has collapsed, else None; also where that cannot be told."""
+    if numbers.get("z_std", 1.0) < 0.05:
         return (
             f"the projections have collapsed: all images get nearly the same z (spread {numbers['z_std']:.3f} of 1). "
             "Lower train.lr, lengthen train.warmup_epochs, or check that the views are not constant (views.png)."
         )
-    if numbers["rankme"] < 2:
+    if numbers.get("rankme", 2.0) < 2:
         return (
             f"the representation has collapsed to {numbers['rankme']:.1f} dimensions (RankMe). "
             "Lower train.lr or weight decay, raise train.batch_size, or make the augmentation stronger."

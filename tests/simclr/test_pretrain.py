@@ -90,7 +90,7 @@ def test_a_run_that_was_cut_off_resumes_to_the_same_numbers(tmp_path, optimizer)
 
 def test_a_folder_that_holds_a_run_is_not_touched_unasked(tmp_path):
     recipe = read_recipe("digits", [*TINY, "train.max_steps=2"])
-    with pytest.raises(InputError, match="no run state to resume"):
+    with pytest.raises(InputError, match="holds no run to resume"):
         pretrain(recipe, tmp_path, resume=True)
     pretrain(recipe, tmp_path)
     with pytest.raises(InputError, match="holds a run already"):

@@ -1,0 +1,109 @@
+"""May a run go on? Only with the recipe and the data that it was begun with."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+
+from simclr.data import SceneSource, Source, StreamSource, open_source
+from simclr.data.content import ContentHash
+from simclr.errors import InputError
+from simclr.recipe.data import Data
+from simclr.recipe.read import check_recipe
+from simclr.recipe.schema import Recipe
+
+# What may differ when a run is resumed: it changes no number.
+_FREE = ("description", "monitor.every", "log", "train.checkpoint", "data.workers")
+
+_PROBED = 64  # samples of a streamed source, spread over all
+
+
+class DataIdentity(NamedTuple):
+    """What the samples of a run are: how many, and a hash of their content."""
+
+    samples: int
+    content: str
+
+
+def identify(data: Data, source: Source) -> DataIdentity:
+    """What tells the samples of a run from others, wherever they lie and whenever they were copied there.
+
+    Of a streamed source the names of all samples and the values of 64 of them: reading every one may take an hour.
+    Labels count as well where there are any, for the online probe looks at them.
+
+    Args:
+        data: the section of the recipe; a scene is read once more, as its samples are in other units by now.
+        source: what the run learns from.
+    """
+    if isinstance(source, SceneSource):
+        raw = open_source(data)
+        assert raw is not None
+        source = raw
+    if isinstance(source, StreamSource):
+        content = ContentHash("streamed", len(source), source.sample_shape, str(source.sample_dtype))
+        for i in range(len(source)):
+            content.note(source.sample_name(i))
+        content.add(source.read(list(dict.fromkeys(k * len(source) // _PROBED for k in range(_PROBED))))[0])
+    else:
+        content = ContentHash("resident", len(source), source.content_hash())
+    content.add(torch.empty(0, dtype=torch.int64) if source.labels is None else source.labels)
+    return DataIdentity(len(source), content.hexdigest()[:16])
+
+
+def check_same_recipe(old: Recipe, new: Recipe, where: str, moved: bool = False) -> None:
+    """Raises InputError unless both say the same, but for what changes no number.
+
+    Args:
+        old: what the run was begun with.
+        new: what it is to be resumed with.
+        where: the run's folder.
+        moved: the data may lie elsewhere, as their content is compared.
+    """
+    then, now = _flat(old), _flat(new)
+    free = (*_FREE, "data.path") if moved else _FREE
+    for key in [*then, *now]:
+        if then.get(key) != now.get(key) and not key.startswith(free):
+            raise InputError(
+                f"{where} holds the run of another recipe: {key} was {then.get(key)}, now it is {now.get(key)}; "
+                f"resume with {where}/recipe.yaml"
+            )
+
+
+def remember(recipe: Recipe, data: DataIdentity) -> dict[str, Any]:
+    """What a run state holds of the recipe and the data, plain enough for torch to load without executing anything."""
+    return {"recipe": recipe.model_dump_json(), "data": data._asdict()}
+
+
+def check_remembered(state: dict[str, Any], recipe: Recipe, data: DataIdentity, where: str) -> None:
+    """Compare what a run state remembers with what there is now; older states remember nothing.
+
+    Args:
+        state: with the entries of :func:`remember`.
+        recipe: that the run is to be resumed with.
+        data: likewise.
+        where: the run's folder.
+
+    Raises:
+        InputError: another recipe, or other data.
+    """
+    if "recipe" in state:
+        check_same_recipe(check_recipe(json.loads(state["recipe"])), recipe, where, moved=True)
+    old = DataIdentity(**state["data"]) if "data" in state else data
+    if old != data:
+        raise InputError(
+            f"{where} holds a run on other data: {old.samples:,} samples with hash {old.content} then, "
+            f"{data.samples:,} with hash {data.content} now; resume with the data as they were, or start anew with "
+            f"--overwrite"
+        )
+
+
+def _flat(recipe: Recipe) -> dict[str, Any]:
+    def walk(node: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+        if isinstance(node, dict):
+            for key, value in node.items():
+                yield from walk(value, f"{prefix}{key}.")
+        else:
+            yield prefix[:-1], node
+
+    return dict(walk(recipe.model_dump(mode="json"), ""))
