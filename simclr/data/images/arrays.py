@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from simclr.data.content import ROWS_AT_ONCE, ContentHash
+from simclr.data.content import HASHED_AT_ONCE, ContentHash
 from simclr.data.source import TensorSource, as_labels, as_tensor
 from simclr.data.stream import StreamSource
 from simclr.errors import InputError
@@ -106,8 +106,8 @@ class Arrays(StreamSource):
             layout = self.array.shape, self.array.strides, str(self.array.dtype)
             return ContentHash("file", stat.st_size, stat.st_mtime_ns, *layout).hexdigest()
         content = ContentHash("array")
-        for start in range(0, len(self), ROWS_AT_ONCE):
-            content.add(self.read(range(start, min(start + ROWS_AT_ONCE, len(self))))[0])
+        for start in range(0, len(self), HASHED_AT_ONCE):
+            content.add(self.read(range(start, min(start + HASHED_AT_ONCE, len(self))))[0])
         return content.hexdigest()
 
 
