@@ -69,7 +69,8 @@ def check_recipe(tree: Any) -> Recipe:
         # Through JSON, because pydantic's strict mode then still takes a list for a tuple and an integer for a float.
         return model.model_validate_json(json.dumps(tree, default=str))
     except ValidationError as error:
-        raise InputError(complain(error, model, [f"data.{key}" for key in keys_of_others(section)])) from None
+        others = {f"data.{key}": f"data.source={' or '.join(of)}" for key, of in keys_of_others(section).items()}
+        raise InputError(complain(error, model, others)) from None
     except RecursionError:
         raise InputError("the recipe nests hundreds of levels deep, and no key does: leave that out") from None
 
