@@ -34,7 +34,7 @@ def test_what_is_not_there_says_why(name, kind, reason, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "loop").symlink_to("loop")
     path = name if name.startswith("~") else f"{tmp_path}/{name}"
-    with pytest.raises(InputError, match="^data.path is ") as caught:
+    with pytest.raises(InputError, match=r"^data\.path is ") as caught:
         check_files([NamedFile("data.path", path, kind, "another")])
     assert str(caught.value).endswith(f", which {reason}: give another.")
     assert len(str(caught.value)) < 300
