@@ -10,11 +10,10 @@ import torch
 from torch import nn
 
 from simclr.errors import InputError
-from simclr.models.registry import ENCODERS
+from simclr.models.registry import ENCODERS, TIMM, check_encoder_name
 from simclr.models.timm_encoder import TimmEncoder
-from simclr.recipe.choice import PlainValue, check_options, unknown_name
+from simclr.recipe.choice import PlainValue, check_options
 
-TIMM = "timm:"
 # Arguments that are no options -> what sets them.
 _SET_BY = {"in_chans": "the data", "stem": "encoder.stem", "width": "encoder.width"}
 
@@ -55,10 +54,9 @@ def build_encoder(
 
 def _network(name: str) -> Callable[..., nn.Module]:
     """What makes encoders of this name."""
+    check_encoder_name(name)
     if name.startswith(TIMM):
         return partial(TimmEncoder, name.removeprefix(TIMM))
-    if name not in ENCODERS:
-        raise unknown_name("encoder.name", name, ENCODERS, f", or {TIMM}NAME")
     return ENCODERS[name]
 
 
