@@ -10,11 +10,11 @@ from torch import Tensor
 from simclr.data import SceneSource, Source
 from simclr.errors import InputError
 from simclr.losses.ntxent import nt_xent
-from simclr.losses.registry import LOSSES
+from simclr.losses.registry import LOSSES, check_loss_name
 from simclr.models.encoder import build_encoder, seeded
 from simclr.models.head import ProjectionHead
 from simclr.models.simclr import SimCLR
-from simclr.recipe.choice import check_options, unknown_name
+from simclr.recipe.choice import check_options
 from simclr.recipe.schema import Encoder, Head, Loss, Recipe
 from simclr.train.optimizer import build_optimizer
 from simclr.train.sync_batchnorm import convert_sync_batchnorm
@@ -38,8 +38,7 @@ def build_loss(section: Loss, source: Source) -> Callable[[Tensor, Tensor], Tens
     """
     if section.name == "nt-xent":
         return _build_nt_xent(section, source)
-    if section.name not in LOSSES:
-        raise unknown_name("loss.name", section.name, LOSSES)
+    check_loss_name(section.name)
     loss = LOSSES[section.name]
     takes = list(inspect.signature(loss).parameters)
     set_by = {takes[0]: "the network", "temperature": "loss.temperature"}

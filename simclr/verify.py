@@ -27,7 +27,7 @@ from simclr.losses.ntxent import nt_xent
 from simclr.train.distributed import start_accelerator
 from simclr.train.sync_batchnorm import convert_sync_batchnorm
 
-TEMPERATURE = 0.1
+CHECKED_TEMPERATURE = 0.1
 
 # What rounding alone may cost, relative to the norm of the whole gradient: some three times what was measured. The
 # known mistakes cost far more on two processes: gradients scaled by 1/W 0.5, negatives of one's own process only 0.26,
@@ -111,11 +111,11 @@ def projection_errors(
         views: number of views.
     """
     everything = _normal(views, sum(shares), 32).to(dtype).double().requires_grad_()
-    expected = reference_loss(everything, TEMPERATURE)
+    expected = reference_loss(everything, CHECKED_TEMPERATURE)
     (expected_gradient,) = torch.autograd.grad(expected, everything)
     mine = _own_part(accelerator, shares)
     z = everything.detach()[:, mine].to(dtype).to(accelerator.device).requires_grad_()
-    loss = nt_xent(z, TEMPERATURE)
+    loss = nt_xent(z, CHECKED_TEMPERATURE)
     loss.backward()
     assert z.grad is not None
     # DistributedDataParallel averages, so a process's own rows carry W times the gradient of the global loss.
@@ -153,7 +153,7 @@ def training_errors(
 
     with context():
         z = alone(x.flatten(0, 1).to(next(alone.parameters())))
-    expected = reference_loss(z.cpu().double().unflatten(0, x.shape[:2]), TEMPERATURE)
+    expected = reference_loss(z.cpu().double().unflatten(0, x.shape[:2]), CHECKED_TEMPERATURE)
     (expected * scaler.get_scale()).backward()
 
     if accelerator.num_processes > 1:
@@ -162,7 +162,7 @@ def training_errors(
     mine = x[:, _own_part(accelerator, shares)].to(device)
     with context():
         z = distributed(mine.flatten(0, 1)).unflatten(0, mine.shape[:2])
-    loss = nt_xent(z, TEMPERATURE)
+    loss = nt_xent(z, CHECKED_TEMPERATURE)
     accelerator.backward(scaler.scale(loss))  # as a run does it
     scaler.unscale_(torch.optim.SGD(model.parameters()))
     return TrainingErrors(

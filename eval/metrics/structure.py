@@ -14,9 +14,12 @@ from eval.metrics.registry import METRICS
 from eval.splits.split import Split
 from eval.streams import Stream
 
-MOST = 1_000
+STRUCTURED = 1_000
 POLICY: dict[str, dict[str, str | int]] = {
-    "retrieval": {"features": "as they are, cosine", "samples": f"up to {MOST} test samples by the seed, all of them"},
+    "retrieval": {
+        "features": "as they are, cosine",
+        "samples": f"up to {STRUCTURED} test samples by the seed, all of them",
+    },
     "k-means": {"features": "as they are", "starts": STARTS, "samples": "those of retrieval"},
 }
 
@@ -37,7 +40,7 @@ class Structure(NamedTuple):
 def structure(features: Tensor, labels: Tensor, splits: Sequence[Split]) -> list[Structure]:
     """Every metric that needs features (R@1, MAP@R, NMI of k-means), on test samples of the first split of each seed.
 
-    Of a test part with more than ``MOST`` samples so many are drawn by the split's seed: they are queries and
+    Of a test part with more than ``STRUCTURED`` samples so many are drawn by the split's seed: they are queries and
     candidates alike. Nothing is said where they hold a single class, or no class twice.
 
     Args:
@@ -57,7 +60,7 @@ def structure(features: Tensor, labels: Tensor, splits: Sequence[Split]) -> list
     first = {split.seed: split for split in reversed(splits) if split.name == splits[0].name}
     for split in reversed(first.values()):
         seed = split.seed or 0
-        rows = split.test[permutation(seed, Stream.STRUCTURE, len(split.test), "cpu")[:MOST]].sort().values
+        rows = split.test[permutation(seed, Stream.STRUCTURE, len(split.test), "cpu")[:STRUCTURED]].sort().values
         h, y = features[rows], labels[rows]
         counts = y.bincount()
         if int((counts > 0).sum()) < 2 or int(counts.max()) < 2:

@@ -10,7 +10,7 @@ from eval.probes.knn import TEMPERATURE, K, knn_accuracy
 from eval.streams import Stream
 
 SEED = 0
-MOST = 5_000
+MONITORED = 5_000
 
 
 def knn_monitor(h: Tensor, labels: Tensor, k: int = K, temperature: float = TEMPERATURE) -> float:
@@ -30,7 +30,7 @@ def monitor_ids(labels: Tensor, fraction: float = 0.1, per_class_min: int = 2) -
     """Labelled samples that an online kNN may look at during pretraining; evaluation leaves them out of every split.
 
     Of each class ``round(fraction * n)``, at least ``per_class_min``, but none of a class that would keep fewer than
-    two samples. Not a function of the run's seed, so that runs can be compared; at most about ``MOST`` samples.
+    two samples. Not a function of the run's seed, so that runs can be compared; at most about ``MONITORED`` samples.
 
     Args:
         labels: class of each sample, (N,) int64, -1 = unlabelled.
@@ -42,7 +42,7 @@ def monitor_ids(labels: Tensor, fraction: float = 0.1, per_class_min: int = 2) -
     """
     order = permutation(SEED, Stream.MONITOR, len(labels), "cpu")
     known = order[labels[order] >= 0]
-    fraction = min(fraction, MOST / max(len(known), 1))
+    fraction = min(fraction, MONITORED / max(len(known), 1))
     chosen = []
     for c in labels[known].unique():
         members = known[labels[known] == c]

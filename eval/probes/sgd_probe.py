@@ -24,7 +24,7 @@ from simclr.errors import InputError
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 PAPERS_RATE = 0.1
 EPOCHS = 90
-BATCH_SIZE = 256
+SGD_BATCH = 256
 MOMENTUM = 0.9
 
 
@@ -34,7 +34,7 @@ def sgd_path(
     num_classes: int,
     rates: Tensor,
     epochs: int = EPOCHS,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int = SGD_BATCH,
     seed: int = 0,
 ) -> tuple[Tensor, Tensor]:
     """Softmax regression by SGD from zero weights, for several learning rates side by side on the same batches.
@@ -92,7 +92,7 @@ def sgd(
     validation: Tensor | None = None,
     standardise: bool = True,
     epochs: int = EPOCHS,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int = SGD_BATCH,
     device: torch.device | str = "cpu",
 ) -> Prediction:
     """Linear layer by SGD, its learning rate chosen on held-out samples; the paper's own where none can be spared.

@@ -15,7 +15,7 @@ from eval.results.words import JUDGED, amount_name, mean_sd_text, metric_name, p
 
 # How the public code of other methods counts; each of a single score and threshold.
 LEGACY = ("mdl4ow_f1", "evml_open_oa")
-MAPPED = ("open_oa", "mapping_error", *LEGACY)
+MAPPED_METRICS = ("open_oa", "mapping_error", *LEGACY)
 # Beside the others where there is room.
 DETAILS = ("closed_oa", "mapping_error")
 OPENNESS = "openness"
@@ -26,11 +26,11 @@ class OpenKind(NamedTuple):
 
     split: str
     shots: int | None
-    labels: float | None
+    share: float | None
 
     @property
     def name(self) -> str:
-        return f"{self.split} split, {amount_name(self.shots, self.labels)}"
+        return f"{self.split} split, {amount_name(self.shots, self.share)}"
 
 
 def closed_grid(result: Result, split: str) -> Grid | None:
@@ -133,7 +133,7 @@ def mapped_grid(result: Result, kind: OpenKind) -> Grid | None:
     legacy = ", ".join(metric_name(name) for name in LEGACY)
     return grid(
         f"{kind.name}: {over_seeds(result)}",
-        (_by_representation(r) for r in rows if r.metric in MAPPED),
+        (_by_representation(r) for r in rows if r.metric in MAPPED_METRICS),
         left=("", "score"),
         notes=[f"decisions by {SCORE}, {THRESHOLD}; {legacy}: as the public code of these counts"],
     )

@@ -27,7 +27,7 @@ LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 # One look for each representation on the whole page; anything else takes the last.
 LOOKS = ("pretrained", "random", "raw", "window mean", "pca", "supervised")
 PERCENTAGES_UP_TO = 20
-BINS = 400
+PLOTTED = 400
 HEALTH = {
     "loss": "loss",
     "rankme": "RankMe (effective rank of h)",
@@ -67,7 +67,7 @@ def confusion_figure(counts: Sequence[Sequence[int]], class_names: Sequence[str]
         total = table.sum(1, keepdims=True)
         share = np.divide(100 * table, total, out=np.full_like(table, np.nan), where=total > 0)[kept][:, kept]
         present = np.flatnonzero(kept)
-        marks, labels = class_marks(class_names), class_labels(class_names)
+        marks, titles = class_marks(class_names), class_labels(class_names)
         n = len(present)
         figure = Figure(figsize=(7.2, 1 + 5.2 * min(1.0, 0.35 + n / 25)), layout="constrained")
         axes = figure.subplots()
@@ -78,7 +78,7 @@ def confusion_figure(counts: Sequence[Sequence[int]], class_names: Sequence[str]
         axes.set_ylabel("true class")
         ticks = np.arange(n) if n <= 2 * PERCENTAGES_UP_TO else np.arange(0, n, -(-n // 20))
         axes.set_xticks(ticks, [marks[present[i]] for i in ticks])
-        axes.set_yticks(ticks, [labels[present[i]] for i in ticks])
+        axes.set_yticks(ticks, [titles[present[i]] for i in ticks])
         if n > PERCENTAGES_UP_TO:
             figure.colorbar(image, ax=axes, label="% of the true class", fraction=0.04, pad=0.02)
             return _svg(figure)
@@ -115,14 +115,14 @@ def efficiency_figure(rows: Sequence[Row], metric_name: str, salt: str = "effici
             for place, name in enumerate(names):
                 look = LOOKS.index(name[0]) if name[0] in LOOKS else len(LOOKS)
                 look = len(LOOKS) if name[1] == "fine-tune" else look
-                mine = sorted((r for r in here if (r.representation, r.probe) == name), key=_labels)
+                mine = sorted((r for r in here if (r.representation, r.probe) == name), key=_amount)
                 if not mine:
                     continue
                 shift = 1.02 ** (place - (len(names) - 1) / 2)
                 mean = np.array([r.mean for r in mine], dtype=np.float64)
                 ends = np.clip(np.array([_ends(r) for r in mine], dtype=np.float64).T, 0, 1)  # no share lies outside
                 axes.errorbar(
-                    [_labels(r) * shift for r in mine],
+                    [_amount(r) * shift for r in mine],
                     100 * mean,
                     100 * np.abs(ends - mean),
                     color=COLOURS[look],
@@ -134,7 +134,7 @@ def efficiency_figure(rows: Sequence[Row], metric_name: str, salt: str = "effici
                     elinewidth=1,
                     label=f"{representation_name(name[0])}{', ' + probe_name(name[1]) if several else ''}",
                 )
-            amounts = sorted(set(map(_labels, here)))
+            amounts = sorted(set(map(_amount, here)))
             axes.set_xscale("log")
             axes.set_xticks(amounts, [f"{amount:g}" for amount in amounts])
             axes.minorticks_off()
@@ -153,7 +153,7 @@ def efficiency_figure(rows: Sequence[Row], metric_name: str, salt: str = "effici
         return _svg(figure)
 
 
-def _labels(row: Row) -> float:
+def _amount(row: Row) -> float:
     """Where a row stands: at its labels per class, or at its share of them in percent."""
     return row.shots or 100 * (row.labels or 0)
 
@@ -163,21 +163,21 @@ def _ends(row: Row) -> Sequence[float | None]:
     return interval([value for value in row.per_seed if value is not None]) or [row.mean, row.mean]
 
 
-def embedding_figure(points: np.ndarray, labels: np.ndarray, class_names: Sequence[str]) -> str:
+def embedding_figure(points: np.ndarray, classes: np.ndarray, class_names: Sequence[str]) -> str:
     """Samples as points: colour and shape by class, the class's mark near its median.
 
     Args:
         points: (n, 2).
-        labels: (n,) ints from 0.
+        classes: of the points, (n,) ints from 0.
         class_names: for the legend.
     """
     with mpl.rc_context(_STYLE | {"axes.grid": False, "svg.hashsalt": "embedding"}):
-        present = np.unique(labels)
+        present = np.unique(classes)
         listed = len(present) <= 2 * len(PALETTE)
         figure = Figure(figsize=(7.2, 5.4 + 0.17 * (-(-len(present) // 4) if listed else 0)), layout="constrained")
         axes = figure.subplots()
         for c in present:
-            mine = points[labels == c]
+            mine = points[classes == c]
             axes.scatter(
                 mine[:, 0],
                 mine[:, 1],
@@ -190,7 +190,7 @@ def embedding_figure(points: np.ndarray, labels: np.ndarray, class_names: Sequen
                 rasterized=True,
             )
         for c in present:
-            mine = points[labels == c]
+            mine = points[classes == c]
             # The sample next to the median: the median itself may lie where there is none.
             x, y = mine[np.linalg.norm(mine - np.median(mine, axis=0), axis=1).argmin()]
             outline = [withStroke(linewidth=2.5, foreground="white")]
@@ -205,8 +205,8 @@ def health_figure(metrics: Sequence[HealthLine]) -> str:
     """Loss and health of the representation over the steps, a panel for each number that was logged.
 
     Args:
-        metrics: at least one line with a finite number. More than ``BINS`` values are drawn as means, with their range
-            behind.
+        metrics: at least one line with a finite number. More than ``PLOTTED`` values are drawn as means, their range
+            behind them.
     """
     with mpl.rc_context(_STYLE | {"svg.hashsalt": "health"}):
         curves = {key: _curve(metrics, key) for key in HEALTH}
@@ -231,7 +231,7 @@ def _curve(metrics: Sequence[HealthLine], key: str) -> np.ndarray:
 
 
 def _draw_curve(axes: Axes, pairs: np.ndarray) -> None:
-    bins = [part for part in np.array_split(pairs, min(BINS, len(pairs))) if len(part)]
+    bins = [part for part in np.array_split(pairs, min(PLOTTED, len(pairs))) if len(part)]
     x = [part[:, 0].mean() for part in bins]
     if len(pairs) > len(bins):
         low, high = ([f(part[:, 1]) for part in bins] for f in (np.min, np.max))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from eval.metrics.statistics import FEWEST_FOR_INTERVAL
-from eval.metrics.structure import MOST
+from eval.metrics.structure import STRUCTURED
 from eval.report.grids import Entry, Grid, Percent, Points, grid
 from eval.report.select import SUPERVISED, known_splits, left_out_note, main_metric, over_seeds
 from eval.results.record import Difference, Gap, Result, Row
@@ -99,7 +99,7 @@ def quality_grid(result: Result, split: str, spread: bool = True) -> Grid | None
     rows += [r for r in others if r.probe in classifiers and r.probe == result.headline]
     of_probe = f"of the {probe_name(result.headline)} probe"
     families = {metric_family(r.metric) for r in rows}
-    what = [f"neighbours and clusters of up to {MOST:,} test samples"] if "structure" in families else []
+    what = [f"neighbours and clusters of up to {STRUCTURED:,} test samples"] if "structure" in families else []
     what += [f"calibration {of_probe} (ECE, less is better)"] if "calibration" in families else []
     strange = list(dict.fromkeys(metric_name(r.metric) for r in rows if metric_family(r.metric) == "other"))
     what += [listed(strange)] if strange else []

@@ -23,7 +23,7 @@ from eval.results.words import (
     several,
 )
 
-BASELINES = {
+BASELINE_WORDS = {
     "random": "the same architecture with fresh weights for each seed",
     "raw": "the input as it is; of a scene the pixel's spectrum",
     "pca": "principal components of the input",
@@ -149,7 +149,7 @@ def _baselines(result: Result) -> str:
     notes = result.baselines
     texts = [
         f"{representation_name(name)}: {what}{' (' + notes[name] + ')' if name in notes else ''}"
-        for name, what in BASELINES.items()
+        for name, what in BASELINE_WORDS.items()
         if name in there
     ]
     return "; ".join(texts) + "." if texts else ""

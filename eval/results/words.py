@@ -50,22 +50,22 @@ def class_labels(names: Sequence[str]) -> list[str]:
     return [mark if mark == name else f"{mark} {name}" for mark, name in zip(class_marks(names), names)]
 
 
-def amount_name(shots: int | None, labels: float | None = None) -> str:
+def amount_name(shots: int | None, share: float | None = None) -> str:
     """How many labels a probe learned from: so many of each class, a share of each class's, or all."""
     if shots:
         return f"{shots} shot{'s' * (shots > 1)}"
-    return f"{100 * labels:g} % of the labels" if labels else "all labels"
+    return f"{100 * share:g} % of the labels" if share else "all labels"
 
 
 def amount_names(amounts: Iterable[tuple[int | None, float | None]]) -> str:
     """All numbers of labels in a few words, such as: 5 and 20 shots; empty where nothing says one.
 
     Args:
-        amounts: (shots, labels) as of :func:`amount_name`, in any order, as often as they come.
+        amounts: (shots, share) as of :func:`amount_name`, in any order, as often as they come.
     """
     pairs = set(amounts)
     shots = sorted({shots for shots, _ in pairs if shots})
-    shares = sorted({labels for _, labels in pairs if labels})
+    shares = sorted({share for _, share in pairs if share})
     parts = [f"{listed([str(k) for k in shots])} shot{'s' * (shots != [1])}"] if shots else []
     parts += [f"{listed([f'{100 * share:g} %' for share in shares])} of the labels"] if shares else []
     return listed(parts)

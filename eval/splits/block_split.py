@@ -18,8 +18,8 @@ from eval.splits.split import Split, usable
 from eval.streams import Stream
 from simclr.errors import InputError
 
-TRIES = 8
-KEPT = 0.1
+DRAWS = 8
+LEAST_KEPT = 0.1
 
 
 def block_split(
@@ -37,7 +37,7 @@ def block_split(
     """Training samples from blocks of a scene, test samples more than a buffer away from all of those blocks' samples.
 
     Classes are visited from the rarest to the most frequent. Each takes blocks until they hold as many of its pixels
-    as wanted: of ``TRIES`` random blocks that hold the class, the one whose surroundings cost the least, in shares of
+    as wanted: of ``DRAWS`` random blocks that hold the class, the one whose surroundings cost the least, in shares of
     the classes' remaining test pixels. Never does a class with a training block fall below a tenth of its pixels in the
     test part. A class for which that cannot be done (one small field, in the reach of a single patch) is in neither
     part and named in ``left_out``. Training samples are then drawn as in ``k_shot`` from the pixels that were taken.
@@ -129,7 +129,7 @@ def _areas(
     blocks = (np.arange(height)[:, None] + down) // side * across + (np.arange(width)[None] + right) // side
     rank = permutation(seed, Stream.BLOCKS, int(blocks.max()) + 1).argsort().numpy()
     counts = np.bincount(labels[labels >= 0], minlength=len(wanted))
-    least = np.maximum(1, np.ceil(KEPT * counts))
+    least = np.maximum(1, np.ceil(LEAST_KEPT * counts))
     test, pool = labels >= 0, np.zeros(labels.shape, dtype=bool)
     left_out = [c for c, n in enumerate(counts) if 0 < n < 2]
     test &= ~np.isin(labels, left_out)
@@ -153,7 +153,7 @@ def _areas(
                     continue
                 cost = float(np.log(remaining[left > 0] / left[left > 0]).sum())
                 options.append((cost / min(len(rows), missing), place, rows, columns, reach, left))
-                if len(options) == TRIES:
+                if len(options) == DRAWS:
                     break
             if not options:
                 break

@@ -200,7 +200,6 @@ def drawn_unknown(labels: Tensor, count: int, seed: int) -> list[int]:
     """
     classes = labels[labels >= 0].unique()
     if not 1 <= count <= len(classes) - 2:
-        raise InputError(
-            f"{count} of {len(classes)} classes should be unknown: leave at least 2 known and 1 unknown one."
-        )
+        possible = "leave at least 2 known and 1 unknown one" if len(classes) > 2 else "that takes 3 classes or more"
+        raise InputError(f"{count} of {len(classes)} classes should be unknown: {possible}.")
     return sorted(classes[permutation(seed, Stream.UNKNOWN_CLASSES, len(classes))[:count]].tolist())

@@ -16,7 +16,7 @@ from simclr.errors import InputError
 from simclr.files import write_text
 
 FORMAT = "simclr-split/1"
-PARTS = ("train", "validation", "test")
+SPLIT_PARTS = ("train", "validation", "test")
 
 
 def write_split(path: str | Path, split: Split, labels: Tensor, class_names: Sequence[str], source: str = "") -> str:
@@ -88,7 +88,7 @@ def read_split(path: str | Path, labels: Tensor, class_names: Sequence[str]) -> 
             f"{len(class_names)}{other}: give one of this data."
         )
     ids, lost = {}, 0
-    for part in PARTS:
+    for part in SPLIT_PARTS:
         by_class = [from_ranges(text, file) for text in content[part]]
         these = torch.cat(by_class)
         if len(these) and int(these.max()) >= samples:
@@ -146,7 +146,7 @@ def from_ranges(text: str, file: str | Path = "the split") -> Tensor:
 
 
 def _parts(split: Split) -> list[tuple[str, Tensor]]:
-    return [(part, getattr(split, part)) for part in PARTS]
+    return [(part, getattr(split, part)) for part in SPLIT_PARTS]
 
 
 def _digest(content: Mapping[str, Any]) -> str:

@@ -37,15 +37,19 @@ def at_most(limit: int) -> Callable[[int | None], int | None]:
 
 
 def recipe_to_run(recipe: str, overrides: Sequence[str] | None) -> "Recipe":
-    """The recipe of a run, whose files and folders are there.
+    """The recipe of a run, whose files and folders are there, and whose encoder and loss have names that are known.
 
     Raises:
-        InputError: as `read_recipe`; or a file or folder that it names is missing.
+        InputError: as `read_recipe`; or a file or folder that it names is missing, or no encoder or loss has the name.
     """
+    from simclr.losses.registry import check_loss_name
+    from simclr.models.registry import check_encoder_name
     from simclr.recipe.named_files import check_files
     from simclr.recipe.read import read_recipe
 
     checked = read_recipe(recipe, overrides or [])
+    check_encoder_name(checked.encoder.name)
+    check_loss_name(checked.loss.name)
     check_files(checked.data.named_files())
     return checked
 

@@ -7,7 +7,7 @@ import hashlib
 import torch
 from torch import Tensor
 
-ROWS_AT_ONCE = 4096
+HASHED_AT_ONCE = 4096
 """Samples that are hashed together."""
 
 
@@ -29,7 +29,7 @@ class ContentHash:
     def add(self, tensor: Tensor) -> None:
         """Adds the dtype, the shape and every byte of a tensor, wherever it lies."""
         self._digest.update(f"{tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        for rows in tensor.detach().split(ROWS_AT_ONCE):
+        for rows in tensor.detach().split(HASHED_AT_ONCE):
             self._digest.update(rows.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
 
     def hexdigest(self) -> str:

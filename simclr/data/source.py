@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from simclr.data.class_numbers import Unlabelled, class_numbers
-from simclr.data.content import ROWS_AT_ONCE, ContentHash
+from simclr.data.content import HASHED_AT_ONCE, ContentHash
 from simclr.errors import InputError
 
 SourceT = TypeVar("SourceT", bound="Source")
@@ -106,7 +106,7 @@ class Source:
         files by their size and time of change, say.
         """
         content = ContentHash("samples", len(self))
-        for ids in torch.arange(len(self)).split(ROWS_AT_ONCE):
+        for ids in torch.arange(len(self)).split(HASHED_AT_ONCE):
             content.add(self[ids])
         return content.hexdigest()
 

@@ -29,9 +29,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from simclr.recipe.choice import unknown_name
 from simclr.registry import Registry
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 LOSSES: Registry[Callable[..., Tensor]] = Registry({"nt-xent": "simclr.losses.ntxent:nt_xent"})
+
+
+def check_loss_name(name: str) -> None:
+    """Raise an InputError if no loss has the name."""
+    if name not in LOSSES:
+        raise unknown_name("loss.name", name, LOSSES)

@@ -12,11 +12,10 @@ import torch
 from torch import nn
 
 from simclr.errors import InputError
-from simclr.models.registry import ENCODERS
+from simclr.models.registry import ENCODERS, TIMM, check_encoder_name
 from simclr.models.timm_encoder import TimmEncoder
-from simclr.recipe.choice import PlainValue, check_options, unknown_name
+from simclr.recipe.choice import PlainValue, check_options
 
-TIMM = "timm:"
 # More than any channels or width.
 _MOST = 10**7
 # Arguments that are no options -> what sets them.
@@ -112,10 +111,9 @@ def _network(name: str) -> Callable[..., nn.Module]:
     """What makes encoders of this name."""
     if not isinstance(name, str):
         raise InputError(f"encoder.name is {_shown(name)}, but must be text")
+    check_encoder_name(name)
     if name.startswith(TIMM):
         return partial(TimmEncoder, name.removeprefix(TIMM))
-    if name not in ENCODERS:
-        raise unknown_name("encoder.name", name, ENCODERS, f", or {TIMM}NAME")
     return ENCODERS[name]
 
 

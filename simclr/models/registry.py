@@ -32,11 +32,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from simclr.recipe.choice import unknown_name
 from simclr.registry import Registry
 
 if TYPE_CHECKING:
     from torch import nn
 
+TIMM = "timm:"
 ENCODERS: Registry[Callable[..., nn.Module]] = Registry(
     {
         "resnet8": "simclr.models.resnet:resnet8",
@@ -49,3 +51,9 @@ ENCODERS: Registry[Callable[..., nn.Module]] = Registry(
         "spectral_spatial": "simclr.models.spectral_spatial:SpectralSpatial",
     }
 )
+
+
+def check_encoder_name(name: str) -> None:
+    """Raise an InputError if no encoder has the name; what is there after ``timm:``, timm alone knows."""
+    if name not in ENCODERS and not name.startswith(TIMM):
+        raise unknown_name("encoder.name", name, ENCODERS, f", or {TIMM}NAME")

@@ -3,7 +3,7 @@
 import difflib
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -30,13 +30,13 @@ _BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 _BOUND_ERRORS = ("greater_than_equal", "greater_than", "less_than_equal", "less_than")
 
 
-def complain(error: ValidationError, model: type[BaseModel], also_known: Sequence[str] = ()) -> str:
+def complain(error: ValidationError, model: type[BaseModel], of_others: Mapping[str, str] | None = None) -> str:
     """The first thing that is wrong, in one line.
 
     Args:
         error: what pydantic found.
         model: of the whole recipe.
-        also_known: dotted keys of other recipes, which an unknown key may have been meant for.
+        of_others: dotted keys of other recipes, which an unknown key may have been meant for -> who reads them.
     """
     if error.errors()[0]["type"] == "json_invalid":
         return f"the recipe holds what is no text in Unicode: {error.errors()[0]['ctx']['error']}"
@@ -44,7 +44,8 @@ def complain(error: ValidationError, model: type[BaseModel], also_known: Sequenc
     # An unknown key explains most other complaints (a missing one, say), so it comes first.
     key, field, problem = next((p for p in problems if p[2]["type"] == "extra_forbidden"), problems[0])
     if problem["type"] == "extra_forbidden":
-        return f"unknown key {shortened(key)}: did you mean {_nearest(key, [*_dotted_keys(model), *also_known])}?"
+        nearest = _nearest(key, list(_dotted_keys(model)), of_others or {})
+        return f"unknown key {shortened(key)}: did you mean {nearest}?"
     # Where several types are allowed, each has its complaint: the deepest is of the type that was meant.
     key, field, problem = next((p for p in problems if p[0].startswith(f"{key}.")), (key, field, problem))
     if problem["type"] == "value_error":
@@ -144,12 +145,15 @@ def _dotted_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
             yield from _dotted_keys(section, f"{prefix}{name}.")
 
 
-def _nearest(key: str, known: list[str]) -> str:
+def _nearest(key: str, known: list[str], of_others: Mapping[str, str]) -> str:
     """The known key that is most like an unknown one, with the numbers of items of lists as they were given."""
     given = key.split(".")
-    plain = ".".join(part for part in given if not part.isdigit())
+    plain = shortened(".".join(part for part in given if not part.isdigit()))  # a comparison takes its length squared
+    near = _alike(plain, [*known, *of_others])
+    if near and near in of_others:
+        return f"{near}, which {of_others[near]} reads"
     nearest: list[str] = []
-    for part in _nearest_plain(plain, known).split("."):
+    for part in (near or _most_alike(plain, known)).split("."):
         alike = bool(given) and given.pop(0) == part
         nearest.append(part)
         while alike and given and given[0].isdigit():
@@ -158,14 +162,13 @@ def _nearest(key: str, known: list[str]) -> str:
     return ".".join(nearest)
 
 
-def _nearest_plain(key: str, known: list[str]) -> str:
-    key = shortened(key)  # a comparison takes the square of its length
-    leaf = key.rpartition(".")[2]
+def _alike(key: str, known: list[str]) -> str | None:
+    """A key of the same last part, or one that is spelled much like it."""
+    same = [name for name in known if name.rpartition(".")[2] == key.rpartition(".")[2]]
+    return next(iter(same or difflib.get_close_matches(key, known, n=1, cutoff=0.6)), None)
+
+
+def _most_alike(key: str, known: list[str]) -> str:
     by_leaf = {name.rpartition(".")[2]: name for name in reversed(known)}
-    if leaf in by_leaf:
-        return by_leaf[leaf]
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
-    if near:
-        return near[0]
-    near = difflib.get_close_matches(leaf, by_leaf, n=1, cutoff=0.0)
+    near = difflib.get_close_matches(key.rpartition(".")[2], by_leaf, n=1, cutoff=0.0)
     return by_leaf[near[0]] if near else known[0]

@@ -22,7 +22,7 @@ MOST_DIGITS = 1_000
 
 _INTEGER = re.compile(r"[-+]?[0-9]+(_[0-9]+)*|0x[0-9a-fA-F]+|0o[0-7]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(_[0-9]+)*(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_WORDS: dict[str, Any] = {
+_NAMED_VALUES: dict[str, Any] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
@@ -45,8 +45,8 @@ def plain_value(word: str) -> Any:
     Raises:
         InputError: a number too long to be one.
     """
-    if word in _WORDS:
-        return _WORDS[word]
+    if word in _NAMED_VALUES:
+        return _NAMED_VALUES[word]
     whole = _INTEGER.fullmatch(word)
     if not whole and not _FLOAT.fullmatch(word):
         return str(word)

@@ -59,6 +59,6 @@ def why_not(path: str | Path, kind: Kind) -> str:
 
 
 def shortened(text: object, most: int = 120) -> str:
-    """Text for a message: not longer than it helps."""
-    text = str(text)
+    """Text for a message: in one line, and not longer than it helps."""
+    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text)[: most + 1])
     return text if len(text) <= most else f"{text[: most - 1]}…"

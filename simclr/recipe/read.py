@@ -69,7 +69,8 @@ def check_recipe(tree: Any) -> Recipe:
         # Through JSON, because pydantic's strict mode then still takes a list for a tuple and an integer for a float.
         return model.model_validate_json(json.dumps(tree, default=str))
     except ValidationError as error:
-        raise InputError(complain(error, model, [f"data.{key}" for key in keys_of_others(section)])) from None
+        others = {f"data.{key}": f"data.source={' or '.join(of)}" for key, of in keys_of_others(section).items()}
+        raise InputError(complain(error, model, others)) from None
     except RecursionError:
         raise InputError("the recipe nests hundreds of levels deep, and no key does: leave that out") from None
 
@@ -93,12 +94,12 @@ def apply_overrides(tree: Any, overrides: Sequence[str]) -> Any:
     tree = _copy(tree)
     for override in overrides:
         if not _is_text(override):
-            raise InputError(f"the override {shortened(override)!r} is not in UTF-8: give the file a name that is")
+            raise InputError(f"the override '{shortened(override)}' is not in UTF-8: give the file a name that is")
         key, equals, text = override.partition("=")
         parts = key.strip().split(".")
         if not equals or not all(parts):
             raise InputError(
-                f"the override {shortened(override)!r} is not KEY=VALUE: write, for example, train.epochs=5"
+                f"the override '{shortened(override)}' is not KEY=VALUE: write, for example, train.epochs=5"
             )
         node = tree
         for depth, part in enumerate(parts[:-1]):
@@ -107,7 +108,7 @@ def apply_overrides(tree: Any, overrides: Sequence[str]) -> Any:
             node = node[part]
             if not isinstance(node, dict):
                 where = ".".join(parts[: depth + 1])
-                raise InputError(f"{where} is {shown(node)} and has no key {shortened(parts[depth + 1])!r}")
+                raise InputError(f"{shortened(where)} is {shown(node)} and has no key '{shortened(parts[depth + 1])}'")
         node[parts[-1]] = _value(key.strip(), text.strip())
     return tree
 
@@ -141,7 +142,9 @@ def _value(key: str, text: str) -> Any:
     except DocumentError as error:
         if text.startswith(("[", "{")):
             given = shortened(text)
-            raise InputError(f"the value of {key} {error.what}: it is {given!r}; text has quotes around it") from None
+            raise InputError(
+                f"the value of {shortened(key)} {error.what}: it is '{given}'; put text in quotes"
+            ) from None
         return Written(text)
 
 
@@ -158,7 +161,7 @@ def data_with(data: Mapping[str, Any], overrides: Sequence[str]) -> Data:
     for override in overrides:
         if not override.startswith("data."):
             given = shortened(override)
-            raise InputError(f"{given!r} is no override of the data: write, for example, data.path=FOLDER")
+            raise InputError(f"'{given}' is no override of the data: write, for example, data.path=FOLDER")
     asked = apply_overrides({"data": data}, overrides)["data"]
     if asked.get("source") != data.get("source"):  # what was said about the old source alone says nothing of the new
         data = keys_read_by(section_of(asked), data)
@@ -178,14 +181,14 @@ def _find(recipe: str | Path) -> Path:
     shipped = recipe_folder() / f"{recipe}.yaml"
     if path.name == str(recipe) and not why_not(shipped, "file"):
         return shipped
-    if wrong != "does not exist":
+    if wrong != "does not exist" and str(recipe).strip():
         raise InputError(
-            f"the recipe {shortened(recipe)!r} {wrong}: give a YAML file, such as the recipe.yaml of a run"
+            f"the recipe '{shortened(recipe)}' {wrong}: give a YAML file, such as the recipe.yaml of a run"
         )
     names = shipped_recipes()
     near = difflib.get_close_matches(str(recipe)[:100], names, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
-    raise InputError(f"there is no recipe {shortened(recipe)!r}: give a YAML file or one of {', '.join(names)}{hint}")
+    raise InputError(f"there is no recipe '{shortened(recipe)}': give a YAML file or one of {', '.join(names)}{hint}")
 
 
 def _load(path: Path) -> Any:

@@ -76,7 +76,7 @@ def print_summary(numbers: dict[str, Any], folder: Path) -> None:
     table = Table(show_header=False, box=None)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    labels = {
+    titles = {
         "steps": ("steps", "{:,}"),
         "samples_seen": ("samples seen", "{:,}"),
         "loss": ("loss", "{:.4f}"),
@@ -85,8 +85,8 @@ def print_summary(numbers: dict[str, Any], folder: Path) -> None:
         "knn": ("online kNN accuracy", "{:.3f}"),
         "seconds": ("seconds", "{:,.0f}"),
     }
-    for key, (label, form) in labels.items():
+    for key, (title, form) in titles.items():
         if key in numbers:
-            table.add_row(label, form.format(numbers[key]))
+            table.add_row(title, form.format(numbers[key]))
     table.add_row("encoder", str(folder / "encoder.safetensors"))
     Console().print(table)

@@ -13,12 +13,12 @@ from augment import OPERATIONS, RandomColorJitter, Views, build_views
 # Bands of any number and spectra: their references, numpy and scipy, are in test_scene.py and test_spectral.py.
 SPECTRAL = {"neighbour_mixture", "spectral_shift", "spectral_smoothing", "radiation", "spectral_jitter"}
 SPECTRAL |= {"band_dropout", "noise"}
-STEPS = (F.adjust_brightness, F.adjust_contrast, F.adjust_saturation, F.adjust_hue)
+JITTER_STEPS = (F.adjust_brightness, F.adjust_contrast, F.adjust_saturation, F.adjust_hue)
 
 
 def jitter(image, row, flags):
     for step in row["order"].tolist():
-        image = STEPS[step](image, float(row["factors"][step]))
+        image = JITTER_STEPS[step](image, float(row["factors"][step]))
     return image
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from simclr.data.class_numbers import Unlabelled
-from simclr.data.content import ROWS_AT_ONCE, ContentHash
+from simclr.data.content import HASHED_AT_ONCE, ContentHash
 from simclr.data.numpy_file import read_arrays
 from simclr.data.source import TensorSource, as_labels, as_tensor, number_classes
 from simclr.data.stream import StreamSource
@@ -115,8 +115,8 @@ class Arrays(StreamSource):
             layout = self.array.shape, self.array.strides, str(self.array.dtype)
             return ContentHash("file", stat.st_size, stat.st_mtime_ns, *layout).hexdigest()
         content = ContentHash("array")
-        for start in range(0, len(self), ROWS_AT_ONCE):
-            content.add(self.read(range(start, min(start + ROWS_AT_ONCE, len(self))))[0])
+        for start in range(0, len(self), HASHED_AT_ONCE):
+            content.add(self.read(range(start, min(start + HASHED_AT_ONCE, len(self))))[0])
         return content.hexdigest()
 
 

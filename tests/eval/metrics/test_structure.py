@@ -26,7 +26,7 @@ def test_one_measurement_of_each_kind_for_the_first_split_of_each_seed():
 
 
 def test_of_many_test_samples_some_are_drawn_and_the_others_change_nothing(monkeypatch):
-    monkeypatch.setattr(module, "MOST", 20)
+    monkeypatch.setattr(module, "STRUCTURED", 20)
     features, labels = data()
     split = k_shot(labels, 5, 3)
     found = structure(features, labels, [split])

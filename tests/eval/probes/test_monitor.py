@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from eval.probes.knn import knn_accuracy
-from eval.probes.monitor import MOST, knn_monitor, monitor_ids
+from eval.probes.monitor import MONITORED, knn_monitor, monitor_ids
 
 
 def test_a_tenth_of_each_class_but_of_none_that_is_too_small():
@@ -14,7 +14,7 @@ def test_a_tenth_of_each_class_but_of_none_that_is_too_small():
 
 
 def test_large_data_give_a_bounded_number():
-    assert len(monitor_ids(torch.arange(100_000) % 10)) == pytest.approx(MOST, abs=10)
+    assert len(monitor_ids(torch.arange(100_000) % 10)) == pytest.approx(MONITORED, abs=10)
 
 
 def test_without_labels_there_is_nothing_to_look_at():

@@ -26,7 +26,7 @@ from simclr.errors import InputError
 from simclr.models.encoder import random_encoder
 
 CLASSES = ["oats", "wheat & <corn>", "woods"]
-METRICS = [
+METRIC_LINES = [
     {"step": i, "loss": 5.0 - i / 500, "seconds": i / 10, **({"rankme": 90.0, "knn": 0.5} if i % 100 == 0 else {})}
     for i in range(1_000)
 ]
@@ -171,7 +171,7 @@ def whole():
     g = np.random.default_rng(0)
     points = Embedding(g.normal(size=(30, 2)), g.integers(0, 3, 30), CLASSES)
     pictures = {"Map: of it": png()}
-    lines = [HealthLine.model_validate(line) for line in METRICS]
+    lines = [HealthLine.model_validate(line) for line in METRIC_LINES]
     made = EncoderMetadata({"encoder": {"name": "resnet8"}, "feature_dim": 4, "recipe": {"seed": 7}})
     found = typed(result()), typed(few_shot())
     return Material(*found, lines, made, pictures, png(), lambda: points, ["knn: gone"])
@@ -342,7 +342,7 @@ def run(tmp_path_factory):
         "source": {"name": "digits", "samples": len(source), "classes": list(source.class_names)},
     }
     save_encoder(folder / "encoder.safetensors", module, preprocess, metadata)
-    (folder / "metrics.jsonl").write_text("\n".join(map(json.dumps, METRICS)) + '\n{"step": 10')
+    (folder / "metrics.jsonl").write_text("\n".join(map(json.dumps, METRIC_LINES)) + '\n{"step": 10')
     (folder / "views.png").write_bytes(png())
     return folder
 

@@ -118,3 +118,12 @@ def test_two_classes_must_stay_known(tmp_path):
     write_split(tmp_path / "two.json", given([0, 1, 6, 7], [12, 13]), data.labels, data.class_names)
     with pytest.raises(InputError, match="fewer than 2 known classes train in the two split"):
         open_splits(data, (str(tmp_path / "two.json"),), [1], (3,), (), (0,), NONE, True)
+
+
+def test_as_many_unknown_classes_as_are_advised_can_be_drawn():
+    for count in (0, 3):
+        with pytest.raises(InputError, match="leave at least 2 known and 1 unknown one"):
+            drawn_unknown(torch.tensor([0, 1, 2, 3]), count, 0)
+    assert len(drawn_unknown(torch.tensor([0, 1, 2]), 1, 0)) == 1
+    with pytest.raises(InputError, match=r"1 of 2 classes should be unknown: that takes 3 classes or more\.$"):
+        drawn_unknown(torch.tensor([0, 1, -1]), 1, 0)

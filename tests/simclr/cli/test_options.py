@@ -48,6 +48,8 @@ MISTAKES = {
     "no such recipe": ("pretrain digit", "there is no recipe 'digit'"),
     "unknown key": ("plan digits train.epcohs=1", "did you mean train.epochs?"),
     "no folder": ("pretrain image-folder data.path=/no/where", "data.path is /no/where, which does not exist"),
+    "no encoder of the name": ("pretrain digits encoder.name=resnt18", "did you mean resnet18?"),
+    "no loss of the name": ("plan digits loss.name=nt-xnet", "did you mean nt-xent?"),
     "no path": ("views image-folder data.path=", "data.path is not set, but data.source=image-folder needs a folder"),
     "output": ("pretrain digits --output=", "--output is '', which names no folder"),
     "no encoder": ("linear-eval /no/where", "there is no encoder file /no/where"),

@@ -133,8 +133,11 @@ def test_files_that_hold_the_keys_of_all_sources_are_read(tmp_path):
 def test_an_unknown_key_names_the_nearest_of_any_source():
     for keys, nearest in (
         ({"source": "digits", "whitten": 3}, "data.whiten"),
-        ({"source": "digits", "patchsize": 3}, "data.patch_size"),
-        ({"source": "indian-pines", "pth": "x"}, "data.path"),
+        ({"source": "digits", "patchsize": 3}, "data.patch_size, which data.source=scene or indian-pines reads"),
+        (
+            {"source": "indian-pines", "pth": "x"},
+            "data.path, which data.source=image-folder or torchvision or arrays or scene reads",
+        ),
         ({"source": "scene", "ground_truht": "x"}, "data.ground_truth"),
         ({"source": "folder", "whitten": 3}, None),
     ):

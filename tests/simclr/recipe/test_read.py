@@ -114,6 +114,8 @@ def test_a_recipe_that_is_no_file_is_said_to_be_none(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     assert "is no file but a device or a pipe" in refusal(tmp_path / "pipe")
     assert "File name too long" in refusal("x" * 300)
+    assert refusal("").startswith("there is no recipe '': give")
+    assert refusal("caf\udce9\n").startswith(r"there is no recipe 'caf\udce9\n': give")
     assert "is no name that a file can have" in refusal("x\0y")
 
 
