@@ -15,8 +15,6 @@ from simclr.errors import InputError
 
 SourceT = TypeVar("SourceT", bound="Source")
 
-# What programs write where a value is missing.
-_MISSING = (-9999, -99999, -32768, -32767, -(2**31), float(np.finfo(np.float32).min))
 _VALUE_MAX = {torch.uint8: 255, torch.int8: 127, torch.int16: 32767}
 
 
@@ -143,15 +141,12 @@ def as_tensor(array: np.ndarray, what: str) -> tuple[Tensor, int | None]:
         The tensor (it may share memory with ``array``), and ``value_max`` as in :class:`Source`.
 
     Raises:
-        InputError: if the array is not of numbers, or holds NaN, infinity, integers that int32 does not hold, or a mark
-            for missing values.
+        InputError: if the array is not of numbers, or holds NaN, infinity, or integers that int32 does not hold.
     """
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     kind, size = array.dtype.kind, array.dtype.itemsize
     if kind == "b":
         return torch.from_numpy(array.astype(np.uint8) * np.uint8(255)), 255
-    if kind in "if":
-        _check_marks(array, what)
     if kind in "ui" and (size == 1 or array.dtype == np.int16):
         return _from_numpy(array), int(np.iinfo(array.dtype).max)
     if array.dtype == np.uint16:
@@ -174,19 +169,6 @@ def as_tensor(array: np.ndarray, what: str) -> tuple[Tensor, int | None]:
             )
         return values, None
     raise InputError(f"{what} has dtype {array.dtype}: give integers, floats or booleans.")
-
-
-def _check_marks(array: np.ndarray, what: str) -> None:
-    """Raises InputError where the lowest value is one that marks missing values, far below all others."""
-    lowest = array.min().item() if array.size else 0
-    if lowest not in _MISSING:
-        return
-    others = array[array != lowest]
-    if others.size and others.min() > lowest / 10:
-        raise InputError(
-            f"{what} has {array.size - others.size} values of {lowest:.6g}, far below all others (from "
-            f"{others.min():.6g}): that marks missing values, replace them before loading."
-        )
 
 
 def _from_numpy(array: np.ndarray) -> Tensor:
