@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from simclr.data.moments import moments_of
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source
-from simclr.data.units import spread_or_one, units_of, whitening_of
+from simclr.data.units import check_spread, spread_or_one, units_of, whitening_of
 from simclr.data.value_range import ValueRange
 from simclr.errors import InputError
 
@@ -255,6 +255,7 @@ def _fit(
     if normalize == "none" and whiten is None:
         return
     moments = moments_of(source, covariance=whiten is not None, samples=samples)
+    check_spread(moments, source.name)
     preprocess.value_range = (float(moments.low.min()), float(moments.high.max()))
     offset, scale = units_of(source, normalize, moments, given_mean, given_std)
     if normalize != "unit":  # its scale depends on the dtype of each batch

@@ -50,8 +50,8 @@ class Source:
         self.class_names = tuple(class_names)
         if self.labels is not None and not self.class_names:
             self.labels, self.class_names = number_classes(self.labels)
-        twice = next((name for name in self.class_names if self.class_names.count(name) > 1), None)
-        if twice is not None:
+        if len(set(self.class_names)) < len(self.class_names):
+            twice = next(name for name in self.class_names if self.class_names.count(name) > 1)
             raise InputError(f"{name} has two classes that are called {twice}: give every class a name of its own.")
         self.value_max = value_max
         self.damaged: list[str] = []
@@ -86,12 +86,13 @@ class Source:
         """
         if self.labels is None or self.class_names == tuple(names):
             return self
-        strange = next((name for name in self.class_names if name not in names), None)
+        number = {name: k for k, name in enumerate(names)}
+        strange = next((name for name in self.class_names if name not in number), None)
         if strange is not None:
             raise InputError(f"{self.name} has the class {strange}, which is not among {', '.join(names[:10])}.")
         other = copy.copy(self)
-        number = torch.tensor([names.index(name) for name in self.class_names] + [-1])  # the last is that of -1
-        other.labels, other.class_names = number[self.labels], tuple(names)
+        new = torch.tensor([number[name] for name in self.class_names] + [-1])  # the last is that of -1
+        other.labels, other.class_names = new[self.labels], tuple(names)
         return other
 
     def content_hash(self) -> str:
