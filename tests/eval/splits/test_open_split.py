@@ -5,7 +5,7 @@ import torch
 from eval.splits.block_split import block_split
 from eval.splits.draw import draw_splits
 from eval.splits.labelled import LabelledData
-from eval.splits.open_split import SHOTS, drawn_unknown, few_shot_splits, open_splits
+from eval.splits.open_split import SHOTS, class_ids, drawn_unknown, few_shot_splits, open_splits
 from eval.splits.split import given, k_shot
 from eval.splits.split_file import write_split
 from simclr.data import SceneSource, TensorSource
@@ -118,3 +118,12 @@ def test_two_classes_must_stay_known(tmp_path):
     write_split(tmp_path / "two.json", given([0, 1, 6, 7], [12, 13]), data.labels, data.class_names)
     with pytest.raises(InputError, match="fewer than 2 known classes train in the two split"):
         open_splits(data, (str(tmp_path / "two.json"),), [1], (3,), (), (0,), NONE, True)
+
+
+def test_classes_are_meant_by_their_own_numbers():
+    numbered = TensorSource(torch.zeros(4, 1, 2, 2), torch.tensor([5, 9, 20240101, 9]))
+    assert class_ids([9, "20240101"], numbered) == [1, 2]
+    with pytest.raises(InputError, match=r"'1' is no class of tensor: give names or numbers of 5, 9, 20240101"):
+        class_ids([1], numbered)
+    named = TensorSource(torch.zeros(2, 1, 2, 2), torch.tensor([0, 1]), class_names=["oats", "corn"])
+    assert class_ids([1, "Oats"], named) == [0, 1]
