@@ -176,6 +176,8 @@ def class_ids(words: Sequence[str | int], source: Source) -> list[int]:
     names = {name.lower(): label for label, name in enumerate(source.class_names)}
     if isinstance(source, SceneSource) and source.ground_truth is not None:
         numbers = list(source.class_numbers)
+    elif all(name.isdecimal() for name in source.class_names):  # class numbers, of which some may not occur
+        numbers = [int(name) for name in source.class_names]
     else:
         numbers = list(range(len(source.class_names)))
     found = []

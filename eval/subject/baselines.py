@@ -57,11 +57,11 @@ def raw_features(
     device = _device_of(preprocess)
     found: list[Tensor] = []
     if isinstance(source, SceneSource):
-        spectra = preprocess.to_units(source.cube.unsqueeze(0).to(device))[0].flatten(1)
+        spectra = preprocess.to_units(source.cube.unsqueeze(0).to(device), source.value_max)[0].flatten(1)
         found.append(spectra[:, ids.to(device)].T.float().cpu())
     else:
         for part in ids.split(batch_size):
-            x = preprocess.to_units(source[part].to(device)).float()
+            x = preprocess.to_units(source[part].to(device), source.value_max).float()
             x = adaptive_avg_pool2d(x, (min(x.shape[-2], RAW_SIDE), min(x.shape[-1], RAW_SIDE)))
             found.append(x.flatten(1).cpu())
             if progress is not None:

@@ -68,7 +68,7 @@ def extract_features(
         taken = preprocess.scene(copy.copy(source).to(device)) if isinstance(source, SceneSource) else source
         for batch in _batches(taken, ids, batch_size):
             batch = batch.to(device)
-            h = encoder(batch if scene else preprocess(batch))
+            h = encoder(batch if scene else preprocess(batch, source.value_max))
             if h.dim() != 2:
                 raise InputError(f"the encoder gives {tuple(h.shape)} for {len(batch)} samples; (n, dim) is needed.")
             found.append(h.float().cpu())

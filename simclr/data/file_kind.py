@@ -39,6 +39,8 @@ _MAGIC = (
     (512, b"\x89HDF\r\n\x1a\n", FileKind("an HDF5 file", _SAVE)),
     (0, b"CDF\x01", FileKind("a netCDF file", _SAVE)),
     (0, b"CDF\x02", FileKind("a netCDF file", _SAVE)),
+    (0, b"CDF\x05", FileKind("a netCDF file", _SAVE)),
+    (0, b"\x0e\x03\x13\x01", FileKind("an HDF4 file", _SAVE)),
     (0, b"ENVI", FileKind("the header of an ENVI file", _SAVE)),
     (0, b"II*\x00", FileKind("a TIFF file", _SAVE)),
     (0, b"MM\x00*", FileKind("a TIFF file", _SAVE)),
@@ -93,17 +95,36 @@ def check_regular(file: Path, key: str, wanted: str) -> None:
     Raises:
         InputError: if it is missing, not a regular file, or may not be looked at.
     """
+    found = _look(file)
+    if found != "is a file":
+        raise InputError(f"{key} is {_short(file)}, which {found}: give {wanted}.")
+
+
+def check_folder(folder: Path, key: str, wanted: str) -> None:
+    """Makes sure that there is a folder.
+
+    Args:
+        folder, key, wanted: as for :func:`check_regular`.
+
+    Raises:
+        InputError: if it is missing, something else, or may not be looked at.
+    """
+    found = _look(folder)
+    if found != "is a folder":
+        raise InputError(f"{key} is {_short(folder)}, which {found}: give {wanted}.")
+
+
+def _look(path: Path) -> str:
+    """What lies at a path, in words that follow "which"."""
     try:
-        mode = file.stat().st_mode
+        mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
-        kind = "is a link to a file that does not exist" if file.is_symlink() else "does not exist"
+        return "is a link to a file that does not exist" if path.is_symlink() else "does not exist"
     except (OSError, ValueError) as error:
-        kind = f"cannot be looked at ({getattr(error, 'strerror', None) or error})"
-    else:
-        if stat.S_ISREG(mode):
-            return
-        kind = "is a folder" if stat.S_ISDIR(mode) else f"is {special(mode)}"
-    raise InputError(f"{key} is {_short(file)}, which {kind}: give {wanted}.")
+        return f"cannot be looked at ({getattr(error, 'strerror', None) or 'it is no path'})"
+    if stat.S_ISREG(mode):
+        return "is a file"
+    return "is a folder" if stat.S_ISDIR(mode) else f"is {special(mode)}"
 
 
 def special(mode: int) -> str:
@@ -121,7 +142,10 @@ def special(mode: int) -> str:
 
 def printable(name: str) -> str:
     """A name as text that every file and terminal takes: bytes that are not UTF-8 are written as ``\\xe9``."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    try:
+        return os.fsencode(name).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # half a character, which no file has in its name
+        return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _short(file: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 from pathlib import Path
 from typing import IO
@@ -51,9 +52,12 @@ def read_arrays(file: Path, key: str) -> dict[str, np.ndarray]:
         raise InputError(
             f"{file} does not fit into the memory: give a .npy file, of which only what is needed is read."
         ) from None
-    except OSError as error:
-        raise InputError(f"{file} cannot be read ({error.strerror or one_line(error)}).") from error
     except Exception as error:  # zipfile and NumPy raise a dozen kinds for a broken file
+        if isinstance(error, OSError) and error.errno not in (
+            None,
+            errno.EINVAL,
+        ):  # which a place before the start gives
+            raise InputError(f"{file} cannot be read ({error.strerror}).") from error
         raise InputError(
             f"{file} cannot be read as .npy or .npz, it is damaged or cut short ({one_line(error)}): copy it again, or "
             f"save it again with numpy.save or numpy.savez."

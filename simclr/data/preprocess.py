@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 import torch
@@ -12,7 +13,8 @@ from torch import Tensor, nn
 from simclr.data.moments import moments_of
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source
-from simclr.data.units import spread_or_one, units_of, whitening_of
+from simclr.data.units import check_spread, spread_or_one, units_of, whitening_of
+from simclr.data.value_range import ValueRange
 from simclr.errors import InputError
 
 MODES = ("auto", "unit", "standardize", "minmax", "none")
@@ -27,7 +29,8 @@ class Preprocess(nn.Module):
         in_chans: channels (bands) of the raw batch, C.
         normalize: what the units are: "unit" (0..1 of the dtype's range), "standardize", "minmax" or "none".
         whiten: number of whitened principal components that ``finish`` gives, or None.
-        value_max: largest value of wide integers that hold narrower ones (65535), or of the 8-bit source.
+        value_max: largest value that the pixels of the source can take (255, 65535), None for floats and wide integers.
+        value_range: the lowest and the highest raw value that was seen when it was fitted; None where none was.
         pool: side of the square cells that a patch of a scene is averaged over; 1 = pixels.
         input_size: side in pixels that ``forward`` resizes and centre-crops photographs to; None = as they are.
 
@@ -49,6 +52,7 @@ class Preprocess(nn.Module):
         *,
         whiten: int | None = None,
         value_max: int | None = None,
+        value_range: Sequence[float] | None = None,
         pool: int = 1,
         input_size: int | None = None,
     ) -> None:
@@ -57,6 +61,7 @@ class Preprocess(nn.Module):
         self.normalize = normalize
         self.whiten = whiten
         self.value_max = value_max
+        self.value_range = None if value_range is None else (float(value_range[0]), float(value_range[1]))
         self.pool = pool
         self.input_size = input_size
         self.out_chans = whiten or in_chans
@@ -72,29 +77,44 @@ class Preprocess(nn.Module):
             "normalize": self.normalize,
             "whiten": self.whiten,
             "value_max": self.value_max,
+            "value_range": None if self.value_range is None else list(self.value_range),
             "pool": self.pool,
             "input_size": self.input_size,
         }
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Preprocess:
-        """The module of a ``config()``; its state dict is still to be loaded."""
-        return cls(**config)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Raw batch (B, C, h, w) -> encoder input (B, out_chans, h', w') float32; h' = h / pool for a scene.
+        """The module of a ``config()``, also of an older version's; its state dict is still to be loaded.
 
         Raises:
-            InputError: if the batch has other channels, or floats outside [0, 1] where units are of the dtype's range.
+            InputError: if ``value_range`` is not of two numbers.
         """
-        if self.normalize == "unit" and x.is_floating_point() and x.numel():
-            low, high = (float(v) for v in torch.aminmax(x.detach()))
-            if not (low >= 0.0 and high <= 1.0):
-                raise InputError(
-                    f"this encoder takes integer pixels, or floats from 0 to 1, but the batch has floats from "
-                    f"{low:.4g} to {high:.4g}: divide them by the largest possible value."
-                )
-        units = self.to_units(x)
+        seen = config.get("value_range")
+        if seen is not None and not (
+            isinstance(seen, list | tuple) and [type(v) in (int, float) and isfinite(v) for v in seen] == [True, True]
+        ):
+            raise InputError(f"preprocess.value_range is {str(seen)[:50]}, but must be two numbers, or null.")
+        return cls(**config)
+
+    @property
+    def recorded(self) -> ValueRange:
+        """What is known of the raw values that it was fitted on."""
+        return ValueRange(self.normalize == "unit", self.value_max, self.value_range)
+
+    def forward(self, x: Tensor, value_max: int | None = None) -> Tensor:
+        """Raw batch (B, C, h, w) -> encoder input (B, out_chans, h', w') float32; h' = h / pool for a scene.
+
+        Args:
+            x: values in the units of the data that it was fitted on, or 8-bit pixels for 16-bit ones and the other way
+                round, which are rescaled: uint8 and uint16 say what they are, other integers are as fitted on.
+            value_max: of the batch's source, which says what its values are whatever their dtype.
+
+        Raises:
+            InputError: if the batch has other channels, or values in other units.
+        """
+        self._check(x)
+        self.recorded.check(x, value_max)
+        units = self.to_units(x, value_max)
         if self.input_size is not None:
             units = resize_and_crop(units, self.input_size)
         if self.pool > 1:
@@ -103,13 +123,27 @@ class Preprocess(nn.Module):
 
     def scene(self, source: SceneSource) -> SceneSource:
         """The scene whose patches are what ``forward`` makes of this one's, at the cost of one pass over its cube."""
-        return source.mapped(lambda cube: self.finish(self.to_units(cube))).pooled(self.pool)
+        self.recorded.check(source.cube, source.value_max)
+        return source.mapped(lambda cube: self.finish(self.to_units(cube, source.value_max))).pooled(self.pool)
 
-    def to_units(self, x: Tensor) -> Tensor:
-        """Raw (B, C, h, w), any real dtype -> working units (B, C, h, w) float32."""
+    def to_units(self, x: Tensor, value_max: int | None = None) -> Tensor:
+        """Raw (B, C, h, w), any real dtype -> working units (B, C, h, w) float32.
+
+        Args:
+            x, value_max: as for ``forward``, which also makes sure of the values.
+
+        Raises:
+            InputError: if the batch has other channels, or a dtype whose relation to the fitted values is not known.
+        """
         self._check(x)
-        x = x.to(torch.float32) if self.normalize != "unit" else self._to_unit_range(x)
-        if self.normalize in ("none", "unit"):
+        top = self.recorded.top(x, value_max)
+        full = self.value_max or 1
+        x = x.to(torch.float32)
+        if self.normalize == "unit":
+            return x if top is None or top == 1 else x / top
+        if top is not None and top != full:
+            x = x * (full / top) if top < full else x / (top / full)
+        if self.normalize == "none":
             return x
         return (x - self.offset[:, None, None]) * self.scale[:, None, None]
 
@@ -126,20 +160,9 @@ class Preprocess(nn.Module):
     def extra_repr(self) -> str:
         return ", ".join(f"{k}={v}" for k, v in self.config().items() if v is not None)
 
-    def _to_unit_range(self, x: Tensor) -> Tensor:
-        if x.is_floating_point():
-            return x.to(torch.float32)
-        top = torch.iinfo(x.dtype).max
-        if x.dtype in (torch.int32, torch.int64):
-            if self.value_max is None:
-                raise InputError(
-                    f"this encoder takes values from 0 to 1, but the batch is {_dtype(x)}, which has no natural end: "
-                    f"give uint8 or uint16 pixels, or floats from 0 to 1."
-                )
-            top = self.value_max
-        return x.to(torch.float32) / top
-
     def _check(self, x: Tensor) -> None:
+        if not isinstance(x, Tensor):
+            raise InputError(f"the batch is a {type(x).__name__}: give a tensor, such as torch.from_numpy(batch).")
         if x.ndim != 4:
             raise InputError(f"the batch has shape {tuple(x.shape)}: give (batch, {self.in_chans}, height, width).")
         if x.shape[1] != self.in_chans:
@@ -232,6 +255,8 @@ def _fit(
     if normalize == "none" and whiten is None:
         return
     moments = moments_of(source, covariance=whiten is not None, samples=samples)
+    check_spread(moments, source.name)
+    preprocess.value_range = (float(moments.low.min()), float(moments.high.max()))
     offset, scale = units_of(source, normalize, moments, given_mean, given_std)
     if normalize != "unit":  # its scale depends on the dtype of each batch
         preprocess.offset.copy_(offset)
@@ -256,7 +281,3 @@ def _per_channel(values: Sequence[float] | None, channels: int, key: str) -> Ten
         more = f", or {channels}, one for each channel" if channels > 1 else ""
         raise InputError(f"data.{key} has {len(tensor)} values: give 1{more}.")
     return tensor.expand(channels).clone()
-
-
-def _dtype(x: Tensor) -> str:
-    return str(x.dtype).removeprefix("torch.")

@@ -16,8 +16,6 @@ from simclr.errors import InputError
 
 SourceT = TypeVar("SourceT", bound="Source")
 
-# What programs write where a value is missing.
-_MISSING = (-9999, -99999, -32768, -32767, -(2**31), float(np.finfo(np.float32).min))
 _VALUE_MAX = {torch.uint8: 255, torch.int8: 127, torch.int16: 32767}
 
 
@@ -54,8 +52,8 @@ class Source:
         self.class_names = tuple(class_names)
         if self.labels is not None and not self.class_names:
             self.labels, self.class_names = number_classes(self.labels)
-        twice = next((name for name in self.class_names if self.class_names.count(name) > 1), None)
-        if twice is not None:
+        if len(set(self.class_names)) < len(self.class_names):
+            twice = next(name for name in self.class_names if self.class_names.count(name) > 1)
             raise InputError(f"{name} has two classes that are called {twice}: give every class a name of its own.")
         self.value_max = value_max
         self.damaged: list[str] = []
@@ -91,12 +89,13 @@ class Source:
         """
         if self.labels is None or self.class_names == tuple(names):
             return self
-        strange = next((name for name in self.class_names if name not in names), None)
+        number = {name: k for k, name in enumerate(names)}
+        strange = next((name for name in self.class_names if name not in number), None)
         if strange is not None:
             raise InputError(f"{self.name} has the class {strange}, which is not among {', '.join(names[:10])}.")
         other = copy.copy(self)
-        number = torch.tensor([names.index(name) for name in self.class_names] + [-1])  # the last is that of -1
-        other.labels, other.class_names = number[self.labels], tuple(names)
+        new = torch.tensor([number[name] for name in self.class_names] + [-1])  # the last is that of -1
+        other.labels, other.class_names = new[self.labels], tuple(names)
         return other
 
     def content_hash(self) -> str:
@@ -146,15 +145,12 @@ def as_tensor(array: np.ndarray, what: str) -> tuple[Tensor, int | None]:
         The tensor (it may share memory with ``array``), and ``value_max`` as in :class:`Source`.
 
     Raises:
-        InputError: if the array is not of numbers, or holds NaN, infinity, integers that int32 does not hold, or a mark
-            for missing values.
+        InputError: if the array is not of numbers, or holds NaN, infinity, or integers that int32 does not hold.
     """
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     kind, size = array.dtype.kind, array.dtype.itemsize
     if kind == "b":
         return torch.from_numpy(array.astype(np.uint8) * np.uint8(255)), 255
-    if kind in "if":
-        _check_marks(array, what)
     if kind in "ui" and (size == 1 or array.dtype == np.int16):
         return _from_numpy(array), int(np.iinfo(array.dtype).max)
     if array.dtype == np.uint16:
@@ -177,19 +173,6 @@ def as_tensor(array: np.ndarray, what: str) -> tuple[Tensor, int | None]:
             )
         return values, None
     raise InputError(f"{what} has dtype {array.dtype}: give integers, floats or booleans.")
-
-
-def _check_marks(array: np.ndarray, what: str) -> None:
-    """Raises InputError where the lowest value is one that marks missing values, far below all others."""
-    lowest = array.min().item() if array.size else 0
-    if lowest not in _MISSING:
-        return
-    others = array[array != lowest]
-    if others.size and others.min() > lowest / 10:
-        raise InputError(
-            f"{what} has {array.size - others.size} values of {lowest:.6g}, far below all others (from "
-            f"{others.min():.6g}): that marks missing values, replace them before loading."
-        )
 
 
 def _from_numpy(array: np.ndarray) -> Tensor:

@@ -9,6 +9,9 @@ from simclr.data.moments import Moments
 from simclr.data.source import Source
 from simclr.errors import InputError
 
+ROUNDING = 1e-7
+"""Spread, relative to the mean, that is no more than the rounding of float32."""
+
 
 def units_of(
     source: Source, normalize: str, moments: Moments, mean: Tensor | None, std: Tensor | None
@@ -80,6 +83,35 @@ def whitening_of(moments: Moments, offset: Tensor, scale: Tensor, components: in
     return matrix, -matrix @ ((moments.mean - offset) * scale)
 
 
+def check_spread(moments: Moments, name: str) -> None:
+    """Makes sure that there is something to learn, which 32-bit floats tell apart.
+
+    Raises:
+        InputError: values that are NaN, infinite, all equal, or closer together or further apart than float32 takes.
+    """
+    low, high = moments.low, moments.high
+    if not bool(low.isfinite().all() and high.isfinite().all()):
+        raise InputError(f"{name} holds NaN or infinity: replace such values before loading.")
+    if bool((high - low > torch.finfo(torch.float32).max).any()):
+        raise InputError(f"{name} has values from {float(low.min()):.4g} to {float(high.max()):.4g}: divide them.")
+    if bool((low == high).all()):
+        values = f"the value {float(low[0]):.6g}" if len(low.unique()) == 1 else "one value a band"
+        raise InputError(f"{name} holds nothing but {values}: there is nothing to learn from it, check the file.")
+    spread = moments.variance.sqrt()
+    close = (spread > 0) & (spread < 10 * torch.finfo(torch.float32).tiny)
+    if bool(close.any()):
+        band = int(close.nonzero()[0])
+        raise InputError(
+            f"{name} has values that differ by {float(spread[band]):.4g} only, too little for 32-bit floats: multiply "
+            f"them by a power of ten."
+        )
+    if bool((spread <= ROUNDING * moments.mean.abs()).all()):
+        raise InputError(
+            f"{name} has values that differ by {float(spread.max()):.4g} around {float(moments.mean[0]):.6g}, which is "
+            f"the rounding of 32-bit floats: subtract what they have in common before they are stored."
+        )
+
+
 def spread_or_one(spread: Tensor, mean: Tensor) -> Tensor:
     """The spread of each band, (C,), but 1 where it is that of rounding: such a band is left unscaled."""
-    return torch.where(spread > 1e-7 * mean.abs(), spread, torch.ones_like(spread))
+    return torch.where(spread > ROUNDING * mean.abs(), spread, torch.ones_like(spread))

@@ -25,7 +25,7 @@ def plain_inputs(encoder: FrozenEncoder, source: Source, device: torch.device | 
     if isinstance(source, SceneSource):
         scene = preprocess.scene(copy.copy(source).to(device))
         return lambda ids: scene[ids]
-    return lambda ids: preprocess(source[ids].to(device))
+    return lambda ids: preprocess(source[ids].to(device), source.value_max)
 
 
 def augmented_inputs(encoder: FrozenEncoder, source: Source, seed: int, device: torch.device | str) -> Draw:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -115,8 +116,16 @@ def _connect(augment: Augment, raw: Source, preprocess: Preprocess, seed: int, i
     every = [*large.members(), *(small.members() if small else [])]
     if not isinstance(raw, SceneSource):
         for views in every:
-            views.before, views.after = preprocess.to_units, preprocess.finish
-        return Inputs(raw, large, small, preprocess, plain=raw, embed=preprocess, bands=list(range(raw.in_chans)))
+            views.before, views.after = partial(preprocess.to_units, value_max=raw.value_max), preprocess.finish
+        return Inputs(
+            raw,
+            large,
+            small,
+            preprocess,
+            plain=raw,
+            embed=partial(preprocess, value_max=raw.value_max),
+            bands=list(range(raw.in_chans)),
+        )
     # A per-pixel linear map commutes with moving pixels, so a scene is mapped once instead of patch by patch:
     # entirely when no operation needs the bands as they are, else as far as the units that operations work in.
     plain = source = preprocess.scene(raw)
@@ -124,7 +133,7 @@ def _connect(augment: Augment, raw: Source, preprocess: Preprocess, seed: int, i
         # Operations never see bad bands, so none touches them.
         good, bands = raw.good_bands, raw.in_chans
         wavelengths = raw.wavelengths and [raw.wavelengths[band] for band in good]
-        source = raw.mapped(lambda cube: preprocess.to_units(cube)[:, good]).with_bands(wavelengths, ())
+        source = raw.mapped(lambda cube: preprocess.to_units(cube, raw.value_max)[:, good]).with_bands(wavelengths, ())
         source = source.pooled(preprocess.pool)
         for views in every:
             views.after = lambda x: preprocess.finish(put_back(x, good, bands) if len(good) < bands else x)

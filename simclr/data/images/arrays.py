@@ -20,6 +20,8 @@ from simclr.recipe.images import ArraysData
 
 LAYOUTS = ("auto", "NHW", "NHWC", "NCHW")
 _FEW_CHANNELS = 4
+# What programs write where a value is missing.
+_MISSING = (-9999, -99999, -32768, -32767, -(2**31), float(np.finfo(np.float32).min))
 
 
 def open_arrays(data: ArraysData, part: str) -> Arrays | None:
@@ -74,7 +76,7 @@ class Arrays(StreamSource):
         array = pick(arrays, key, (3, 4), file, "data.key")
         self.array = _to_nchw(array, layout, file)
         super().__init__(name or str(path), self.array.shape[1])
-        probe, self.value_max = as_tensor(np.asarray(self.array[:1]), str(file))
+        probe, self.value_max = _images(np.asarray(self.array[:1]), str(file))
         self.sample_shape = (probe.shape[1], probe.shape[2], probe.shape[3])
         self.sample_dtype = probe.dtype
         if labels is not None:
@@ -94,13 +96,13 @@ class Arrays(StreamSource):
         return f"sample {i}"
 
     def read(self, ids: Sequence[int]) -> tuple[Tensor, list[int]]:
-        batch, _ = as_tensor(np.ascontiguousarray(self.array[np.asarray(ids, dtype=np.int64)]), self.name)
-        return batch.to(self.sample_dtype), []
+        batch, _ = _images(np.ascontiguousarray(self.array[np.asarray(ids, dtype=np.int64)]), self.name)
+        return batch, []
 
     def load(self, workers: int | None = None) -> TensorSource:
-        images, _ = as_tensor(np.array(self.array, order="C"), self.name)
+        images, _ = _images(np.array(self.array, order="C"), self.name)
         return TensorSource(
-            images.to(self.sample_dtype),
+            images,
             self.labels,
             name=self.name,
             class_names=self.class_names,
@@ -194,3 +196,23 @@ def _labels_within(
     if len(fitting) > 1:
         raise InputError(f"{file} has several arrays that may be labels ({', '.join(fitting)}): set data.labels_key.")
     return as_labels(arrays[fitting[0]], f"{fitting[0]} in {file}", unlabelled) if fitting else None
+
+
+def _images(array: np.ndarray, what: str) -> tuple[Tensor, int | None]:
+    """As ``simclr.data.source.as_tensor``, where no value is a mark for missing ones."""
+    if array.dtype.kind in "if":
+        _check_marks(array, what)
+    return as_tensor(array, what)
+
+
+def _check_marks(array: np.ndarray, what: str) -> None:
+    """Raises InputError where the lowest value is one that marks missing values, far below all others."""
+    lowest = array.min().item() if array.size else 0
+    if lowest not in _MISSING:
+        return
+    others = array[array != lowest]
+    if others.size and others.min() > lowest / 10:
+        raise InputError(
+            f"{what} has {array.size - others.size} values of {lowest:.6g}, far below all others (from "
+            f"{others.min():.6g}): that marks missing values, replace them before loading."
+        )

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from simclr.data.content import ContentHash
-from simclr.data.file_kind import printable
+from simclr.data.file_kind import check_folder, printable
 from simclr.data.images.decode import Format, decode, is_deep, is_grey, upright
 from simclr.data.images.find import EXTENSIONS, class_folders, find_images, first_folder
 from simclr.data.images.picture_file import opened
@@ -29,12 +29,15 @@ def open_image_folder(data: ImageFolderData, part: str) -> ImageFolder | None:
     ``data.test_path`` names another.
     """
     root = Path(required_path(data, data.path, "a folder of images")).expanduser()
+    check_folder(root, "data.path", "a folder of images")
     train = root / "train" if (root / "train").is_dir() else root
     folder: str | Path | None = train if part == "train" else data.test_path
     if folder is None and train != root:
         folder = next((root / name for name in ("test", "val", "valid") if (root / name).is_dir()), None)
     if folder is None:
         return None
+    if part == "test":
+        check_folder(Path(folder).expanduser(), "data.test_path", "a folder of images")
     # The training part numbers the classes, also those that the test part lacks.
     names = class_folders(find_images(train)) if part == "test" else []
     return ImageFolder(
@@ -77,9 +80,7 @@ class ImageFolder(StreamSource):
         name: str | None = None,
     ) -> None:
         root = Path(path).expanduser()
-        if not root.is_dir():
-            kind = "is a file" if root.exists() else "does not exist"
-            raise InputError(f"data.path is {root}, which {kind}: give a folder of images.")
+        check_folder(root, "data.path", "a folder of images")
         if in_chans not in (None, 1, 3):
             raise InputError(f"data.in_chans is {in_chans}: images are decoded to 1 (grey) or 3 (RGB) channels.")
         if image_size is not None and image_size < 1:

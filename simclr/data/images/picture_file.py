@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+import errno
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError, features
 
 from simclr.data.file_kind import printable
 from simclr.data.images import tiff
 from simclr.data.stream import DamagedError
 from simclr.errors import InputError
 
-# (where, bytes, format): whole files that Pillow may know nothing of.
+# (where, bytes, format, Pillow's name for its codec): whole files that Pillow may know nothing of.
 _OTHERS = (
-    (4, b"ftyphei", "HEIC"),
-    (4, b"ftypmif1", "HEIC"),
-    (4, b"ftypmsf1", "HEIC"),
-    (4, b"ftypavif", "AVIF"),
-    (0, b"\xff\x0a", "JPEG XL"),
-    (0, b"\x00\x00\x00\x0cJXL ", "JPEG XL"),
-    (0, b"\x00\x00\x00\x0cjP  ", "JPEG 2000"),
-    (8, b"WEBP", "WebP"),
-    (0, b"MM\x00+", "BigTIFF, most significant byte first"),
+    (4, b"ftyphei", "HEIC", None),
+    (4, b"ftypmif1", "HEIC", None),
+    (4, b"ftypmsf1", "HEIC", None),
+    (4, b"ftypavif", "AVIF", "avif"),
+    (0, b"\xff\x0a", "JPEG XL", None),
+    (0, b"\x00\x00\x00\x0cJXL ", "JPEG XL", None),
+    (0, b"\x00\x00\x00\x0cjP  ", "JPEG 2000", "jpg_2000"),
+    (8, b"WEBP", "WebP", "webp"),
+    (0, b"MM\x00+", "BigTIFF, most significant byte first", None),
 )
+# Nothing is packed closer in these formats: a file of more pixels is cut off, or made to fill the memory.
+_PACKED = ("PNG", "JPEG", "MPO", "BMP", "PPM")
+_MOST_PACKED = 10_000  # pixels a byte
 
 
 @contextmanager
@@ -49,6 +53,8 @@ def opened(file: Path, name: str) -> Iterator[Image.Image]:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             image = Image.open(file)
         with image:
+            if image.format in _PACKED and image.width * image.height > _MOST_PACKED * file.stat().st_size:
+                raise DamagedError(name)
             yield image
     except Exception as error:  # Pillow raises a dozen kinds for a broken file
         known = known if isinstance(error, UnidentifiedImageError) else None
@@ -75,7 +81,7 @@ def why_not(error: Exception, what: str, name: str, known: str | None = None) ->
         return InputError(f"{what} does not fit into the memory: shrink it, or cut it up.")
     if isinstance(error, FileNotFoundError):
         return InputError(f"{what} has gone since it was listed: put it back, or start again.")
-    if isinstance(error, OSError) and error.errno is not None:
+    if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # which a place before the start gives
         return InputError(f"{what} cannot be read ({error.strerror}).")
     if known is not None or "not available" in str(error):
         codec = known or " ".join(str(error).split())
@@ -84,4 +90,6 @@ def why_not(error: Exception, what: str, name: str, known: str | None = None) ->
 
 
 def _format_of(head: bytes) -> str | None:
-    return next((name for start, magic, name in _OTHERS if head[start:].startswith(magic)), None)
+    """The format that a file begins with, where Pillow has no codec for it."""
+    found = next((row for row in _OTHERS if head[row[0] :].startswith(row[1])), None)
+    return None if found is None or (found[3] is not None and features.check(found[3])) else found[2]

@@ -14,6 +14,8 @@ _PHOTOMETRIC, _SAMPLES, _EXTRA, _FORMAT = 262, 277, 338, 339
 _TAGS = (_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _EXTRA, _FORMAT)
 _COLOURS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3, 8: 3}  # photometric interpretation → bands that are colours
 _SIGNED, _UNSIGNED, _UNDEFINED = 2, 1, 4
+_FAX = (2, 3, 4)  # of black and white pages, which they pack without a limit
+_MOST_PACKED = 10_000
 _ARRAYS = "save it as a .npy array and use data.source=arrays, which keeps every value and band"
 
 
@@ -26,7 +28,7 @@ def check_tiff(file: Path) -> str | None:
     Raises:
         InputError: naming what would be: several pages, more bands than colours and transparency, other than unsigned
             numbers of 8 or 16 bits, an unknown compression. The text lacks the file's name.
-        OSError, and many others: if it is damaged.
+        OSError, ValueError, and many others: if it is damaged.
     """
     with open(file, "rb") as stream:
         head = stream.read(16)
@@ -41,10 +43,10 @@ def check_tiff(file: Path) -> str | None:
             if tags is not None:
                 raise InputError("holds several pages: save each as a file of its own.")
             tags = {tag: directory.get(tag) for tag in _TAGS}
-    return None if tags is None else _check_page(tags)
+    return None if tags is None else _check_page(tags, file.stat().st_size)
 
 
-def _check_page(tags: dict[int, tuple[int, ...] | int | None]) -> str | None:
+def _check_page(tags: dict[int, tuple[int, ...] | int | None], held: int) -> str | None:
     samples = _numbers(tags[_SAMPLES])[0] if tags[_SAMPLES] else 1
     bits = _numbers(tags[_BITS]) or (1,)
     kinds = _numbers(tags[_FORMAT]) or (_UNSIGNED,)
@@ -66,7 +68,12 @@ def _check_page(tags: dict[int, tuple[int, ...] | int | None]) -> str | None:
         raise InputError(
             f"has {samples} bands of {max(bits)} bits, which would be cut to 8: save it with 8 bits, or {_ARRAYS}."
         )
-    whole = all(tags[tag] for tag in (_WIDTH, _HEIGHT, _BITS))
+    width, height = ((_numbers(tags[tag]) or (0,))[0] for tag in (_WIDTH, _HEIGHT))
+    if compression not in _FAX and width * height * samples * max(bits) > 8 * held * (
+        1 if compression == 1 else _MOST_PACKED
+    ):
+        raise ValueError("it holds fewer bytes than its pixels take")
+    whole = width > 0 and height > 0 and tags[_BITS] is not None
     return f"TIFF, {samples} x {max(bits)} bits, compression {compression}" if whole else None
 
 

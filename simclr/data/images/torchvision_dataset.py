@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -241,7 +242,8 @@ def _class_names(dataset: Any, labels: Tensor | None) -> list[str]:
     if isinstance(names, (list, tuple)) and len(names) >= count:
         found = [n if isinstance(n, str) else str(n[0] if isinstance(n, tuple) else n) for n in names]
         # Two classes of ImageNet are called crane.
-        return [name if found.count(name) == 1 else f"{name} ({k})" for k, name in enumerate(found)]
+        times = Counter(found)
+        return [name if times[name] == 1 else f"{name} ({k})" for k, name in enumerate(found)]
     return []
 
 

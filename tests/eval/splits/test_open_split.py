@@ -5,7 +5,7 @@ import torch
 from eval.splits.block_split import block_split
 from eval.splits.draw import draw_splits
 from eval.splits.labelled import LabelledData
-from eval.splits.open_split import SHOTS, drawn_unknown, few_shot_splits, open_splits
+from eval.splits.open_split import SHOTS, class_ids, drawn_unknown, few_shot_splits, open_splits
 from eval.splits.split import given, k_shot
 from eval.splits.split_file import write_split
 from simclr.data import SceneSource, TensorSource
@@ -127,3 +127,12 @@ def test_as_many_unknown_classes_as_are_advised_can_be_drawn():
     assert len(drawn_unknown(torch.tensor([0, 1, 2]), 1, 0)) == 1
     with pytest.raises(InputError, match=r"1 of 2 classes should be unknown: that takes 3 classes or more\.$"):
         drawn_unknown(torch.tensor([0, 1, -1]), 1, 0)
+
+
+def test_classes_are_meant_by_their_own_numbers():
+    numbered = TensorSource(torch.zeros(4, 1, 2, 2), torch.tensor([5, 9, 20240101, 9]))
+    assert class_ids([9, "20240101"], numbered) == [1, 2]
+    with pytest.raises(InputError, match=r"'1' is no class of tensor: give names or numbers of 5, 9, 20240101"):
+        class_ids([1], numbered)
+    named = TensorSource(torch.zeros(2, 1, 2, 2), torch.tensor([0, 1]), class_names=["oats", "corn"])
+    assert class_ids([1, "Oats"], named) == [0, 1]

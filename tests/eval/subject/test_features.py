@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from eval.subject.baselines import raw_features
 from eval.subject.features import extract_features, fingerprint
 from simclr.data.preprocess import Preprocess, fit_preprocess
 from simclr.data.scenes.scene import SceneSource
@@ -36,6 +37,20 @@ def test_features_are_the_encoders_in_the_order_of_the_ids():
     with torch.no_grad():
         expected = torch.stack([encoder(encoder.preprocess(source.images[i : i + 1]))[0] for i in ids.tolist()])
     torch.testing.assert_close(extract_features(encoder, source, ids, batch_size=2), expected)
+
+
+@pytest.mark.parametrize("normalize", ["unit", "standardize"])
+def test_the_same_pictures_with_8_and_with_16_bits_give_the_same(normalize):
+    narrow = photos()
+    wide = TensorSource(narrow.images.to(torch.int32) * 257, narrow.labels, value_max=65535)
+    ids = torch.arange(20)
+    for trained_on in (narrow, wide):
+        preprocess = fit_preprocess(trained_on, normalize)
+        encoder = Small(preprocess).eval()
+        features = [extract_features(encoder, source, ids) for source in (narrow, wide)]
+        torch.testing.assert_close(features[0], features[1], atol=1e-5, rtol=1e-4)
+        raw = [raw_features(preprocess, source, ids) for source in (narrow, wide)]
+        torch.testing.assert_close(raw[0], raw[1], atol=1e-5, rtol=1e-4)
 
 
 def test_a_scene_gives_the_same_as_preprocessing_every_patch():

@@ -22,7 +22,7 @@ def run(tmp_path):
     checked = check_recipe({"data": {"source": "arrays", "path": str(tmp_path / "mine.npz")}})
     options = {"name": "resnet8", "in_chans": 1, "stem": "small", "width": 4}
     encoder = random_encoder(0, **options)
-    source = TensorSource(torch.zeros(60, 1, 6, 6, dtype=torch.uint8), torch.arange(60) % 3)
+    source = TensorSource(torch.arange(2160, dtype=torch.uint8).view(60, 1, 6, 6), torch.arange(60) % 3)
     metadata = {
         "encoder": options,
         "feature_dim": encoder.feature_dim,

@@ -41,3 +41,14 @@ def test_a_part_with_fewer_classes_takes_the_numbers_of_the_whole():
     assert part.labels.tolist() == [1, -1, 0, 1]
     with pytest.raises(InputError, match="has the class 30, which is not among 10, 70"):
         part.with_classes(["10", "70"])
+
+
+def test_as_many_classes_as_samples():
+    """A number for each sample, such as its file's, is a strange label, and must not take minutes to be counted."""
+    n = 100_000
+    whole = TensorSource(torch.zeros(n, 1, 1, 1), torch.arange(n) * 3 + 7)
+    assert whole.labels.equal(torch.arange(n))
+    part = TensorSource(torch.zeros(2, 1, 1, 1), torch.tensor([7, 3 * (n - 1) + 7]))
+    assert part.with_classes(whole.class_names).labels.tolist() == [0, n - 1]
+    with pytest.raises(InputError, match="two classes that are called b"):
+        TensorSource(torch.zeros(2, 1, 1, 1), torch.tensor([0, 1]), class_names=["a", "b", "b"])

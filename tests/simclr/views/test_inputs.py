@@ -154,7 +154,7 @@ def test_operations_on_values_from_0_to_1_refuse_others(tmp_path, name):
 
 def test_images_that_are_not_square_are_checked_too(tmp_path):
     path = tmp_path / "wide.npy"
-    np.save(path, np.zeros((4, 12, 20, 3), dtype=np.uint8))
+    np.save(path, np.arange(4 * 12 * 20 * 3).reshape(4, 12, 20, 3).astype(np.uint8))
     data = {"source": "arrays", "path": str(path), "layout": "NHWC"}
     for augment, message in (
         ({"rotation90": {}}, "augment.rotation90: quarter turns take square images, but these are 12x20: crop them"),

@@ -10,8 +10,9 @@ import torch
 from PIL import Image
 from torchvision.transforms.v2 import functional as tv
 
-from simclr.data.images.image_folder import ImageFolder
+from simclr.data.images.image_folder import ImageFolder, open_image_folder
 from simclr.errors import InputError
+from simclr.recipe.images import ImageFolderData
 
 
 def picture(seed: int, size=(10, 8), mode="RGB") -> Image.Image:
@@ -172,6 +173,10 @@ def test_missing_and_empty_folders(tmp_path):
     with pytest.raises(InputError, match="which does not exist: give a folder of images"):
         ImageFolder(tmp_path / "missing")
     (tmp_path / "notes.txt").write_text("x")
+    for strange in ("x" * 5000, "a\0b", "\ud800"):
+        with pytest.raises(InputError, match="cannot be looked at") as caught:
+            ImageFolder(tmp_path / strange)
+        assert len(str(caught.value).encode()) < 500
     with pytest.raises(InputError, match="which is a file"):
         ImageFolder(tmp_path / "notes.txt")
     with pytest.raises(InputError, match=r"no images under .*: looked for .jpg, .jpeg, .png"):
@@ -205,3 +210,12 @@ def test_an_image_not_named_in_utf_8_has_a_name_that_can_be_written(tmp_path):
     folder.load()
     assert folder.damaged == ["\\xe9.png"]
     assert len(folder.content_hash()) == 64
+
+
+def test_the_key_of_a_missing_test_part_is_named(tmp_path):
+    save(picture(0), tmp_path / "1.png")
+    data = ImageFolderData(path=str(tmp_path), test_path=str(tmp_path / "nowhere"))
+    with pytest.raises(
+        InputError, match=r"data\.test_path is .*nowhere, which does not exist: give a folder of images"
+    ):
+        open_image_folder(data, "test")

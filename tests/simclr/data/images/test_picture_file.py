@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from simclr.data.images.image_folder import ImageFolder
 from simclr.data.images.picture_file import opened, why_not
@@ -26,13 +26,13 @@ def png(image: Image.Image, **options) -> bytes:
 
 
 def png_of_size(width: int, height: int) -> bytes:
-    """A PNG whose header says so, and which holds nothing more."""
+    """A PNG whose header says so, and which holds 20 kB of something else."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", bytes(20_000)) + chunk(b"IEND", b"")
 
 
 def refusal(folder, **options) -> str:
@@ -63,6 +63,16 @@ def test_a_large_jpeg_is_read_where_less_of_it_is_enough(tmp_path):
     assert "has 12,000x9,000 pixels, 108 million" in refusal(tmp_path)
 
 
+@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "ppm"])
+def test_more_pixels_than_a_file_of_its_size_can_hold(tmp_path, suffix):
+    Image.fromarray(GREY).resize((4096, 4096)).save(tmp_path / f"a.{suffix}")
+    whole = (tmp_path / f"a.{suffix}").read_bytes()
+    assert ImageFolder(tmp_path, image_size=8).labels is None
+    (tmp_path / f"a.{suffix}").write_bytes(whole[:1500])
+    with pytest.raises(DamagedError), opened(tmp_path / f"a.{suffix}", "a"):
+        pytest.fail("it was opened")
+
+
 @pytest.mark.parametrize("suffix", ["png", "webp"])
 def test_frames(tmp_path, suffix):
     frames = [Image.fromarray(GREY), Image.fromarray(GREY[::-1].copy())]
@@ -88,6 +98,20 @@ def test_a_decoder_that_pillow_was_built_without():
     error = why_not(OSError("decoder libtiff not available"), "a.tif", "a.tif")
     assert isinstance(error, InputError)
     assert "a.tif is of a kind that Pillow does not read here (decoder libtiff not available)" in str(error)
+
+
+def test_a_broken_webp_is_damaged_where_pillow_reads_webp(tmp_path, monkeypatch):
+    buffer = io.BytesIO()
+    Image.fromarray(GREY).save(buffer, "WEBP")
+    (tmp_path / "a.webp").write_bytes(buffer.getvalue()[:20])
+    assert "none of the 1 images" in refusal(tmp_path)
+
+    def unknown(file):
+        raise UnidentifiedImageError
+
+    monkeypatch.setattr("PIL.Image.open", unknown)
+    monkeypatch.setattr("PIL.features.check", lambda name: False)
+    assert "a.webp is of a kind that Pillow does not read here (WebP): save it as PNG or JPEG" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize(

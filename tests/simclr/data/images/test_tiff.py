@@ -146,5 +146,8 @@ def test_broken_ones_are_damaged(tmp_path):
     whole = tiff(values(3))
     for k, size in enumerate((9, 40, len(whole) - 20)):
         (tmp_path / f"{k}.tif").write_bytes(whole[:size])
-    with pytest.raises(InputError, match="none of the 3 images"):
+    long = whole.replace(struct.pack("<HHII", 257, 4, 1, 6), struct.pack("<HHII", 257, 4, 1, 6_000_000))
+    assert long != whole
+    (tmp_path / "long.tif").write_bytes(long)  # Pillow reads it: what is missing is black
+    with pytest.raises(InputError, match="none of the 4 images"):
         ImageFolder(tmp_path)
