@@ -113,7 +113,8 @@ class AddressedOperation(_AugmentationBase):
 
         Args:
             batch_shape: (B, C, H, W).
-            uniforms: (B, 1 + draws) in [0, 1), the first column the gate; from torch's global generator if None.
+            uniforms: (B, 1 + draws) in [0, 1), the first column the gate; from torch's global generator if None, and
+                then the same for all samples where kornia has set ``same_on_batch``.
 
         Returns:
             Tensors with B rows, and kornia's ``batch_prob`` and ``forward_input_shape``.
@@ -122,7 +123,9 @@ class AddressedOperation(_AugmentationBase):
             ValueError: if ``uniforms`` has another shape.
         """
         expected = (batch_shape[0], 1 + self.draws(batch_shape))
-        if uniforms is None:
+        if uniforms is None and self.same_on_batch:
+            uniforms = torch.rand((1, expected[1]), device=self.device).repeat(expected[0], 1)
+        elif uniforms is None:
             uniforms = torch.rand(expected, device=self.device)
         elif tuple(uniforms.shape) != expected:
             raise ValueError(f"uniforms are {tuple(uniforms.shape)}, but this operation takes {expected}.")

@@ -45,10 +45,11 @@ def color_jitter(x: Tensor, factors: Tensor, order: Tensor, hue: bool = True, co
         return x.clone()
     dtype, x = x.dtype, x.to(torch.promote_types(x.dtype, torch.float32))
     factors = factors.to(x.dtype)
-    if compiled and len(x):
+    compiling = torch.compiler.is_compiling()
+    if compiled and len(x) and not compiling:
         return _compiled()(x, factors, order, hue).to(dtype)
-    # Only a CPU may look at the orders without waiting.
-    if x.device.type != "cpu" or torch.compiler.is_compiling():
+    # Only a CPU may look at the orders without waiting; and steps in place, on parts of a batch, have no gradient.
+    if x.device.type != "cpu" or compiling or (x.requires_grad and torch.is_grad_enabled()):
         return _all_at_once(x, factors, order, hue).to(dtype)
     rows = _code(order).argsort(stable=True)
     return torch.empty_like(x).index_copy_(0, rows, _order_by_order_(x[rows], factors[rows], order[rows])).to(dtype)
