@@ -7,7 +7,7 @@ import math
 import warnings
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -211,8 +211,7 @@ class RandomColorJitter(IntensityOperation):
         mode: str = "exact",
         keepdim: bool = False,
     ) -> None:
-        if mode not in ("exact", "compiled", "fast"):
-            raise ValueError(f'mode is {mode!r}, but must be "exact", "compiled" or "fast".')
+        checks.choice("mode", mode, ("exact", "compiled", "fast"))
         given = (brightness, contrast, saturation, hue)
         ranges = {name: _factor_range(name, value) for name, value in zip(_NAMES, given)}
         super().__init__(p, keepdim, **ranges, mode=mode)
@@ -271,7 +270,7 @@ def _orders(steps: tuple[int, ...], device: torch.device) -> Tensor:
 
 def _factor_range(name: str, value: float | Sequence[float]) -> tuple[float, float]:
     centre, low, high = (0.0, -0.5, 0.5) if name == "hue" else (1.0, 0.0, math.inf)
-    if isinstance(value, Sequence):
-        return checks.interval(name, value, low, high)
-    spread = checks.number(name, value, 0.0, high)
+    if checks.is_list(value):
+        return checks.interval(name, cast(Sequence[float], value), low, high)
+    spread = checks.number(name, cast(float, value), 0.0, high)
     return max(low, centre - spread), centre + spread

@@ -31,8 +31,8 @@ class RandomNoise(BandOperation):
     needs = frozenset({Need.BAND_NOISE})
 
     def __init__(self, sd: float | Sequence[float] = 0.05, p: float = 0.5, keepdim: bool = False) -> None:
-        each = sd if isinstance(sd, Sequence) else (sd,)
-        super().__init__(p, keepdim, sd=tuple(checks.number("sd", value, low=0.0) for value in each))
+        each = sd if checks.is_list(sd) else (sd,)
+        super().__init__(p, keepdim, sd=checks.numbers("sd", each, low=0.0))  # type: ignore[arg-type]
 
     def describe(self) -> str:
         sd = self.flags["sd"]

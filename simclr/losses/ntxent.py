@@ -1,6 +1,5 @@
 """NT-Xent, the loss of SimCLR: exact over all processes, in memory linear in the batch."""
 
-import math
 from collections.abc import Callable
 from functools import partial
 from numbers import Integral, Real
@@ -17,7 +16,7 @@ PairWeight = Callable[[Tensor, Tensor], Tensor]
 
 # In float32, exp(±1/T) must stay a normal number, and rounding is multiplied by 1/T: float64 serves down to the least.
 FLOAT32_TEMPERATURE = 0.03
-LEAST_TEMPERATURE = 0.002
+LEAST_TEMPERATURE, MOST_TEMPERATURE = 0.002, 1e6
 # Between these, the length of a row neither vanishes nor overflows in float32.
 LEAST, MOST = 1e-12, 1e17
 
@@ -52,7 +51,7 @@ def nt_xent(
     Args:
         z: projections, (views, batch, dim), any float type; rows are normalised here. At least two views, and two
             images over all processes.
-        temperature: divides the cosine similarities; at least 0.002; a number, for it gets no gradient.
+        temperature: divides the cosine similarities; 0.002 to 1e6; a number, for it gets no gradient.
         decoupled: leave positives out of the denominator (DCL).
         labels: classes of the images, (batch,) integers; all views of all images of a class are then positives of each
             other (SupCon, the mean over positives outside of the logarithm). A negative one says that the class is not
@@ -180,8 +179,9 @@ def _complaint_of_options(temperature: object, decoupled: object, tile: object, 
         return "temperature is a tensor, but must be a number: it gets no gradient"
     if isinstance(temperature, bool) or not isinstance(temperature, Real):
         return f"temperature is a {type(temperature).__name__}, but must be a number of at least {LEAST_TEMPERATURE}"
-    if not LEAST_TEMPERATURE <= temperature < math.inf:
-        return f"temperature is {float(temperature)}, but must be at least {LEAST_TEMPERATURE}"
+    if not LEAST_TEMPERATURE <= temperature <= MOST_TEMPERATURE:  # type: ignore[operator]
+        bound = f"at most {MOST_TEMPERATURE:g}" if temperature > 1 else f"at least {LEAST_TEMPERATURE}"  # type: ignore[operator]
+        return f"temperature is {temperature!r:.40}, but must be {bound}"
     if tile is not None and (isinstance(tile, bool) or not isinstance(tile, Integral)):
         return f"tile is a {type(tile).__name__}, but must be an integer of at least 1, or None"
     if tile is not None and tile < 1:
