@@ -81,7 +81,9 @@ def nt_xent(
     Source: Chen et al., "A simple framework for contrastive learning", ICML 2020, eq. 1; Yeh et al., "Decoupled
     contrastive learning", ECCV 2022, eq. 6; Khosla et al., "Supervised contrastive learning", NeurIPS 2020, eq. 2.
     """
-    complaint = _complaint_of_options(temperature, decoupled, tile, check)
+    if not isinstance(check, bool):
+        raise ValueError(f"check is a {type(check).__name__}, but must be True or False")
+    complaint = _complaint_of_options(temperature, decoupled, tile)
     complaint = complaint or _complaint_of_tensors(z, labels, keys, negative_weight, check)
     common = {}
     if not complaint:
@@ -173,8 +175,8 @@ class _NTXent(torch.autograd.Function):
         return grad_u.view_as(z).to(z.dtype), *[None] * 8
 
 
-def _complaint_of_options(temperature: object, decoupled: object, tile: object, check: object) -> str | None:
-    """What is wrong with the numbers and switches, in a line."""
+def _complaint_of_options(temperature: object, decoupled: object, tile: object) -> str | None:
+    """What is wrong with the numbers and the switch, in a line."""
     if isinstance(temperature, Tensor):
         return "temperature is a tensor, but must be a number: it gets no gradient"
     if isinstance(temperature, bool) or not isinstance(temperature, Real):
@@ -186,9 +188,8 @@ def _complaint_of_options(temperature: object, decoupled: object, tile: object, 
         return f"tile is a {type(tile).__name__}, but must be an integer of at least 1, or None"
     if tile is not None and tile < 1:
         return f"tile is {tile}, but must be at least 1"
-    for name, switch in (("decoupled", decoupled), ("check", check)):
-        if not isinstance(switch, bool):
-            return f"{name} is a {type(switch).__name__}, but must be True or False"
+    if not isinstance(decoupled, bool):
+        return f"decoupled is a {type(decoupled).__name__}, but must be True or False"
     return None
 
 
@@ -211,6 +212,8 @@ def _complaint_of_tensors(
             continue
         if not isinstance(beside, Tensor):
             return f"{name} are a {type(beside).__name__}, but must be a tensor: torch.as_tensor({name}) makes one"
+        if beside.layout != torch.strided or beside.is_quantized:
+            return f"{name} are {'quantized' if beside.is_quantized else 'sparse'}: give a dense tensor"
         if name == "labels" and (beside.ndim != 1 or beside.is_floating_point() or beside.is_complex()):
             return f"labels are {_shape(beside, 0)}, but must be integers, (batch,)"
         if beside.ndim == 0 or len(beside) != z.shape[1]:
