@@ -74,10 +74,10 @@ def interval(name: str, value: Sequence[float], low: float, high: float, open_lo
     pair = list(value) if is_list(value) and len(value) == 2 else []
     if not pair or not all(_is_number(v) for v in pair):
         raise ValueError(f"{name} is {shown(value)}, but must be a pair of numbers [from, to].")
+    if min(pair) < low or max(pair) > high or (open_low and min(pair) == low):
+        raise ValueError(f"{name} is {shown(value)}, but both ends must be numbers{_bounds(low, high, open_low)}.")
     if pair[0] > pair[1]:
         raise ValueError(f"{name} is {shown(value)}, but must increase: use [{pair[1]}, {pair[0]}].")
-    if pair[0] < low or pair[1] > high or (open_low and pair[0] == low):
-        raise ValueError(f"{name} is {shown(value)}, but both ends must be numbers{_bounds(low, high, open_low)}.")
     return _workable(name, pair[0]), _workable(name, pair[1])
 
 
