@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import cast
 
@@ -17,33 +17,16 @@ _MOST_INTEGER = 2**31 - 1
 
 def probability(name: str, value: float) -> float:
     """``value`` as a float if it is a number in 0..1; ValueError otherwise."""
-    if not _is_number(value) or not 0.0 <= value <= 1.0:
+    if not is_number(value) or not 0.0 <= value <= 1.0:
         raise ValueError(f"{name} is {shown(value)}, but must be a probability between 0 and 1.")
     return float(value)
 
 
 def number(name: str, value: float, low: float = -math.inf, high: float = math.inf) -> float:
     """``value`` as a float if it is a finite number in low..high that float32 can work with; ValueError otherwise."""
-    if not _is_number(value) or not low <= value <= high:
+    if not is_number(value) or not low <= value <= high:
         raise ValueError(f"{name} is {shown(value)}, but must be a number{_bounds(low, high)}.")
     return _workable(name, value)
-
-
-def numbers(name: str, values: Iterable[float], low: float = -math.inf) -> tuple[float, ...]:
-    """``values`` as floats if they are at least one number, each at least ``low``; ValueError otherwise.
-
-    Args:
-        name: of the argument.
-        values: a list, or an array or tensor of one axis.
-        low: least of them.
-    """
-    values = values.tolist() if hasattr(values, "tolist") else values
-    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-        raise ValueError(f"{name} is {shown(values)}, but must be numbers: one for each band.")
-    found = tuple(values)
-    if not found:
-        raise ValueError(f"{name} is an empty list, but must be numbers: one for each band.")
-    return tuple(number(name, value, low) for value in found)
 
 
 def integer(name: str, value: int, low: int, high: float = _MOST_INTEGER) -> int:
@@ -72,7 +55,7 @@ def choice(name: str, value: str, known: Sequence[str]) -> str:
 def interval(name: str, value: Sequence[float], low: float, high: float, open_low: bool = False) -> tuple[float, float]:
     """``value`` as (from, to) if it is an increasing pair within low..high; ValueError otherwise."""
     pair = list(value) if is_list(value) and len(value) == 2 else []
-    if not pair or not all(_is_number(v) for v in pair):
+    if not pair or not all(is_number(v) for v in pair):
         raise ValueError(f"{name} is {shown(value)}, but must be a pair of numbers [from, to].")
     if min(pair) < low or max(pair) > high or (open_low and min(pair) == low):
         raise ValueError(f"{name} is {shown(value)}, but both ends must be numbers{_bounds(low, high, open_low)}.")
@@ -121,7 +104,8 @@ def _workable(name: str, value: float) -> float:
     return float(value)
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """Whether it is a number: no truth value, no NaN, and not infinite."""
     if not isinstance(value, Real) or isinstance(value, bool):
         return False
     # The whole numbers beyond a float's range are refused with other large ones.

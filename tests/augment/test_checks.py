@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from augment import OPERATIONS, ViewGroups, Views, build_views, permutation, virtual_samples
-from augment.checks import image_size, integer, interval, number, numbers, shown
+from augment.checks import image_size, integer, interval, number, shown
+from augment.spectral_axis import check_wavelengths
 
 NEEDED = {"resized_crop": {"size": 7}, "blur": {"kernel_size": 5}}
 
@@ -84,18 +85,22 @@ def test_arguments_that_are_nonsense_are_refused_in_one_line_or_work(name):
             {"kernel_size": 3, "sigma": (1e-300, 1.0)},
             "sigma is 1e-300, but must be 0 or between 1e-30 and 1e+30",
         ),
-        ("noise", {"sd": []}, "sd is an empty list, but must be numbers: one for each band."),
+        ("noise", {"sd": []}, "sd is an empty list, but must be a number, or one for each band."),
         ("noise", {"sd": "0.1"}, "sd is '0.1', but must be a number of at least 0.0."),
         ("noise", {"sd": 1e31}, "sd is 1e+31, but must be 0 or between"),
         ("color_jitter", {"brightness": b"\x01\x02"}, "brightness is b'\\x01\\x02', but must be a number"),
         ("color_jitter", {"mode": np.array(["exact", "fast"])}, "mode is array(['exact', 'fast']"),
         ("spectral_jitter", {"order": 10**9}, "order is 1000000000, but must be an integer between 0 and 4096."),
-        ("spectral_shift", {"wavelengths": 5}, "wavelengths is 5, but must be numbers: one for each band."),
-        ("spectral_shift", {"wavelengths": "400,500"}, "wavelengths is '400,500', but must be numbers"),
+        (
+            "spectral_shift",
+            {"wavelengths": 5},
+            "wavelengths are 5, but must be finite positive numbers, in nm: one for each band.",
+        ),
+        ("spectral_shift", {"wavelengths": "400,500"}, "wavelengths are '400,500', but must be finite"),
         (
             "spectral_shift",
             {"wavelengths": [400.0, None]},
-            "wavelengths is None, but must be a number of at least 0.0.",
+            "wavelengths hold None, but must be finite",
         ),
         ("spectral_smoothing", {"unit": None}, 'unit is None, but must be "nm" or "bands".'),
     ],
@@ -119,7 +124,7 @@ def test_numbers_of_other_libraries_are_numbers():
     assert number("sd", np.float32(0.5)) == 0.5
     assert integer("order", np.int64(3), 0) == 3
     assert interval("alpha", (np.float64(0.5), 1), 0.0, 2.0) == (0.5, 1.0)
-    assert numbers("wavelengths", np.array([400.0, 500.0])) == numbers("x", torch.tensor([400, 500])) == (400.0, 500.0)
+    assert check_wavelengths(np.array([400.0, 500.0])) == check_wavelengths(torch.tensor([400, 500])) == (400.0, 500.0)
     assert image_size("size", (np.int64(3), 4)) == (3, 4)
 
 
