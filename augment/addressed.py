@@ -11,6 +11,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from augment import checks
+
 _WORD = 0xFFFFFFFF
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _WEYL = (0x9E3779B9, 0xBB67AE85)
@@ -108,8 +110,11 @@ class Address:
     views: Tensor
 
     def __post_init__(self) -> None:
-        if not 0 <= self.epoch < MAX_EPOCHS:
-            raise ValueError(f"epoch is {self.epoch}, but must lie in 0..{MAX_EPOCHS - 1}.")
+        checks.integer("seed", self.seed, -(2**63), 2**64)
+        checks.integer("epoch", self.epoch, 0, MAX_EPOCHS - 1)
+        for name, numbers in (("ids", self.ids), ("views", self.views)):
+            if not isinstance(numbers, Tensor):
+                raise ValueError(f"{name} are a {type(numbers).__name__}, but must be a tensor of integers.")
         if self.ids.shape != self.views.shape or self.ids.dim() != 1:
             raise ValueError(
                 f"ids {tuple(self.ids.shape)} and views {tuple(self.views.shape)} must be two vectors of one length."
@@ -173,6 +178,6 @@ def permutation(seed: int, epoch: int, n: int, device: torch.device | str = "cpu
     Returns:
         (n,) int64, a permutation of 0..n-1.
     """
-    ids = torch.arange(n, dtype=torch.int64, device=device)
+    ids = torch.arange(checks.integer("n", n, 0, 2**60), dtype=torch.int64, device=device)
     words = Address(seed, epoch, ids, torch.zeros_like(ids)).words({"permutation": 2})
     return torch.argsort((words[:, 0] << 30) | (words[:, 1] >> 2), stable=True)

@@ -56,14 +56,18 @@ class BandAffine(NamedTuple):
         return BandAffine(self.gain * other.gain, offset, noise + other.noise)
 
     def apply_(self, x: Tensor) -> Tensor:
-        """To ``x`` (B, C, H, W), which is overwritten and returned."""
+        """To ``x`` (B, C, H, W), which may be overwritten; the result."""
         gain = _over_pixels(self.gain, x)
         if self.offset is None:
             x.mul_(gain)
+        elif x.requires_grad:  # which an ``out`` does not take
+            x = torch.addcmul(_over_pixels(self.offset, x), x, gain)
         else:
             torch.addcmul(_over_pixels(self.offset, x), x, gain, out=x)
         for uniforms, scale, applied in self.noise:
-            rows = rows_where(applied) if x.device.type == "cpu" else slice(None)
+            # Only a CPU may look at the gate without waiting, and compiled code not at all.
+            looks = x.device.type == "cpu" and not torch.compiler.is_compiling()
+            rows = rows_where(applied) if looks else slice(None)
             noise, scale = noise_field(uniforms[rows], x.shape[1:]).to(x.dtype), _over_pixels(scale[rows], x)
             if isinstance(rows, slice):
                 x[rows].addcmul_(noise, scale)

@@ -55,7 +55,7 @@ class AddressedOperation(_AugmentationBase):
     bands does not commute with the operation."""
 
     def __init__(self, p: float, keepdim: bool = False, **flags: Any) -> None:
-        super().__init__(p=checks.probability("p", p), keepdim=keepdim)
+        super().__init__(p=checks.probability("p", p), keepdim=checks.switch("keepdim", keepdim))
         self.flags = flags
 
     def draws(self, shape: Sequence[int]) -> int:
@@ -108,12 +108,24 @@ class AddressedOperation(_AugmentationBase):
         """The arguments in a line."""
         return ", ".join(f"{k}={_argument(v)}" for k, v in {**self.flags, "p": self.p}.items())
 
+    def forward(self, input: Tensor, params: dict[str, Tensor] | None = None, **kwargs: Any) -> Tensor:
+        """kornia's call: the operation on images (B, C, H, W), (C, H, W) or (H, W), floating point.
+
+        Raises:
+            ValueError: if ``input`` is no such tensor, or the operation does not take such images.
+        """
+        check_images("the input", input, (2, 3, 4))
+        if not input.is_floating_point():
+            raise ValueError(f"the input is {_dtype(input)}, but must be floating point.")
+        return super().forward(input, params, **kwargs)
+
     def forward_parameters(self, batch_shape: Sequence[int], uniforms: Tensor | None = None) -> dict[str, Tensor]:
         """Draw the parameters of a batch.
 
         Args:
             batch_shape: (B, C, H, W).
-            uniforms: (B, 1 + draws) in [0, 1), the first column the gate; from torch's global generator if None.
+            uniforms: (B, 1 + draws) in [0, 1), the first column the gate; from torch's global generator if None, and
+                then the same for all samples where kornia has set ``same_on_batch``.
 
         Returns:
             Tensors with B rows, and kornia's ``batch_prob`` and ``forward_input_shape``.
@@ -122,7 +134,9 @@ class AddressedOperation(_AugmentationBase):
             ValueError: if ``uniforms`` has another shape.
         """
         expected = (batch_shape[0], 1 + self.draws(batch_shape))
-        if uniforms is None:
+        if uniforms is None and self.same_on_batch:
+            uniforms = torch.rand((1, expected[1]), device=self.device).repeat(expected[0], 1)
+        elif uniforms is None:
             uniforms = torch.rand(expected, device=self.device)
         elif tuple(uniforms.shape) != expected:
             raise ValueError(f"uniforms are {tuple(uniforms.shape)}, but this operation takes {expected}.")
@@ -200,6 +214,19 @@ class GeometricOperation(AddressedOperation, GeometricAugmentationBase2D):
         return warp_affine(input, transform[:, :2], size or (input.shape[-2], input.shape[-1]), align_corners=True)
 
 
+def check_images(name: str, x: Tensor, axes: Sequence[int]) -> None:
+    """Raise a ValueError if ``x`` is no dense tensor of real numbers with bands and pixels, of so many axes."""
+    if not isinstance(x, Tensor):
+        raise ValueError(f"{name} is a {type(x).__name__}, but must be a tensor (samples, bands, height, width).")
+    if x.dim() not in axes:
+        raise ValueError(f"{name} is {tuple(x.shape)}, but must be (samples, bands, height, width).")
+    if 0 in x.shape[-3:]:
+        raise ValueError(f"{name} is {tuple(x.shape)}, and has no bands or no pixels.")
+    if x.layout != torch.strided or x.is_meta or x.is_complex():
+        kind = "complex" if x.is_complex() else "on the meta device" if x.is_meta else "sparse"
+        raise ValueError(f"{name} is {kind}, but must be a dense tensor of real numbers.")
+
+
 def as_in_memory(x: Tensor) -> Tensor:
     """(B, C, H, W) as it is, or as (B, H, W, C) if it lies so: whole samples are then copied fast."""
     last = x.permute(0, 2, 3, 1)
@@ -225,6 +252,10 @@ def affine_matrix(rows: Sequence[Sequence[Tensor | float]], like: Tensor, batch:
     rows = [*rows, (0.0, 0.0, 1.0)]
     entries = [torch.as_tensor(e, dtype=like.dtype, device=like.device).expand(batch) for row in rows for e in row]
     return torch.stack(entries, dim=-1).view(batch, 3, 3)
+
+
+def _dtype(x: Tensor) -> str:
+    return str(x.dtype).removeprefix("torch.")
 
 
 def _argument(value: Any) -> str:

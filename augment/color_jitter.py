@@ -7,7 +7,7 @@ import math
 import warnings
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -45,10 +45,11 @@ def color_jitter(x: Tensor, factors: Tensor, order: Tensor, hue: bool = True, co
         return x.clone()
     dtype, x = x.dtype, x.to(torch.promote_types(x.dtype, torch.float32))
     factors = factors.to(x.dtype)
-    if compiled and len(x):
+    compiling = torch.compiler.is_compiling()
+    if compiled and len(x) and not compiling:
         return _compiled()(x, factors, order, hue).to(dtype)
-    # Only a CPU may look at the orders without waiting.
-    if x.device.type != "cpu" or torch.compiler.is_compiling():
+    # Only a CPU may look at the orders without waiting; and steps in place, on parts of a batch, have no gradient.
+    if x.device.type != "cpu" or compiling or (x.requires_grad and torch.is_grad_enabled()):
         return _all_at_once(x, factors, order, hue).to(dtype)
     rows = _code(order).argsort(stable=True)
     return torch.empty_like(x).index_copy_(0, rows, _order_by_order_(x[rows], factors[rows], order[rows])).to(dtype)
@@ -210,8 +211,7 @@ class RandomColorJitter(IntensityOperation):
         mode: str = "exact",
         keepdim: bool = False,
     ) -> None:
-        if mode not in ("exact", "compiled", "fast"):
-            raise ValueError(f'mode is {mode!r}, but must be "exact", "compiled" or "fast".')
+        checks.choice("mode", mode, ("exact", "compiled", "fast"))
         given = (brightness, contrast, saturation, hue)
         ranges = {name: _factor_range(name, value) for name, value in zip(_NAMES, given)}
         super().__init__(p, keepdim, **ranges, mode=mode)
@@ -270,7 +270,7 @@ def _orders(steps: tuple[int, ...], device: torch.device) -> Tensor:
 
 def _factor_range(name: str, value: float | Sequence[float]) -> tuple[float, float]:
     centre, low, high = (0.0, -0.5, 0.5) if name == "hue" else (1.0, 0.0, math.inf)
-    if isinstance(value, Sequence):
-        return checks.interval(name, value, low, high)
-    spread = checks.number(name, value, 0.0, high)
+    if checks.is_list(value):
+        return checks.interval(name, cast(Sequence[float], value), low, high)
+    spread = checks.number(name, cast(float, value), 0.0, high)
     return max(low, centre - spread), centre + spread

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -31,7 +32,9 @@ class RandomNoise(BandOperation):
     needs = frozenset({Need.BAND_NOISE})
 
     def __init__(self, sd: float | Sequence[float] = 0.05, p: float = 0.5, keepdim: bool = False) -> None:
-        each = sd if isinstance(sd, Sequence) else (sd,)
+        each = cast(Sequence[float], sd if checks.is_list(sd) else (sd,))
+        if not each:
+            raise ValueError("sd is an empty list, but must be a number, or one for each band.")
         super().__init__(p, keepdim, sd=tuple(checks.number("sd", value, low=0.0) for value in each))
 
     def describe(self) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from inspect import Parameter
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from augment import checks
 from augment.addressed import MAX_VIEWS, Address
-from augment.base import AddressedOperation, Drawn
+from augment.base import AddressedOperation, Drawn, check_images
 from augment.execute import execute, parts, work_key
 from augment.registry import OPERATIONS, arguments_of
 
@@ -33,7 +33,8 @@ class Views(nn.Module):
             batch; other rows that are worked on with them if None, so that a view then depends on its batch.
 
     Raises:
-        ValueError: if ``views`` is not an integer in 1..256, or not ascending numbers in 0..255.
+        ValueError: if ``views`` is not an integer in 1..256, or not ascending numbers in 0..255, ``seed`` no integer of
+            64 bits, ``dtype`` no float, or ``operations`` are not operations by name.
 
     Example:
         >>> views = Views({"horizontal_flip": RandomHorizontalFlip()}, views=2, seed=0)
@@ -54,9 +55,18 @@ class Views(nn.Module):
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
+        if not isinstance(operations, Mapping) or not all(
+            isinstance(name, str) and isinstance(operation, AddressedOperation)
+            for name, operation in operations.items()
+        ):
+            raise ValueError(
+                f"operations is {checks.shown(operations)}, but must be names and operations of this package."
+            )
+        if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point or dtype.itemsize < 2:
+            raise ValueError(f"dtype is {checks.shown(dtype)}, but must be float32, float64, bfloat16 or float16.")
         self.operations = nn.ModuleDict(operations)
         self.views = _view_numbers(views)
-        self.seed = seed
+        self.seed = checks.integer("seed", seed, -(2**63), 2**64)
         self.before = before
         self.after = after
         self.neighbours = neighbours
@@ -92,8 +102,9 @@ class Views(nn.Module):
             ValueError: if ``batch`` is not (b, C, H, W), ``ids`` are not one integer for each of its samples, or an
                 operation does not take such images.
         """
-        if batch.dim() != 4:
-            raise ValueError(f"the batch is {tuple(batch.shape)}, but must be (samples, bands, height, width).")
+        check_images("the batch", batch, (4,))
+        if not isinstance(ids, Tensor):
+            raise ValueError(f"ids are a {type(ids).__name__}, but must be a tensor: one integer for each sample.")
         if ids.dtype != torch.int64:
             raise ValueError(f"ids are {ids.dtype}, but must be torch.int64.")
         if ids.shape != batch.shape[:1]:
@@ -193,11 +204,11 @@ def _on_device(numbers: tuple[int, ...], device: torch.device) -> Tensor:
 
 
 def _view_numbers(views: int | Sequence[int]) -> tuple[int, ...]:
-    if not isinstance(views, Sequence):
-        return tuple(range(checks.integer("views", views, 1, MAX_VIEWS)))
-    numbers = tuple(checks.integer("views", view, 0, MAX_VIEWS - 1) for view in views)
+    if not checks.is_list(views):
+        return tuple(range(checks.integer("views", cast(int, views), 1, MAX_VIEWS)))
+    numbers = tuple(checks.integer("views", view, 0, MAX_VIEWS - 1) for view in cast(Sequence[int], views))
     if not numbers or list(numbers) != sorted(set(numbers)):
-        raise ValueError(f"views is {list(views)}, but must be different numbers from 0, ascending.")
+        raise ValueError(f"views is {checks.shown(views)}, but must be different numbers from 0, ascending.")
     return numbers
 
 
@@ -227,15 +238,19 @@ def build_views(
         ValueError: in one line, for an unknown operation or argument, an argument out of range, an operation that
             does not suit ``in_chans``, or one that cannot work on samples of ``size``.
     """
+    if not isinstance(operations, Mapping):
+        raise ValueError(f"operations is {checks.shown(operations)}, but must be names and their arguments.")
     unknown = [name for name in operations if name not in OPERATIONS]
     if unknown:
         raise ValueError(f"augment.{unknown[0]} is not an operation: use one of {', '.join(OPERATIONS)}.")
     built: dict[str, AddressedOperation] = {}
-    shape: tuple[int, ...] = (1, in_chans, *checks.image_size("size", size))
+    shape: tuple[int, ...] = (1, checks.integer("in_chans", in_chans, 1), *checks.image_size("size", size))
     for name in OPERATIONS:
         arguments = operations.get(name)
         if arguments is None:
             continue
+        if not isinstance(arguments, Mapping):
+            raise ValueError(f"augment.{name} is {checks.shown(arguments)}, but must be arguments and their values.")
         kind = OPERATIONS[name]
         known = {argument.name: argument.default for argument in arguments_of(kind)}
         wrong = [argument for argument in arguments if argument not in known]

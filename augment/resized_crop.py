@@ -150,9 +150,9 @@ class RandomResizedCrop(GeometricOperation):
             size=checks.image_size("size", size),
             scale=checks.interval("scale", scale, 0.0, 1.0, open_low=True),
             ratio=checks.interval("ratio", ratio, 0.0, math.inf, open_low=True),
-            keep_center=keep_center,
+            keep_center=checks.switch("keep_center", keep_center),
             crop_p=checks.probability("p", p),
-            antialias=antialias,
+            antialias=checks.switch("antialias", antialias),
             resample=Resample.BILINEAR,
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from augment import checks
 
+_MOST = 1e9
 GAP = 2.5
 """A step from one band to the next of more than so many median steps is a gap, such as the absorption by water."""
 
@@ -23,11 +23,15 @@ def check_wavelengths(wavelengths: Sequence[float]) -> tuple[float, ...]:
     Raises:
         ValueError: otherwise.
     """
-    values = tuple(float(value) for value in wavelengths)
-    wrong = [value for value in values if not math.isfinite(value) or value < 0.0]
-    if wrong or not values:
-        shown = f"hold {wrong[0]:g}" if wrong else "are an empty list"
-        raise ValueError(f"wavelengths {shown}, but must be finite positive numbers, in nm: one for each band.")
+    given = wavelengths.tolist() if hasattr(wavelengths, "tolist") else wavelengths
+    listed = list(given) if checks.is_list(given) else []
+    wrong = [value for value in listed if not checks.is_number(value) or not 0.0 <= value <= _MOST]
+    if wrong or not listed:
+        what = "are an empty list" if checks.is_list(given) else f"are {checks.shown(given)}"
+        if wrong:
+            what = f"hold {wrong[0]:g}" if isinstance(wrong[0], float) else f"hold {checks.shown(wrong[0])}"
+        raise ValueError(f"wavelengths {what}, but must be finite positive numbers, in nm: one for each band.")
+    values = tuple(float(value) for value in listed)
     if len(values) > 1 and float(torch.tensor(values, dtype=torch.float64).diff().median()) <= 0.0:
         reverse = ": reverse the bands" if values[0] > values[-1] else ""
         raise ValueError(f"wavelengths go from {values[0]:g} to {values[-1]:g}, but must ascend{reverse}.")
@@ -64,8 +68,7 @@ class SpectralAxis:
     """
 
     def __init__(self, wavelengths: Sequence[float] | None, unit: str = "nm") -> None:
-        if unit not in ("nm", "bands"):
-            raise ValueError(f'unit is {unit!r}, but must be "nm" or "bands".')
+        checks.choice("unit", unit, ("nm", "bands"))
         self.wavelengths = None if wavelengths is None else check_wavelengths(wavelengths)
         self.unit = "bands" if wavelengths is None else unit
 

@@ -13,6 +13,9 @@ from augment import checks
 from augment.addressed import box_muller
 from augment.band_affine import BandAffine, BandOperation
 
+# More than any cosine that bands can hold.
+MOST_ORDER = 4096
+
 
 def cosine_curve(coefficients: Tensor, bands: int) -> Tensor:
     """A smooth curve over the bands from a short cosine series.
@@ -48,7 +51,7 @@ class RandomSpectralJitter(BandOperation):
         keepdim: kornia's: give a (C, H, W) input back as (C, H, W).
 
     Raises:
-        ValueError: if ``gain``, ``offset`` or ``order`` is negative or ``p`` no probability.
+        ValueError: if ``gain``, ``offset`` or ``order`` is negative, ``order`` above 4,096 or ``p`` no probability.
     """
 
     def __init__(
@@ -59,7 +62,7 @@ class RandomSpectralJitter(BandOperation):
             keepdim,
             gain=checks.number("gain", gain, low=0.0),
             offset=checks.number("offset", offset, low=0.0),
-            order=checks.integer("order", order, 0),
+            order=checks.integer("order", order, 0, MOST_ORDER),
         )
 
     def draws(self, shape: Sequence[int]) -> int:

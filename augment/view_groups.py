@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from augment import checks
 from augment.pipeline import Views
 
 
@@ -30,6 +31,8 @@ class ViewGroups(nn.Module):
 
     def __init__(self, groups: Sequence[Views]) -> None:
         super().__init__()
+        if not checks.is_list(groups) or not all(isinstance(group, Views) for group in groups):
+            raise ValueError(f"groups is {checks.shown(groups)}, but must be a list of Views.")
         numbers = [view for group in groups for view in group.views]
         if not numbers or len(numbers) != len(set(numbers)):
             raise ValueError(f"the groups draw the views {numbers}, but each view belongs to exactly one group.")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from augment.base import per_sample
+from augment import checks
+from augment.base import check_images, per_sample
 
 
 def virtual_sample(first: Tensor, second: Tensor, alpha: Tensor, beta: float, noise: Tensor) -> Tensor:
@@ -66,9 +67,16 @@ def virtual_samples(
         (count, C, H, W) samples on the device of ``x`` and their (count,) labels on that of ``labels``. The shares are
         uniform in 0..1.
 
+    Raises:
+        ValueError: if there are no rows, ``labels`` are not one for each, or ``count`` or ``beta`` is below 0.
+
     Example:
         >>> more, classes = virtual_samples(torch.rand(6, 30, 9, 9), torch.tensor([0, 0, 0, 1, 1, 1]), 100)
     """
+    check_images("x", x, (4,))
+    if not isinstance(labels, Tensor) or labels.shape != x.shape[:1] or labels.is_floating_point():
+        raise ValueError(f"labels are {checks.shown(labels)}, but must be integers, one for each of {len(x)} samples.")
+    count, beta = checks.integer("count", count, 0), checks.number("beta", beta, low=0.0)
     first, second = same_class_pairs(labels, count, generator)
     alpha = torch.rand(count, generator=generator)
     noise = torch.randn((count, *x.shape[1:]), generator=generator)

@@ -139,7 +139,7 @@ def _check_copy(file: Path, encoder: FrozenEncoder) -> None:
     how = "delete it, encoder.safetensors holds the same"
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{file} is damaged, no JSON ({error}): {how}") from None
     if content != encoder.metadata:
         raise InputError(f"{file} is not of the encoder file beside it, or was changed: {how}")

@@ -127,7 +127,8 @@ def calibrated_twin(
         norm.train()
     inputs, ids = plain_inputs(encoder, source, device), unlabelled_ids(source)
     for part in ids.tensor_split(max(1, len(ids) // BATCH_SIZE)):
-        twin(inputs(part))
+        # The network itself: the frozen module around it keeps statistics as they are.
+        twin.encoder(inputs(part).contiguous(memory_format=torch.channels_last))
     return twin.eval()
 
 

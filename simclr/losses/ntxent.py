@@ -1,6 +1,5 @@
 """NT-Xent, the loss of SimCLR: exact over all processes, in memory linear in the batch."""
 
-import math
 from collections.abc import Callable
 from functools import partial
 from numbers import Integral, Real
@@ -17,7 +16,7 @@ PairWeight = Callable[[Tensor, Tensor], Tensor]
 
 # In float32, exp(±1/T) must stay a normal number, and rounding is multiplied by 1/T: float64 serves down to the least.
 FLOAT32_TEMPERATURE = 0.03
-LEAST_TEMPERATURE = 0.002
+LEAST_TEMPERATURE, MOST_TEMPERATURE = 0.002, 1e6
 # Between these, the length of a row neither vanishes nor overflows in float32.
 LEAST, MOST = 1e-12, 1e17
 
@@ -52,7 +51,7 @@ def nt_xent(
     Args:
         z: projections, (views, batch, dim), any float type; rows are normalised here. At least two views, and two
             images over all processes.
-        temperature: divides the cosine similarities; at least 0.002; a number, for it gets no gradient.
+        temperature: divides the cosine similarities; 0.002 to 1e6; a number, for it gets no gradient.
         decoupled: leave positives out of the denominator (DCL).
         labels: classes of the images, (batch,) integers; all views of all images of a class are then positives of each
             other (SupCon, the mean over positives outside of the logarithm). A negative one says that the class is not
@@ -82,7 +81,9 @@ def nt_xent(
     Source: Chen et al., "A simple framework for contrastive learning", ICML 2020, eq. 1; Yeh et al., "Decoupled
     contrastive learning", ECCV 2022, eq. 6; Khosla et al., "Supervised contrastive learning", NeurIPS 2020, eq. 2.
     """
-    complaint = _complaint_of_options(temperature, decoupled, tile, check)
+    if not isinstance(check, bool):
+        raise ValueError(f"check is a {type(check).__name__}, but must be True or False")
+    complaint = _complaint_of_options(temperature, decoupled, tile)
     complaint = complaint or _complaint_of_tensors(z, labels, keys, negative_weight, check)
     common = {}
     if not complaint:
@@ -174,21 +175,21 @@ class _NTXent(torch.autograd.Function):
         return grad_u.view_as(z).to(z.dtype), *[None] * 8
 
 
-def _complaint_of_options(temperature: object, decoupled: object, tile: object, check: object) -> str | None:
-    """What is wrong with the numbers and switches, in a line."""
+def _complaint_of_options(temperature: object, decoupled: object, tile: object) -> str | None:
+    """What is wrong with the numbers and the switch, in a line."""
     if isinstance(temperature, Tensor):
         return "temperature is a tensor, but must be a number: it gets no gradient"
     if isinstance(temperature, bool) or not isinstance(temperature, Real):
         return f"temperature is a {type(temperature).__name__}, but must be a number of at least {LEAST_TEMPERATURE}"
-    if not LEAST_TEMPERATURE <= temperature < math.inf:
-        return f"temperature is {float(temperature)}, but must be at least {LEAST_TEMPERATURE}"
+    if not LEAST_TEMPERATURE <= temperature <= MOST_TEMPERATURE:  # type: ignore[operator]
+        bound = f"at most {MOST_TEMPERATURE:g}" if temperature > 1 else f"at least {LEAST_TEMPERATURE}"  # type: ignore[operator]
+        return f"temperature is {temperature!r:.40}, but must be {bound}"
     if tile is not None and (isinstance(tile, bool) or not isinstance(tile, Integral)):
         return f"tile is a {type(tile).__name__}, but must be an integer of at least 1, or None"
     if tile is not None and tile < 1:
         return f"tile is {tile}, but must be at least 1"
-    for name, switch in (("decoupled", decoupled), ("check", check)):
-        if not isinstance(switch, bool):
-            return f"{name} is a {type(switch).__name__}, but must be True or False"
+    if not isinstance(decoupled, bool):
+        return f"decoupled is a {type(decoupled).__name__}, but must be True or False"
     return None
 
 
@@ -211,6 +212,8 @@ def _complaint_of_tensors(
             continue
         if not isinstance(beside, Tensor):
             return f"{name} are a {type(beside).__name__}, but must be a tensor: torch.as_tensor({name}) makes one"
+        if beside.layout != torch.strided or beside.is_quantized:
+            return f"{name} are {'quantized' if beside.is_quantized else 'sparse'}: give a dense tensor"
         if name == "labels" and (beside.ndim != 1 or beside.is_floating_point() or beside.is_complex()):
             return f"labels are {_shape(beside, 0)}, but must be integers, (batch,)"
         if beside.ndim == 0 or len(beside) != z.shape[1]:

@@ -1,7 +1,6 @@
 """The base encoder f(·) by name."""
 
 import inspect
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -12,6 +11,7 @@ import torch
 from torch import nn
 
 from simclr.errors import InputError
+from simclr.models.memory import check_memory
 from simclr.models.registry import ENCODERS, TIMM, check_encoder_name
 from simclr.models.timm_encoder import TimmEncoder
 from simclr.recipe.choice import PlainValue, check_options
@@ -46,7 +46,8 @@ def build_encoder(
     arguments: dict[str, Any] = {"in_chans": in_chans, "stem": stem, "width": width, "options": options}
     blank = blank_encoder(name, **arguments)
     if blank is not None:
-        _check_memory(name, blank)
+        needed = sum(value.numel() * value.element_size() for value in blank.state_dict().values())
+        check_memory(f"encoder.name={name} with {in_chans} channels", needed, "set a smaller encoder.width")
     return _make(name, **arguments)
 
 
@@ -92,19 +93,6 @@ def _make(
             f"encoder.name is {name!r}, which does not say how wide its representation is: set self.feature_dim"
         )
     return encoder
-
-
-def _check_memory(name: str, blank: nn.Module) -> None:
-    """Raise an InputError if the weights do not fit into this machine."""
-    needed = sum(value.numel() * value.element_size() for value in blank.state_dict().values())
-    if "SC_PHYS_PAGES" not in getattr(os, "sysconf_names", {}):  # not on every system
-        return
-    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if needed > there > 0:
-        raise InputError(
-            f"the weights of encoder.name={name} take {needed / 2**30:,.0f} GiB of memory with so many channels and "
-            f"that width, and this machine has {there / 2**30:,.0f}: set a smaller encoder.width"
-        )
 
 
 def _network(name: str) -> Callable[..., nn.Module]:

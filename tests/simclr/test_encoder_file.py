@@ -228,6 +228,8 @@ def test_a_head_that_does_not_fit_is_refused_before_memory_is_taken(small, tmp_p
     path = tmp_path / "encoder.safetensors"
     path.write_bytes(small.read_bytes())
     rewritten(path, head={"in_dim": 16, "hidden_dim": 10**7, "out_dim": 10**7, "layers": 900})
+    assert "the projection head would take" in refusal(path, load_head)
+    rewritten(path, head={"in_dim": 16, "hidden_dim": 10**4, "out_dim": 4, "layers": 2})
     assert "does not fit the head" in refusal(path, load_head)
 
 

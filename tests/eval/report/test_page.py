@@ -400,6 +400,7 @@ def test_a_copy_of_the_metadata_that_is_damaged_or_of_another_encoder_is_refused
     whole = copy.read_text()
     for content, message in (
         (whole[:-20], "damaged, no JSON"),
+        ("[" * 100_000 + "]" * 100_000, "damaged, no JSON"),
         (whole.replace("resnet8", "resnet9"), "not of the encoder file"),
     ):
         copy.write_text(content)

@@ -312,6 +312,7 @@ def distance(a, b):
         ({"labels": [0, 1, 1, 0]}, "labels are a list, but must be a tensor"),
         ({"labels": np.arange(4)}, r"labels are a ndarray, but must be a tensor: torch.as_tensor\(labels\)"),
         ({"labels": torch.zeros(4, dtype=torch.cfloat)}, "must be integers"),
+        ({"labels": torch.arange(4).to_sparse()}, "labels are sparse"),
         ({"labels": torch.zeros(4, dtype=torch.int64, device="meta")}, "labels are on meta, but z is on cpu"),
         ({"keys": np.zeros(4), "negative_weight": distance}, "keys are a ndarray"),
         ({"keys": torch.zeros(4, device="meta"), "negative_weight": distance}, "keys are on meta"),

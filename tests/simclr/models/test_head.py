@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from simclr.errors import InputError
 from simclr.models.head import ProjectionHead
 
 
@@ -19,5 +20,20 @@ def test_layers_and_widths(layers):
 
 
 def test_one_layer_is_refused():
-    with pytest.raises(ValueError, match="at least 2"):
+    with pytest.raises(ValueError, match="between 2 and 1,000"):
         ProjectionHead(8, layers=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"in_dim": 0}, "head.in_dim is 0, but must be an integer between 1 and 10,000,000"),
+        ({"in_dim": 8, "hidden_dim": -1}, "head.hidden_dim is -1"),
+        ({"in_dim": 8, "out_dim": 1.5}, "head.out_dim is 1.5"),
+        ({"in_dim": 8, "layers": 10**9}, "head.layers is 1000000000, but must be an integer between 2 and 1,000"),
+        ({"in_dim": 8, "hidden_dim": 10**7, "layers": 3}, "the projection head would take 372,5"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_refused_before_memory_is_taken(arguments, words):
+    with pytest.raises(InputError, match=words):
+        ProjectionHead(**arguments)
