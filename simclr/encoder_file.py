@@ -50,13 +50,20 @@ class FrozenEncoder(nn.Module):
         """Preprocessed batch (B, C, H, W) → representations (B, feature_dim), float32.
 
         Raises:
-            InputError: wrong rank or number of channels.
+            InputError: wrong rank or number of channels, or patches of a scene of another size than in pretraining.
         """
         expected = self.metadata.in_chans
         if x.ndim != 4 or x.shape[1] != expected:
             raise InputError(
                 f"the encoder takes (B, {expected}, H, W), but the batch has shape {tuple(x.shape)}: "
                 "call encoder(encoder.preprocess(batch)) with a raw batch"
+            )
+        patch = self.metadata.source.patch_size
+        side = None if patch is None else patch // self.preprocess.pool
+        if side is not None and tuple(x.shape[2:]) != (side, side):
+            raise InputError(
+                f"the encoder was pretrained on patches of {patch}x{patch} pixels, but the batch has shape "
+                f"{tuple(x.shape)}: give patches of that size"
             )
         return self.encoder(x.contiguous(memory_format=torch.channels_last)).float()
 
