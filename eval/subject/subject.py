@@ -164,7 +164,7 @@ def as_source(model: nn.Module | Tensor, samples: Source | Tensor) -> Source:
 
     Args:
         model: an encoder, or features (N, dim).
-        samples: a source, or with features the labels (N,), whole numbers.
+        samples: a source, or with features the labels (N,), whole numbers, negative = unlabelled.
 
     Raises:
         InputError: features and labels that do not fit, or an encoder without a source.
@@ -177,7 +177,7 @@ def as_source(model: nn.Module | Tensor, samples: Source | Tensor) -> Source:
         if samples.is_floating_point() and not bool((samples == samples.round()).all()):
             odd = samples[samples != samples.round()][0]
             raise InputError(f"a class is {odd:g}: give classes as integers, -1 = unlabelled.")
-        return TensorSource(model[:, :, None, None], samples.long(), name="features")
+        return TensorSource(model[:, :, None, None], samples.long().clamp(min=-1), name="features")
     if isinstance(model, Tensor) or isinstance(samples, Tensor):
         raise InputError("give an encoder with a source, or a matrix of features with its labels.")
     return samples
