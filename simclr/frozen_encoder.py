@@ -147,6 +147,13 @@ class FrozenEncoder(nn.Module):
             )
         if 0 in x.shape[2:]:
             raise InputError(f"the batch has shape {tuple(x.shape)}, which is without pixels: {advice}")
+        patch = self.metadata.source.patch_size
+        side = None if patch is None else patch // self.preprocess.pool
+        if side is not None and tuple(x.shape[2:]) != (side, side):
+            raise InputError(
+                f"the encoder was pretrained on patches of {patch}x{patch} pixels, but the batch has shape "
+                f"{tuple(x.shape)}: give patches of that size"
+            )
         if not x.is_floating_point():
             raise InputError(f"the encoder takes floats, but the batch is {str(x.dtype).split('.')[-1]}: {advice}")
         if weight is not None and x.device != weight.device:

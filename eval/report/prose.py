@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from eval.metrics.statistics import FEWEST_FOR_INTERVAL
 from eval.report.material import HealthLine
-from eval.report.select import at_most_labels, kinds, known_splits, leakage, open_splits, skipped_name
+from eval.report.select import adjoining_note, at_most_labels, kinds, known_splits, leakage, open_splits, skipped_name
 from eval.results.record import Difference, EncoderRecord, FewerShots, Result
 from eval.results.words import (
     JUDGED,
@@ -130,7 +130,12 @@ def _leakage(result: Result) -> str:
     side = next((s.leakage.patch_size for s in result.splits if s.leakage), None)
     size = f" of {side} × {side} pixels" if side else ""
     about = f"Test pixels that lie inside a training patch{size} / whose own patch touches one"
-    return f"{about}: {'; '.join(parts)}." if parts else ""
+    careful = [note for split in kinds(result.splits) for note in adjoining_note(known_splits(result, split))]
+    return (
+        " ".join(f"{text[:1].upper()}{text[1:]}." for text in (f"{about}: {'; '.join(parts)}", *careful))
+        if parts
+        else ""
+    )
 
 
 def _frozen(encoder: EncoderRecord) -> str:

@@ -9,6 +9,8 @@ from eval.results.record import Result, Row, Skipped, SplitRecord
 from eval.results.words import OVERALL, amount_name, listed, probe_name, representation_name, several
 
 SUPERVISED = "supervised"
+DRAWN = ("random", "stratified")
+"""Kinds of split whose pixels lie among each other, as everybody knows of them."""
 
 
 class OfSplit(Protocol):
@@ -96,9 +98,22 @@ def leakage(splits: Sequence[SplitRecord]) -> str:
 
 
 def leakage_note(splits: Sequence[SplitRecord]) -> list[str]:
-    """:func:`leakage` in a sentence; nothing for photographs."""
+    """:func:`leakage` in a sentence, and a second one for given parts that adjoin; nothing for photographs."""
     found = leakage(splits)
-    return [f"test pixels inside / touching a training patch: {found}"] if found else []
+    return [f"test pixels inside / touching a training patch: {found}", *adjoining_note(splits)] if found else []
+
+
+def adjoining_note(splits: Sequence[SplitRecord]) -> list[str]:
+    """A sentence where the parts of a given split of a scene, which look apart, share what they see."""
+    leaks = [s.leakage for s in splits if s.leakage and s.split not in (*DRAWN, "block")]
+    worst = max(leaks, key=lambda leak: leak.inside, default=None)
+    if worst is None or worst.inside == 0:
+        return []
+    side = f" of {worst.patch_size} pixels" if worst.patch_size else ""
+    return [
+        f"careful: the parts of the {splits[0].split} split adjoin, and {100 * worst.inside:.1f} % of its test pixels "
+        f"lie inside training patches{side}, so that this is no accuracy on unseen ground: see the block split"
+    ]
 
 
 def unknown_note(splits: Iterable[SplitRecord]) -> str:

@@ -14,6 +14,7 @@ from eval.splits.labelled import LabelledData
 from eval.splits.split import as_ids
 from eval.subject.feature_cache import FeatureCache
 from eval.subject.features import fingerprint
+from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source, TensorSource
 from simclr.encoder_file import FrozenEncoder
 from simclr.errors import InputError
@@ -85,9 +86,22 @@ def subject_of(
         InputError: if these do not fit together, or as in ``LabelledData``.
     """
     given = as_tensor(model)
+    check_patches(given, samples)
     data = LabelledData(as_source(given, as_tensor(samples)), test_source)
     excluded = excluded_ids(given, data, () if isinstance(given, Tensor) and exclude is None else exclude)
     return Subject(given, data, excluded, transductive, cache or FeatureCache(None), torch.device(device))  # type: ignore[arg-type]
+
+
+def check_patches(model: object, samples: object) -> None:
+    """Raises InputError where a scene's patches are of another size than those that an encoder was pretrained on."""
+    if not isinstance(model, FrozenEncoder) or not isinstance(samples, SceneSource):
+        return
+    side = model.metadata.source.patch_size
+    if side is not None and side != samples.patch_size:
+        raise InputError(
+            f"the encoder was pretrained on patches of {side}x{side} pixels, but those of {samples.name} are "
+            f"{samples.patch_size}x{samples.patch_size}: set data.patch_size={side}, or pretrain on others."
+        )
 
 
 def excluded_ids(
@@ -150,7 +164,7 @@ def as_source(model: nn.Module | Tensor, samples: Source | Tensor) -> Source:
 
     Args:
         model: an encoder, or features (N, dim).
-        samples: a source, or with features the labels (N,), whole numbers.
+        samples: a source, or with features the labels (N,), whole numbers, negative = unlabelled.
 
     Raises:
         InputError: features and labels that do not fit, or an encoder without a source.
@@ -163,7 +177,7 @@ def as_source(model: nn.Module | Tensor, samples: Source | Tensor) -> Source:
         if samples.is_floating_point() and not bool((samples == samples.round()).all()):
             odd = samples[samples != samples.round()][0]
             raise InputError(f"a class is {odd:g}: give classes as integers, -1 = unlabelled.")
-        return TensorSource(model[:, :, None, None], samples.long(), name="features")
+        return TensorSource(model[:, :, None, None], samples.long().clamp(min=-1), name="features")
     if isinstance(model, Tensor) or isinstance(samples, Tensor):
         raise InputError("give an encoder with a source, or a matrix of features with its labels.")
     return samples

@@ -47,7 +47,24 @@ def read_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     Raises:
         InputError: no such recipe, not YAML, an unknown key (the nearest one is named), a wrong type or range.
     """
-    return check_recipe(apply_overrides(_load(_find(recipe)), overrides))
+    file = _find(recipe)
+    tree = _load(file)
+    changed = apply_overrides(tree, overrides)
+    if _other_data(tree, changed) and changed.get("description") == tree.get("description"):
+        changed["description"] = (
+            f"the settings of {file.parent.name if file.stem == 'recipe' else file.stem}, other data"
+        )
+    return check_recipe(changed)
+
+
+def _other_data(before: Any, after: Any) -> bool:
+    """Whether overrides have led a recipe to other data than it names, of which its description says nothing."""
+    old, new = (tree.get("data") if isinstance(tree, dict) else None for tree in (before, after))
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return False
+    # A folder's path is only where its files lie.
+    keys = ("source", "name", *(("path", "key", "cube_key") if old.get("source") in ("scene", "arrays") else ()))
+    return any(old.get(key) not in (None, new.get(key)) for key in keys)
 
 
 def check_recipe(tree: Any) -> Recipe:

@@ -403,3 +403,11 @@ def test_a_damaged_image_of_a_streamed_source_is_left_out_and_named(tmp_path):
     assert [name.replace("\\", "/") for name in result["damaged"]] == ["0/3.png"]
     (split,) = result["splits"]
     assert split["train"] + split["test"] == 15
+
+
+def test_any_negative_class_of_features_is_unlabelled():
+    features, classes = torch.randn(60, 4, generator=torch.Generator().manual_seed(0)), torch.arange(60) % 3
+    classes[::7] = -1
+    wanted = linear_eval(features, classes, shots=[5], seeds=[0], probes=["ridge"])
+    classes[::7] = -9999
+    assert linear_eval(features, classes, shots=[5], seeds=[0], probes=["ridge"])["rows"] == wanted["rows"]

@@ -191,3 +191,14 @@ def test_a_view_picture_of_two_bands(tmp_path):
     options = ["data.source=arrays", f"data.path={tmp_path / 'x.npy'}", "data.layout=NHWC", "train.max_steps=1"]
     pretrain(read_recipe("digits", [*options, "train.batch_size=16", "encoder.width=4"]), tmp_path / "run")
     assert (tmp_path / "run" / "views.png").exists()
+
+
+def test_what_deserves_a_look_in_the_data_is_said(tmp_path):
+    cube = np.random.default_rng(0).integers(1, 999, (9, 8, 5)).astype(np.uint16)
+    cube[0, :3] = 0
+    np.save(tmp_path / "cube.npy", cube)
+    said: list[str] = []
+    scene = ["data.source=scene", f"data.path={tmp_path / 'cube.npy'}", "data.patch_size=3", "data.pool=1"]
+    small = ["data.whiten=3", "encoder.width=4", "train.batch_size=8", "train.max_steps=1", "augment.center_shift=null"]
+    pretrain(read_recipe("indian-pines", [*scene, *small]), tmp_path / "run", say=said.append)
+    assert sum("3 pixels of" in line and "set data.no_data=0" in line for line in said) == 1

@@ -80,6 +80,8 @@ def _envi_data(file: Path) -> Kind | None:
 
 
 def _advice(kind: Kind, file: Path) -> str:
+    if kind is _GZIP:
+        return "unpack it first"
     if not kind.cube:
         return "save its bands as a .npy of shape (height, width, bands)"
     header = file

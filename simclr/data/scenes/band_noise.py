@@ -68,6 +68,8 @@ def noise_in_units(
                 f"{counted(scene.in_chans, 'band')}: give 1" + (", or one for each" if scene.in_chans > 1 else "")
             )
         sd = moments.mean.abs() / ratio
+        # A band that is the same everywhere is in no units that noise could be measured in.
+        sd = sd.where(moments.variance.sqrt() > 1e-7 * moments.mean.abs(), 0)
     edges = torch.stack([torch.zeros(scene.in_chans), torch.ones(scene.in_chans)]).to(scene.cube)
     low, high = preprocess.to_units(edges[:, :, None, None]).flatten(1).double().cpu()
     return [float(value) for value in (sd * (high - low) / preprocess.pool)[good]]

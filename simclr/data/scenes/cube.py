@@ -49,13 +49,11 @@ def find_cube(content: Mapping[str, np.ndarray], key: str | None, file: Path) ->
             raise InputError(f"data.cube_key is {key!r}, but {file} holds {listed(content)}: name one of them.")
         found = _cube(key, content)
         if found is None:
-            raise InputError(f"{key} in {file} has shape {content[key].shape}: {_PLAIN}.")
+            raise InputError(f"{key} in {file} is {listed({key: content[key]})}: {_PLAIN}.")
         return found
-    cubes = [
-        Cube(name, values, values) for name, values in content.items() if values.ndim == 3 and min(values.shape) > 0
-    ]
-    if not cubes:
-        cubes = [flat for name in content if (flat := _cube(name, content)) is not None]
+    every = [found for name in content if (found := _cube(name, content)) is not None]
+    cubes = [found for found in every if found.order is None] or every
+    cubes = [found for found in cubes if min(found.values.shape) > 1] or cubes
     if len(cubes) == 1:
         return cubes[0]
     if not content:
@@ -69,8 +67,11 @@ def find_cube(content: Mapping[str, np.ndarray], key: str | None, file: Path) ->
 def _cube(name: str, content: Mapping[str, np.ndarray]) -> Cube | None:
     """An array as a cube, unflattened by the size that the file gives; None where it is none."""
     array = content[name]
-    if array.ndim == 3 and min(array.shape) > 0:
-        return Cube(name, array, array)
+    values = array.squeeze() if array.ndim > 3 else array
+    if array.dtype.kind not in "uifb" or not array.size:
+        return None
+    if values.ndim == 3:
+        return Cube(name, array, values)
     height, width = _number(content, _ROWS), _number(content, _COLUMNS)
     if array.ndim != 2 or height is None or width is None or height * width <= 1 or height * width not in array.shape:
         return None
@@ -157,7 +158,8 @@ def _left_over(cube: np.ndarray, axis: int) -> float:
 
 def _number(content: Mapping[str, np.ndarray], names: Sequence[str]) -> int | None:
     for key, value in content.items():
-        if key.lower().rpartition(".")[2] in names and value.size == 1 and np.isfinite(value).all():
+        named = key.lower().rpartition(".")[2] in names and value.size == 1 and value.dtype.kind in "uif"
+        if named and bool(np.isfinite(value).all()):
             return int(value.item())
     return None
 

@@ -35,7 +35,11 @@ def find_ground_truth(content: Mapping[str, np.ndarray], key: str | None, file: 
     if key is not None and "" not in content:
         if key not in content:
             raise InputError(f"data.ground_truth_key is {key!r}, but {file} holds {listed(content)}: name one of them.")
-        return content[key]
+        return content[key].squeeze() if content[key].ndim > 2 else content[key]
+    content = {
+        name: array.squeeze() if array.ndim > 2 and array is not cube.stored else array
+        for name, array in content.items()
+    }
     shape = cube.values.shape
     sizes = {(shape[0], shape[1])} | (set() if cube.order else {(shape[1], shape[2]), (shape[0], shape[2])})
     pixels = {height * width for height, width in sizes}

@@ -114,18 +114,23 @@ def _matrix(data: memoryview, order: str, depth: int) -> tuple[str, list[tuple[t
     if depth > _DEEPEST:
         raise BrokenError(f"structures lie more than {_DEEPEST} deep in each other")
     _, flags, at = _element(data, 0, order)
-    _, sizes, at = _element(data, at, order)
-    _, letters, at = _element(data, at, order)
-    if len(flags) < 4 or len(sizes) % 4:
+    if len(flags) < 4:
         raise BrokenError("an array does not say what it is")
     described = struct.unpack_from(f"{order}I", flags)[0]
+    kind = described & 0xFF
+    if kind != _STRUCTURE and kind not in _NUMERIC:  # whose parts may be others
+        return "", []
+    _, sizes, at = _element(data, at, order)
+    _, letters, at = _element(data, at, order)
+    if len(sizes) % 4:
+        raise BrokenError("an array does not say what it is")
     shape = struct.unpack(f"{order}{len(sizes) // 4}i", sizes)
     if any(n < 0 for n in shape):
         raise BrokenError(f"an array says that its shape is {shape}")
-    name, kind = bytes(letters).rstrip(b"\0").decode("utf-8", "replace"), described & 0xFF
-    if kind == _STRUCTURE and math.prod(shape) == 1:
-        return name, list(_fields(data, at, order, depth))
-    if kind not in _NUMERIC or described >> 8 & _COMPLEX:
+    name = bytes(letters).rstrip(b"\0").decode("utf-8", "replace")
+    if kind == _STRUCTURE:
+        return name, list(_fields(data, at, order, depth)) if math.prod(shape) == 1 else []
+    if described >> 8 & _COMPLEX:
         return name, []
     stored, numbers, _ = _element(data, at, order)
     if stored not in _NUMBERS:

@@ -125,14 +125,19 @@ def load_scene(
 
 def _number_of_wavelengths(content: dict[str, np.ndarray], shape: tuple[int, ...]) -> int | None:
     """How many bands the file's wavelengths are of, if that is the length of one of the cube's axes."""
-    sizes = [values.size for name, values in content.items() if name.lower() in _WAVELENGTHS and values.size in shape]
+    sizes = [values.size for name, values in content.items() if _is_wavelengths(name, values) and values.size in shape]
     return sizes[0] if sizes else None
+
+
+def _is_wavelengths(name: str, values: np.ndarray) -> bool:
+    """By the name of an array; in a struct, its last part counts."""
+    return name.lower().rpartition(".")[2] in _WAVELENGTHS and values.dtype.kind in "uif"
 
 
 def _wavelengths(content: dict[str, np.ndarray], bands: int) -> tuple[float, ...] | None:
     """Wavelengths in nm that the file holds under a common name, one for each band; None if there are none."""
     for name, values in content.items():
-        if name.lower() in _WAVELENGTHS and values.size == bands:
+        if _is_wavelengths(name, values) and values.size == bands:
             values = values.ravel().astype(np.float64)
             try:
                 return check_wavelengths((values * (1000 if values.max() < 100 else 1)).tolist())

@@ -4,8 +4,10 @@ import pytest
 from rich.console import Console
 
 from eval.metrics.statistics import interval, mean_sd
+from eval.report.prose import how_it_was_judged
+from eval.report.select import leakage_note
 from eval.report.summary import print_few_shot, print_result
-from eval.results.record import Result
+from eval.results.record import Result, SplitRecord
 
 PER_SEED = [0.60, 0.65, 0.625]
 
@@ -231,6 +233,22 @@ def test_a_representation_is_named_once_and_random_weights_are_called_so():
     assert len(re.findall(r"^random weights +prototype", text, re.MULTILINE)) == 2
     assert len(re.findall(r"^ +ridge", text, re.MULTILINE)) == 4
     assert not re.search(r"^random  ", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("kind", "inside", "said"),
+    [("random", 0.3, False), ("block", 0.0, False), ("map", 0.0, False), ("map", 0.07, True)],
+)
+def test_given_parts_that_adjoin_are_said_to(kind, inside, said):
+    leak = {"inside": inside, "touching": 0.5, "patch_size": 9}
+    split = SplitRecord.model_validate({**SPLIT, "split": kind, "leakage": leak, "train": 1, "test": 1})
+    careful = (
+        f"careful: the parts of the {kind} split adjoin, and 7.0 % of its test pixels lie inside training patches of 9 "
+        "pixels, so that this is no accuracy on unseen ground: see the block split"
+    )
+    assert leakage_note([split])[1:] == [careful] * said
+    found = Result.model_validate({"rows": [], "splits": [split.model_dump()], "source": {}, "encoder": {}})
+    assert (f"C{careful[1:]}." in dict(how_it_was_judged(found))["Leakage"]) == said
 
 
 def test_leakage_is_said_for_each_amount_where_it_differs():

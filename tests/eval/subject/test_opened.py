@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from eval.subject.opened import data_section, open_subject, pretrained_on
+from eval.subject.subject import subject_of
 from simclr.data.preprocess import fit_preprocess
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import TensorSource
@@ -72,3 +73,19 @@ def test_overrides_are_of_the_data_alone(run):
         data_section(encoder, ["train.epochs=3"])
     switched = data_section(encoder, ["data.source=digits"])
     assert switched.source == "digits"
+
+
+def test_a_scenes_patches_must_be_of_the_size_that_the_encoder_knows():
+    source = SceneSource(torch.rand(4, 12, 12), torch.arange(144).view(12, 12) % 3, patch_size=9)
+    options = {"name": "spectral_spatial", "in_chans": 4, "width": 4}
+    network = random_encoder(0, **options)
+    metadata = {"encoder": options, "feature_dim": network.feature_dim, "source": {"patch_size": 9, "samples": 144}}
+    encoder = FrozenEncoder(network, fit_preprocess(source, pool=3), metadata)
+    ids = torch.arange(5)
+    assert len(encoder(encoder.preprocess(source[ids]))) == 5
+    assert subject_of(encoder, source, exclude=()).model is encoder
+    smaller = SceneSource(source.cube, source.ground_truth, patch_size=3)
+    with pytest.raises(InputError, match=r"patches of 9x9 pixels, but those of scene are 3x3: set data.patch_size=9"):
+        subject_of(encoder, smaller, exclude=())
+    with pytest.raises(InputError, match=r"patches of 9x9 pixels, but the batch has shape \(5, 4, 1, 1\)"):
+        encoder(encoder.preprocess(smaller[ids]))

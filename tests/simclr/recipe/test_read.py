@@ -263,3 +263,20 @@ def test_any_value_is_taken_or_refused_in_one_line(key, value):
     except InputError as error:
         message = str(error)
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("recipe", "overrides", "other"),
+    [
+        ("indian-pines", ["train.epochs=2", "data.whiten=20"], False),
+        ("indian-pines", ["data.source=scene", "data.path=samson.mat"], True),
+        ("cifar10", ["data.path=elsewhere"], False),
+        ("cifar10", ["data.name=CIFAR100"], True),
+        ("image-folder", ["data.path=photos"], False),
+        ("digits", ["data.source=image-folder", "data.path=photos"], True),
+    ],
+)
+def test_a_description_is_only_kept_with_the_data_that_it_is_of(recipe, overrides, other):
+    said = read_recipe(recipe, overrides).description
+    assert said == (f"the settings of {recipe}, other data" if other else read_recipe(recipe).description)
+    assert read_recipe(recipe, [*overrides, "description=mine"]).description == "mine"

@@ -1,6 +1,7 @@
 """Files of other kinds are called by their own names, and the way out is one that works."""
 
 import gzip
+import os
 import re
 import sys
 from types import SimpleNamespace
@@ -85,6 +86,8 @@ def test_others(tmp_path, name, content, said):
 def test_what_is_no_file(tmp_path):
     assert "which is a folder" in refused(tmp_path)
     assert "which does not exist" in refused(tmp_path / "a.mat")
+    os.mkfifo(tmp_path / "b.mat")  # reading it would wait for ever
+    assert "which is no file" in refused(tmp_path / "b.mat")
 
 
 def test_arrays_are_known_by_what_they_are(tmp_path):

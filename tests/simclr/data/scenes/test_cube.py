@@ -70,6 +70,21 @@ def test_a_square_one_is_put_together_by_columns(tmp_path, made_scene):
         np.testing.assert_array_equal(pixels(load_scene(tmp_path / "a.mat")), expected)
 
 
+def test_what_else_a_file_holds_does_not_disturb(tmp_path, made_scene):
+    cube, truth = made_scene()
+    others = {"name": np.array("a text"), "h": np.array("x"), "wavelengths": np.array(["a"] * 30), "complex": cube * 1j}
+    np.savez(tmp_path / "a.npz", cube=cube[None], truth=truth[:, :, None], empty=np.zeros((0, 5, 5)), **others)
+    scene = load_scene(tmp_path / "a.npz", ground_truth_key="truth")
+    np.testing.assert_array_equal(pixels(scene), cube)
+    np.testing.assert_array_equal(scene.ground_truth.numpy(), truth)
+    np.savez(tmp_path / "gt.npz", truth=truth[None], **others)
+    scene = load_scene(tmp_path / "a.npz", ground_truth=tmp_path / "gt.npz")
+    np.testing.assert_array_equal(scene.ground_truth.numpy(), truth)
+    for key in ("complex", "empty", "name"):
+        with pytest.raises(InputError, match=r"a cube is \(height, width, bands\)"):
+            load_scene(tmp_path / "a.npz", cube_key=key)
+
+
 def test_a_cube_in_a_struct_is_found_and_named(tmp_path, made_scene):
     cube, truth = made_scene()
     inside = {"image": {"data": cube, "nRow": 3}, "gt": truth}

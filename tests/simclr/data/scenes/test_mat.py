@@ -105,6 +105,16 @@ def test_a_file_made_to_fill_the_memory_is_refused_at_once(tmp_path):
         assert "\n" not in str(caught.value)
 
 
+def test_objects_of_newer_versions_are_passed_over(tmp_path):
+    """Strings, tables and dates are opaque: after what they are follow their names, and no shape."""
+    scipy.io.savemat(tmp_path / "a.mat", {"wide": NUMBERS["wide"]})
+    texts = b"".join(struct.pack("<II", 1, len(t)) + t.ljust(8, b"\0") for t in (b"s", b"MCOS", b"string"))
+    opaque = struct.pack("<IIII", 6, 8, 17, 0) + texts
+    with open(tmp_path / "a.mat", "ab") as file:
+        file.write(struct.pack("<II", 14, len(opaque)) + opaque)
+    assert list(read_mat(tmp_path / "a.mat")) == ["wide"]
+
+
 @pytest.mark.parametrize("kind", ["5", "5 compressed", "4", "v73"])
 def test_damaged_files_are_refused_or_read_and_nothing_else(tmp_path, kind):
     """SciPy's compiled reader ends the interpreter on some of these."""
