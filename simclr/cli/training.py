@@ -1,26 +1,13 @@
 """Commands that train, and those that look before: pretrain, views, plan, verify, recipes."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from simclr.launch import is_main_process
 
 OVERRIDES = "KEY=VALUE: sets a dotted key, e.g. train.epochs=5 or augment.blur=null."
-
-
-def given_path(text: str) -> Path:
-    """A path on the command line; empty text would be the current folder."""
-    if not text:
-        raise typer.BadParameter("it is empty: give a name, or leave the option out")
-    return Path(text)
-
-
-def _path_option(help: str) -> Any:
-    return typer.Option(parser=given_path, metavar="PATH", help=help)
-
-
 # Arguments that several commands take.
 RecipeName = Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped recipe (simclr recipes).")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help=OVERRIDES)]
@@ -29,7 +16,7 @@ Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...",
 def pretrain(
     recipe: RecipeName,
     overrides: Overrides = None,
-    output: Annotated[Path | None, _path_option("The run's folder; by default runs/RECIPE.")] = None,
+    output: Annotated[Path | None, typer.Option(help="The run's folder; by default runs/RECIPE.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest run state in the folder.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Start anew in a folder that holds a run.")] = False,
 ) -> None:
@@ -52,7 +39,6 @@ def pretrain(
     # A run's own recipe.yaml belongs to that run; any other recipe of that name does not make its folder one.
     own = path.name == "recipe.yaml" and is_run_folder(path.parent)
     folder = output or (path.parent if own else Path("runs") / path.stem)
-
     keep_freed_memory()
     probe = OnlineProbe(choose=monitor_ids, score=knn_monitor)
     numbers = pretrain(checked, folder, resume=resume, overwrite=overwrite, probe=probe)
@@ -63,7 +49,7 @@ def pretrain(
 def views(
     recipe: RecipeName,
     overrides: Overrides = None,
-    output: Annotated[Path, _path_option("The picture; parameters go beside it as .json.")] = Path("views.png"),
+    output: Annotated[Path, typer.Option(help="The picture; parameters go beside it as .json.")] = Path("views.png"),
     samples: Annotated[int, typer.Option(min=1, max=100, help="How many samples, chosen by the recipe's seed.")] = 6,
     epoch: Annotated[int, typer.Option(min=0, help="The epoch whose views are drawn.")] = 0,
     ids: Annotated[str | None, typer.Option(help="Which samples, e.g. 3,17.")] = None,
@@ -81,7 +67,7 @@ def views(
 def plan(
     recipe: RecipeName,
     overrides: Overrides = None,
-    output: Annotated[Path | None, _path_option("File for the same as JSON.")] = None,
+    output: Annotated[Path | None, typer.Option(help="File for the same as JSON.")] = None,
     steps: Annotated[int, typer.Option(min=1, help="Steps that are timed, after one that is not.")] = 3,
 ) -> None:
     """A dry run: what would happen, and what it would cost. Leaves nothing behind.
@@ -100,7 +86,7 @@ def plan(
 
 
 def verify(
-    output: Annotated[Path | None, _path_option("Write the same numbers as JSON.")] = None,
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the same numbers as JSON.")] = None,
 ) -> None:
     """Check loss and gradients over the processes of this launch against one process in float64.
 

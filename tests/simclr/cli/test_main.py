@@ -283,13 +283,6 @@ def test_ones_own_recipe_and_what_lies_beside_it_stay_as_they_are(simclr, tmp_pa
     refuse(simclr("pretrain", run / "recipe.yaml"), "runs/recipe holds a run already")
 
 
-def test_an_empty_output_is_not_the_current_folder(simclr, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for command in (("pretrain", "digits"), ("views", "digits"), ("plan", "digits"), ("verify",)):
-        refuse(simclr(*command, "--output", ""), "--output", "empty")
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_place_that_cannot_be_written_is_one_line(simclr, tmp_path):
     (tmp_path / "file").write_text("")
     outcome = simclr("pretrain", "digits", "--output", tmp_path / "file" / "run")
