@@ -35,7 +35,7 @@ from eval.subject.subject import Subject
 from simclr.data.scenes.scene import SceneSource
 from simclr.encoder_file import load_head
 from simclr.errors import InputError
-from simclr.files import write_text
+from simclr.files import check_writable, write_text
 
 
 def run_linear_eval(
@@ -65,6 +65,7 @@ def run_linear_eval(
     _say_notes(subject)
     request = linear_request(words)
     written = [folder / RESULT]
+    check_writable(written[0])
     with Console(stderr=True).status("reading …") as status:
         found = evaluate_linear(subject, request, _command(), _reporter(status.update))
         result = _of_file(found.result, opened)
@@ -112,6 +113,7 @@ def run_few_shot(
     request = few_shot_request(words, unknown, load_head(path) if from_head else None)
     started = time.perf_counter()
     written = [folder / FEW_SHOT]
+    check_writable(written[0])
     with Console(stderr=True).status("reading …") as status:
         found = evaluate_few_shot(subject, request, _command(), _reporter(status.update))
         seconds = round(time.perf_counter() - started, 1)

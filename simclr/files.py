@@ -23,7 +23,7 @@ _TO_DO = {
     errno.ENAMETOOLONG: "give a shorter name",
 }
 _FROM_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-_PROBE = 1 << 20
+_PROBE, _LITTLE = 1 << 20, 1 << 14
 
 
 @contextmanager
@@ -37,6 +37,18 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise cannot_write(path, error) from error
+
+
+def check_writable(path: Path) -> None:
+    """Before long work: whether its result can be written to ``path``, whose folders need not be there yet.
+
+    Raises:
+        InputError: as it would be raised in the end, see :func:`writing`.
+    """
+    folder = next((parent for parent in path.absolute().parents if parent.exists()), Path.cwd())
+    with writing(path), tempfile.TemporaryFile(dir=folder) as file:
+        file.write(bytes(_LITTLE))
+        file.flush()
 
 
 def cannot_write(path: Path | None, error: OSError) -> InputError:

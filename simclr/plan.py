@@ -18,7 +18,7 @@ from augment.checks import counted
 from simclr.build import build_learner, build_loss
 from simclr.data import batches
 from simclr.errors import InputError
-from simclr.files import write_text
+from simclr.files import check_writable, write_text
 from simclr.launch import is_main_process
 from simclr.recipe.schema import Recipe
 from simclr.run.checkpoint import KEPT
@@ -148,6 +148,8 @@ def run_plan(recipe: Recipe, output: Path | None, steps: int) -> None:
     """`simclr plan`: the table, and the same as JSON."""
     if output is not None and not output.parent.is_dir():
         raise InputError(f"--output is {output}, but the folder {output.parent} does not exist: make it first")
+    if output is not None:
+        check_writable(output)
     numbers = plan(recipe, steps)
     if is_main_process():
         print_plan(numbers)

@@ -1,7 +1,7 @@
 """Commands that train, and those that look before: pretrain, views, plan, verify, recipes."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
@@ -77,6 +78,12 @@ class _Lists(Iterable[list[int]]):
         return iter(self.lists)
 
 
+def _leave_signals_to_main(worker: int) -> None:
+    """A terminal sends Ctrl-C to all its processes; the main one decides when the reading is over."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _as_it_is(item: T) -> T:
     return item
 
@@ -100,6 +107,7 @@ def read_ahead(
         batch_size=None,
         sampler=_Lists(id_lists),
         collate_fn=_as_it_is,
+        worker_init_fn=_leave_signals_to_main,
         num_workers=workers,
         prefetch_factor=PREFETCHED if workers else None,
         pin_memory=pin_memory,

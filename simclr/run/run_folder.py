@@ -87,23 +87,24 @@ def open_run_folder(output: Path, recipe: Recipe, *, resume: bool, overwrite: bo
         InputError: the folder cannot be written, belongs to another running process, holds a run already or files that
             no run wrote, or (on resume) holds the run of another recipe or none.
     """
-    existed = output.exists()
+    existed, lock = output.exists(), output / ".lock"
+    locked_before = lock.exists()
     with writing(output):
         output.mkdir(parents=True, exist_ok=True)
-        lock = (output / ".lock").open("a")
-    with lock:
+        file = lock.open("a")
+    with file:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise InputError(f"another process is writing to {output}: give another --output, or wait") from None
         try:
             yield _check(output, recipe, resume=resume, overwrite=overwrite)
         finally:
             with suppress(OSError):  # the folder may be gone
-                if [path.name for path in output.iterdir()] == [".lock"]:
-                    (output / ".lock").unlink()
-                    if not existed:
-                        output.rmdir()
+                if not locked_before and not (output / MARK).exists():
+                    lock.unlink()
+                if not existed:
+                    output.rmdir()  # if it is empty
 
 
 def _check(output: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> RunFolder:

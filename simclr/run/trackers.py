@@ -60,6 +60,7 @@ def start_trackers(
 def _start_wandb(
     start: Callable[[str], None], accelerator: Accelerator, folder: Path, say: Callable[[str], None]
 ) -> None:
+    import wandb
     from wandb.errors import AuthenticationError, CommError
 
     asked = os.environ.get("WANDB_MODE")
@@ -71,6 +72,7 @@ def _start_wandb(
             accelerator.trackers.clear()
             if isinstance(error, AuthenticationError) or asked:
                 raise
+            wandb.teardown()  # what failed still holds the run's id
             say(f"wandb cannot be reached ({_first_line(error)}): it runs offline, and wandb sync uploads it later")
             start("offline")
     except Exception as error:  # wandb raises many kinds, of its own and of what it stands on

@@ -4,12 +4,13 @@ import errno
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
 from simclr.errors import InputError
-from simclr.files import explain, write_atomically, write_text
+from simclr.files import check_writable, explain, write_atomically, write_text
 
 FULL = """
 import resource, sys
@@ -70,6 +71,16 @@ def test_places_that_cannot_be_written(tmp_path):
             write_text(path, "text")
         assert str(path) in str(caught.value)
         assert words in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_whether_a_result_can_be_written_is_known_before_the_work(tmp_path):
+    check_writable(tmp_path / "not" / "there" / "yet" / "result.json")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"file/result\.json cannot be written: not a directory"):
+        check_writable(tmp_path / "file" / "result.json")
+    with pytest.raises(InputError, match=r"/proc/result\.json cannot be written"):  # nobody may, not even root
+        check_writable(Path("/proc/result.json"))
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 

@@ -1,16 +1,22 @@
 """The loop, run for real on the digits."""
 
+import errno
 import json
 import math
+import os
+import re
+import shutil
+import signal
 
 import matplotlib.image
 import numpy as np
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from PIL import Image
 
 from simclr import load_encoder
-from simclr.errors import DivergenceError, InputError
+from simclr.errors import DivergenceError, InputError, StoppedError
 from simclr.pretrain import OnlineProbe, pretrain
 from simclr.recipe.read import read_recipe
 from simclr.run.checkpoint import run_states
@@ -140,6 +146,172 @@ def test_asymmetric_and_small_views_are_trained_on(tmp_path):
     assert "noise: sd=0.1, p=0.5 (view 0)" in said
     assert "small: resized_crop: size=4x4, scale=0.1..0.3, ratio=0.75..1.333, p=1.0" in said
     assert (tmp_path / "views.png").stat().st_size > 10_000
+
+
+class PowerCutError(Exception):
+    pass
+
+
+def probe_that(act, at):
+    """A probe that does something at its look number ``at``, counted from 1."""
+    looks = []
+
+    def score(h, labels):
+        looks.append(1)
+        if len(looks) == at:
+            act()
+        return 0.5
+
+    return OnlineProbe(lambda labels: torch.arange(2), score)
+
+
+def cut():
+    raise PowerCutError
+
+
+def losses(folder):
+    return [line["loss"] for line in metrics(folder)]
+
+
+def test_a_signal_ends_the_run_after_its_step_with_a_state_to_go_on_from(tmp_path):
+    recipe = read_recipe("digits", [*TINY, "train.max_steps=12", "train.checkpoint_every=5"])
+    pretrain(recipe, tmp_path / "whole")
+    probe = probe_that(lambda: os.kill(os.getpid(), signal.SIGTERM), at=1)
+    with pytest.raises(StoppedError, match=r"SIGTERM; --resume goes on from .*step-00000005\.pt") as caught:
+        pretrain(recipe, tmp_path / "cut", probe=probe)
+    assert caught.value.status == 143
+    assert not (tmp_path / "cut" / "encoder.safetensors").exists()
+    pretrain(recipe, tmp_path / "cut", resume=True)
+    assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
+
+
+def test_states_come_by_time_as_well_and_change_no_number(tmp_path):
+    recipe = read_recipe("digits", [*TINY, "train.max_steps=6", "train.checkpoint_every=100"])
+    pretrain(recipe, tmp_path / "whole")
+    often = read_recipe("digits", [*TINY, "train.max_steps=6", "train.checkpoint_minutes=1e-9"])
+    with pytest.raises(PowerCutError):  # at step 4, before the state that its number makes due
+        pretrain(often, tmp_path / "often", probe=probe_that(cut, at=1))
+    assert [path.name for path in run_states(tmp_path / "often" / "checkpoints")] == [
+        "step-00000002.pt",
+        "step-00000003.pt",
+    ]
+    pretrain(recipe, tmp_path / "often", resume=True)
+    assert losses(tmp_path / "often") == losses(tmp_path / "whole")
+
+
+def test_a_run_that_was_cut_off_before_its_first_state_resumes_from_the_beginning(tmp_path):
+    recipe = read_recipe("digits", [*TINY, "train.max_steps=6"])
+    with pytest.raises(PowerCutError):
+        pretrain(recipe, tmp_path / "cut", probe=probe_that(cut, at=1))
+    assert run_states(tmp_path / "cut" / "checkpoints") == []
+    with pytest.raises(InputError, match="add --resume, or --overwrite"):
+        pretrain(recipe, tmp_path / "cut")
+    pretrain(recipe, tmp_path / "cut", resume=True)
+    pretrain(recipe, tmp_path / "whole")
+    assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
+
+
+def test_runs_of_before_states_remembered_their_data_still_resume(tmp_path):
+    recipe = read_recipe("digits", [*TINY, "train.max_steps=6"])
+    with pytest.raises(PowerCutError):
+        pretrain(recipe, tmp_path / "old", probe=probe_that(cut, at=2))
+    (file,) = run_states(tmp_path / "old" / "checkpoints")
+    state = torch.load(file, weights_only=True)
+    torch.save({key: state[key] for key in ("model", "optimizer", "step")}, file)
+    (tmp_path / "old" / "run.json").unlink()
+    pretrain(recipe, tmp_path / "old", resume=True)
+    pretrain(recipe, tmp_path / "whole")
+    assert losses(tmp_path / "old") == losses(tmp_path / "whole")
+
+
+def save_photos(folder, n):
+    rng = np.random.default_rng(0)
+    for i in range(n):
+        (folder / f"class {i % 2}").mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 255, (12, 12, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"class {i % 2}" / f"{i:02}.png")
+
+
+def photo_recipe(folder):
+    options = [f"data.path={folder}", "data.image_size=12", "augment.resized_crop.size=8", "encoder.name=resnet10"]
+    options += ["encoder.width=4", "encoder.stem=small", "train.batch_size=8", "train.max_steps=4", "data.workers=0"]
+    return read_recipe("image-folder", [*options, "train.precision=fp32", "augment.blur.kernel_size=3"])
+
+
+def test_a_run_does_not_go_on_with_other_data(tmp_path):
+    save_photos(tmp_path / "photos", 16)
+    run, recipe = tmp_path / "run", photo_recipe(tmp_path / "photos")
+    pretrain(recipe, run)
+    before = {path: path.read_bytes() for path in sorted(run.rglob("*")) if path.is_file()}
+    save_photos(tmp_path / "photos", 20)
+    with pytest.raises(InputError, match=r"16 samples with hash \w{16} then, 20 with hash \w{16} now"):
+        pretrain(recipe, run, resume=True)
+    assert {path: path.read_bytes() for path in sorted(run.rglob("*")) if path.is_file()} == before
+    save_photos(tmp_path / "elsewhere", 16)
+    pretrain(photo_recipe(tmp_path / "elsewhere"), run, resume=True)  # the same, in another place
+    # The recipe that a state was trained with counts, whatever became of recipe.yaml.
+    changed = run / "recipe.yaml"
+    changed.write_text(changed.read_text().replace("seed: 0", "seed: 5"))
+    with pytest.raises(InputError, match="seed was 0, now it is 5"):
+        pretrain(read_recipe(changed), run, resume=True)
+
+
+def test_a_class_folder_whose_name_no_encoder_file_can_hold_is_refused_before_the_first_step(tmp_path):
+    save_photos(tmp_path / "photos", 16)
+    (tmp_path / "photos" / "class 1").rename(os.fsdecode(os.fsencode(tmp_path / "photos") + b"/caf\xe9"))
+    with pytest.raises(InputError, match="not UTF-8: rename"):
+        pretrain(photo_recipe(tmp_path / "photos"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_vanishes_ends_the_run_and_is_not_made_again(tmp_path):
+    recipe = read_recipe("digits", [*TINY, "train.max_steps=6"])
+    with pytest.raises(InputError, match=r"run is gone: it was removed, moved or replaced"):
+        pretrain(recipe, tmp_path / "run", probe=probe_that(lambda: shutil.rmtree(tmp_path / "run"), at=1))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_says_what_to_go_on_from(tmp_path, monkeypatch):
+    recipe = read_recipe("digits", [*TINY, "train.max_steps=9"])
+    save = torch.save
+
+    def full(state, file):
+        if state["step"] > 4:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save(state, file)
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(InputError, match=r"step-00000008\.pt cannot be written") as caught:
+        pretrain(recipe, tmp_path / "run")
+    monkeypatch.undo()
+    assert re.search(r"MiB|GiB", str(caught.value))
+    assert str(caught.value).endswith(f"--resume goes on from {tmp_path}/run/checkpoints/step-00000004.pt")
+    pretrain(recipe, tmp_path / "run", resume=True)
+    pretrain(recipe, tmp_path / "whole")
+    assert losses(tmp_path / "run") == losses(tmp_path / "whole")
+
+
+def test_what_the_launcher_says_of_gradient_accumulation_changes_no_number(tmp_path, monkeypatch):
+    recipe = read_recipe("digits", [*TINY, "train.max_steps=3", "train.optimizer=sgd", "train.lr=1.0"])
+    pretrain(recipe, tmp_path / "a")
+    monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "4")
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    monkeypatch.setenv("ACCELERATE_DYNAMO_BACKEND", "INDUCTOR")
+    AcceleratorState._reset_state(reset_partial_state=True)
+    said: list[str] = []
+    pretrain(recipe, tmp_path / "b", say=said.append)
+    assert losses(tmp_path / "a") == losses(tmp_path / "b")
+    assert sum("is not used" in line for line in said) == 3
+
+
+def test_a_resumed_run_is_the_same_run_of_wandb(tmp_path):
+    recipe = read_recipe("digits", [*TINY, "train.max_steps=6", "log.trackers=[wandb]"])
+    with pytest.raises(PowerCutError):
+        pretrain(recipe, tmp_path / "run", probe=probe_that(cut, at=2))
+    pretrain(recipe, tmp_path / "run", resume=True)
+    names = [path.name.rpartition("-")[2] for path in (tmp_path / "run" / "wandb").glob("offline-run-*")]
+    assert len(names) >= 1
+    assert set(names) == {json.loads((tmp_path / "run" / "run.json").read_text())["id"]}
 
 
 @pytest.mark.parametrize("tracker", ["wandb", "tensorboard"])

@@ -50,6 +50,15 @@ def test_a_wrong_gradient_fails_with_exit_status_1(wrong, monkeypatch, capsys, t
     assert "float64: BatchNorm statistics" not in failed
 
 
+def test_a_gradient_that_the_accelerator_divides_is_found_out(monkeypatch):
+    accelerator = start_accelerator()
+    monkeypatch.setattr(type(accelerator), "gradient_accumulation_steps", 4)
+    checks = {check.name: check for check in verify.verify(accelerator)}
+    assert not checks["float32: gradients of parameters"].ok
+    assert checks["float32: gradients of parameters"].error == pytest.approx(0.75, rel=1e-4)
+    assert checks["float32: loss"].ok
+
+
 def test_an_output_without_a_folder_is_refused(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(sys, "argv", ["simclr", "verify", "--output", str(tmp_path / "nowhere" / "verify.json")])
     with pytest.raises(SystemExit) as caught:

@@ -1,7 +1,10 @@
 """What a user sees: bad input is one line and exit status 2."""
 
+import errno
 import hashlib
 import json
+import os
+import signal
 import subprocess
 import sys
 
@@ -252,6 +255,58 @@ def test_what_would_spoil_an_evaluation_is_caught(simclr, tmp_path):
     weights[name][:] = float("nan")
     save_file(weights, run / "encoder.safetensors", metadata)
     refuse(simclr("linear-eval", run, *quick), "NaN")
+
+
+OWN_RECIPE = """# lr from the sweep of Tuesday, do not change
+data: {source: digits}
+encoder: {name: resnet8, stem: small, width: 4}
+train: {batch_size: 64, epochs: 200, optimizer: adamw, lr: 1e-3, warmup_epochs: 0}  # 0.2 was too much
+"""
+
+
+def test_ones_own_recipe_and_what_lies_beside_it_stay_as_they_are(simclr, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    own = tmp_path / "exp"
+    (own / "features").mkdir(parents=True)
+    (own / "features" / "mine.npy").write_text("mine")
+    (own / "recipe.yaml").write_text(OWN_RECIPE)
+    one_step = ("train.max_steps=1", "monitor.knn=false")
+    for options in ((), ("--overwrite",), ("--resume",)):
+        assert simclr("pretrain", own / "recipe.yaml", *one_step, *options)[0] == 0
+    assert (tmp_path / "runs" / "recipe" / "encoder.safetensors").exists()
+    refuse(simclr("pretrain", own / "recipe.yaml", *one_step, "--output", own), "recipe.yaml, which no run wrote")
+    assert sorted(path.name for path in own.rglob("*")) == ["features", "mine.npy", "recipe.yaml"]
+    assert (own / "recipe.yaml").read_text() == OWN_RECIPE
+    # The recipe of a run, however, belongs to it.
+    run = tmp_path / "runs" / "recipe"
+    assert simclr("pretrain", run / "recipe.yaml", "--resume")[0] == 0
+    refuse(simclr("pretrain", run / "recipe.yaml"), "runs/recipe holds a run already")
+
+
+def test_a_place_that_cannot_be_written_is_one_line(simclr, tmp_path):
+    (tmp_path / "file").write_text("")
+    outcome = simclr("pretrain", "digits", "--output", tmp_path / "file" / "run")
+    refuse(outcome, "file/run cannot be written: not a directory", "iB free in")
+    outcome = simclr("views", "digits", "--output", tmp_path / f"{'n' * 260}.png")
+    refuse(outcome, ".png cannot be written: file name too long", "give a shorter name")
+
+
+def test_an_error_of_the_system_that_nobody_explained_is_one_line(simclr, monkeypatch):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device", "runs/a/x.json")
+
+    monkeypatch.setattr("simclr.recipe.read.read_recipe", full)
+    refuse(simclr("plan", "digits"), "runs/a/x.json cannot be written: no space left on device", "free some space")
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_any_command_with_a_word(simclr, monkeypatch, number, status):
+    monkeypatch.setattr("simclr.recipe.read.read_recipe", lambda *arguments: os.kill(os.getpid(), number))
+    before = signal.getsignal(signal.SIGTERM)
+    code, _, stderr = simclr("plan", "digits")
+    assert code == status
+    assert stderr in ("simclr: stopped by SIGTERM\n", "simclr: interrupted\n")
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_data_without_classes_are_refused(simclr, tmp_path):

@@ -28,6 +28,16 @@ def test_a_worker_that_is_killed_ends_the_reading_with_its_reason():
         list(workers.read_ahead(read_until_killed, LISTS, 2))
 
 
+def read_and_interrupt(ids):
+    for number in (signal.SIGINT, signal.SIGHUP):
+        os.kill(os.getpid(), number)
+    return read(ids)
+
+
+def test_a_signal_to_all_processes_of_a_terminal_does_not_end_the_workers():
+    assert [ids for _, ids in workers.read_ahead(read_and_interrupt, LISTS, 2)] == LISTS
+
+
 def test_without_shared_memory_the_same_batches_travel_through_pipes(monkeypatch):
     def full(tensor):
         raise RuntimeError("unable to allocate shared memory(shm): No space left on device (28)")

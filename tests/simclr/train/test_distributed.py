@@ -3,11 +3,18 @@
 import json
 import os
 import runpy
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+
+from simclr.data.order import SampleOrder
+from simclr.views.drawn_views import choose_samples
 
 WORKER = Path(__file__).with_name("distributed_worker.py")
 
@@ -113,3 +120,74 @@ def test_processes_that_do_not_see_each_other_are_an_error(tmp_path):
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "separate copies" in done.stderr
+
+
+LAUNCH = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
+PHOTOS = ["image-folder", "data.image_size=null", "data.feed=stream", "data.workers=0", "augment.resized_crop.size=8"]
+PHOTOS += ["encoder.name=resnet10", "encoder.width=4", "encoder.stem=small", "augment.blur.kernel_size=3"]
+PHOTOS += ["train.batch_size=4", "train.precision=fp32", "augment.color_jitter=null", "augment.grayscale=null"]
+PHOTOS += ["data.normalize=none"]  # else up to 10,000 of them are read at the start
+N = 200
+
+
+def photo_that_process_1_alone_reads(folder: Path) -> tuple[Path, int]:
+    """Writes photographs; one of them that is first read at the returned step, by process 1 of 2."""
+    folder.mkdir()
+    for i in range(N):
+        pixels = np.random.default_rng(i).integers(0, 255, (12, 12, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{i:03}.png")
+    # At the start, up to 64 spread over all are read, and those of the picture of views.
+    seen = {k * N // part for part in (8, 16, 32, 64) for k in range(part)} | set(choose_samples(0, N, 6).tolist())
+    order = SampleOrder(N, 4, seed=0, rank=1, world_size=2)
+    i, step = next((i, step) for step in range(1, 50) for i in order.at(step).tolist() if i not in seen)
+    return folder / f"{i:03}.png", step
+
+
+def lines_of(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.startswith("simclr:")]
+
+
+def pretrain_on(folder: Path, steps: int, output: Path) -> subprocess.CompletedProcess[str]:
+    options = [*PHOTOS, f"data.path={folder}", f"train.max_steps={steps}", "train.checkpoint_every=1"]
+    start = [*LAUNCH, "--main_process_port", "29741", "-m", "simclr", "pretrain"]
+    return run([*start, *options, "--output", str(output)])
+
+
+def test_a_mistake_that_one_process_meets_is_one_line_and_ends_all(tmp_path):
+    picture, step = photo_that_process_1_alone_reads(tmp_path / "photos")
+    Image.new("RGB", (20, 10)).save(picture)
+    done = pretrain_on(picture.parent, step + 2, tmp_path / "run")
+    assert done.returncode != 0
+    (line,) = lines_of(done.stderr)
+    assert f"{picture} has 20x10 pixels" in line
+    assert line.endswith(f"--resume goes on from {tmp_path}/run/checkpoints/step-{step:08}.pt")
+
+
+@pytest.mark.slow
+def test_a_damaged_image_that_another_process_meets_is_named_by_the_main_one(tmp_path):
+    picture, step = photo_that_process_1_alone_reads(tmp_path / "photos")
+    picture.write_bytes(picture.read_bytes()[:60])
+    done = pretrain_on(picture.parent, step + 2, tmp_path / "run")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert f"1 damaged image was skipped: {picture.name}" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("whom", ["all", "process 1"])
+def test_a_signal_ends_all_processes_after_the_same_step_with_a_state(tmp_path, whom):
+    folder = tmp_path / "run"
+    start = [*LAUNCH, "--main_process_port", "29742", "-m", "simclr", "pretrain", "digits", "encoder.width=4"]
+    command = [*start, "train.batch_size=64", "train.epochs=1000", "--output", str(folder)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment
+    ) as launch:
+        while not ((folder / "metrics.jsonl").exists() and len(losses(folder)) > 3):
+            assert launch.poll() is None
+            time.sleep(0.1)
+        ranks = subprocess.run(["pgrep", "-P", str(launch.pid)], capture_output=True, text=True).stdout.split()
+        os.kill(launch.pid if whom == "all" else int(ranks[-1]), signal.SIGTERM)
+        error = launch.communicate(timeout=120)[1]
+    (state,) = (folder / "checkpoints").iterdir()
+    assert lines_of(error)[-1] == f"simclr: stopped by SIGTERM; --resume goes on from {state}"
+    assert state.name == f"step-{len(losses(folder)):08}.pt"

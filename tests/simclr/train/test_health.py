@@ -1,3 +1,4 @@
+import json
 import math
 
 import numpy as np
@@ -51,3 +52,18 @@ def test_collapse_is_said_and_health_is_not():
     assert collapse_warning(health(h, z)) is None
     assert "collapsed" in collapse_warning(health(h, torch.ones(2, 64, 16)))
     assert "RankMe" in collapse_warning(health(torch.ones(64, 32), z))
+
+
+def test_a_single_image_tells_no_more_than_its_alignment():
+    z = torch.randn(3, 1, 8, generator=torch.Generator().manual_seed(0))
+    numbers = health(torch.randn(1, 16), z)
+    first, second = torch.nn.functional.normalize(z[:2, 0].double(), dim=-1)
+    assert numbers == {"alignment": pytest.approx(float((first - second).square().sum()), rel=1e-5)}
+    assert collapse_warning(numbers) is None
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3])
+def test_every_number_is_one_that_json_can_hold(batch):
+    for z in (torch.zeros(2, batch, 4), torch.ones(2, batch, 4), torch.randn(2, batch, 4)):
+        numbers = health(z[0], z)
+        assert json.loads(json.dumps(numbers, allow_nan=False)) == numbers
