@@ -41,6 +41,8 @@ _MAGIC = (
     (0, b"CDF\x02", FileKind("a netCDF file", _SAVE)),
     (0, b"CDF\x05", FileKind("a netCDF file", _SAVE)),
     (0, b"\x0e\x03\x13\x01", FileKind("an HDF4 file", _SAVE)),
+    (0, b"CDF\x05", FileKind("a netCDF file", _SAVE)),
+    (0, b"\x0e\x03\x13\x01", FileKind("an HDF4 file", _SAVE)),
     (0, b"ENVI", FileKind("the header of an ENVI file", _SAVE)),
     (0, b"II*\x00", FileKind("a TIFF file", _SAVE)),
     (0, b"MM\x00*", FileKind("a TIFF file", _SAVE)),

@@ -56,7 +56,7 @@ def test_envi(tmp_path, monkeypatch, given):
         (tmp_path / header).write_text("ENVI\nsamples = 5\nlines = 4\nbands = 3\n")
         (tmp_path / data).write_bytes(CUBE.tobytes())
     text = refused(tmp_path / given)
-    assert "an ENVI file" in text
+    assert "of an ENVI file" in text
     # SPy is given the header, and maps (height, width, bands).
     asked = []
     opened = SimpleNamespace(open_memmap=lambda: CUBE)
@@ -71,10 +71,11 @@ def test_envi(tmp_path, monkeypatch, given):
     [
         ("a.nc", b"CDF\x01" + bytes(60), "a netCDF file"),
         ("a.hdf", b"\x0e\x03\x13\x01" + bytes(60), "an HDF4 file"),
-        ("a.mat.gz", gzip.compress(b"a" * 99), "a gzip file"),
-        ("a.npy", b"\x89PNG" + bytes(60), "a picture"),
-        ("a.csv", b"1,2,3\n4,5,6\n", "does not begin as a .mat, .npy or .npz file"),
-        ("a.npy", b"", "does not begin as a .mat, .npy or .npz file"),
+        ("a.mat.gz", gzip.compress(b"a" * 99), "compressed (gzip): unpack it"),
+        ("a.npy", b"\x89PNG\r\n\x1a\n" + bytes(60), "a PNG picture"),
+        ("a.csv", b"1,2,3\n4,5,6\n", "a text file: read it with numpy.loadtxt"),
+        ("a.npy", b"", "which is empty"),
+        ("a.npy", bytes(60), "does not begin as a .mat, .npy or .npz file"),
         ("a.mat", b"", "cannot be read as a MATLAB file"),
     ],
 )
@@ -87,7 +88,7 @@ def test_what_is_no_file(tmp_path):
     assert "which is a folder" in refused(tmp_path)
     assert "which does not exist" in refused(tmp_path / "a.mat")
     os.mkfifo(tmp_path / "b.mat")  # reading it would wait for ever
-    assert "which is no file" in refused(tmp_path / "b.mat")
+    assert "which is a named pipe" in refused(tmp_path / "b.mat")
 
 
 def test_arrays_are_known_by_what_they_are(tmp_path):
