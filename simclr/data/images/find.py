@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import stat
+from collections import deque
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -27,7 +29,7 @@ def find_images(root: Path) -> list[str]:
     walk = _Walk(root)
     walk.folder(walk.real_root, "", (walk.real_root,))
     while walk.links:
-        walk.link(*walk.links.pop(0))
+        walk.link(*walk.links.popleft())
     # The first of the paths that lead to one file stands for it; most files have no second one, and no entry here.
     same = {paths[0]: paths for paths in walk.hard_links()}
     first_of = {path: paths[0] for paths in same.values() for path in paths}
@@ -40,7 +42,7 @@ def find_images(root: Path) -> list[str]:
         else:
             same.setdefault(first_of.setdefault(real, path), []).append(path)
     others = {path for paths in same.values() for path in paths[1:]}
-    kept = sorted({path for path in walk.files if path not in others} | same.keys())
+    kept = sorted({path for path in walk.files if path not in others} | same.keys()) if same else sorted(walk.files)
     if class_folders(kept):
         _check_one_class(root, same.values())
     return kept
@@ -72,9 +74,10 @@ class _Walk:
         self.root, self.real_root = root, os.path.realpath(root)
         self.files: list[str] = []
         self.inodes: list[int] = []
-        self.links: list[tuple[str, tuple[str, ...]]] = []
+        self.links: deque[tuple[str, tuple[str, ...]]] = deque()
         self.linked: list[tuple[str, str]] = []
         self._seen: set[tuple[str, str]] = set()
+        self._folders: dict[str, str] = {}
 
     def folder(self, real: str, path: str, within: tuple[str, ...], linked: bool = False) -> None:
         """Everything below a folder, once for each class folder that leads to it.
@@ -92,33 +95,35 @@ class _Walk:
                 continue
             self._seen.add(key)
             for entry in self._entries(real, path):
-                below, inner = os.path.join(path, entry.name), os.path.join(real, entry.name)
+                below = path + os.sep + entry.name if path else entry.name
                 if entry.is_symlink():
                     self.links.append((below, within))
                 elif entry.is_dir(follow_symlinks=False):
-                    todo.append((inner, below, (*within, inner)))
+                    todo.append((entry.path, below, (*within, entry.path)))
                 elif not entry.name.lower().endswith(EXTENSIONS):
                     continue
                 elif not entry.is_file(follow_symlinks=False):
-                    self._refuse(below, f"is {special(os.lstat(inner).st_mode)}")
+                    self._refuse(below, f"is {special(os.lstat(entry.path).st_mode)}")
                 elif linked:
-                    self.linked.append((inner, below))
+                    self.linked.append((entry.path, below))
                 else:
                     self.files.append(below)
                     self.inodes.append(entry.inode())
 
     def link(self, path: str, within: tuple[str, ...]) -> None:
         """What a link leads to, unless that is a folder which the link lies in."""
-        real = os.path.realpath(self.root / path)
-        if os.path.isdir(real):
+        real = self._target(os.path.join(self.root, path))
+        try:
+            mode = os.stat(real).st_mode
+        except OSError:  # it leads nowhere, or to itself
+            mode = 0
+        if stat.S_ISDIR(mode):
             above_root = os.path.join(self.real_root, "").startswith(os.path.join(real, ""))
             if not above_root and real not in within:
                 self.folder(real, path, (*within, real), linked=True)
         elif path.lower().endswith(EXTENSIONS):
-            if not os.path.exists(real):
-                self._refuse(path, "is a link to a file that does not exist")
-            if not os.path.isfile(real):
-                self._refuse(path, f"is a link to {special(os.stat(real).st_mode)}")
+            if not stat.S_ISREG(mode):
+                self._refuse(path, f"is a link to {special(mode) if mode else 'a file that does not exist'}")
             self.linked.append((real, path))
 
     def hard_links(self) -> list[list[str]]:
@@ -132,6 +137,14 @@ class _Walk:
             if about.st_nlink > 1:
                 groups.setdefault((about.st_dev, about.st_ino), []).append(self.files[i])
         return [sorted(paths) for paths in groups.values() if len(paths) > 1]
+
+    def _target(self, link: str) -> str:
+        """What ``os.path.realpath`` says of a link, the folders on the way looked up once."""
+        folder, name = os.path.split(os.path.join(os.path.dirname(link), os.readlink(link)))
+        if folder not in self._folders:
+            self._folders[folder] = os.path.realpath(folder)
+        real = os.path.join(self._folders[folder], name)
+        return os.path.realpath(real) if name in ("", ".", "..") or os.path.islink(real) else real
 
     def _entries(self, real: str, path: str) -> list[os.DirEntry[str]]:
         try:

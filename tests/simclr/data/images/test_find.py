@@ -75,6 +75,18 @@ def test_one_file_elsewhere_is_listed_once_whatever_leads_to_it(photos):
     assert find_images(photos) == [*REAL, "ship/a.png"]
 
 
+def test_a_link_through_a_folder_that_is_a_link(photos):
+    (photos.parent / "pool").mkdir()
+    (photos.parent / "pool" / "x.png").touch()
+    link(photos.parent / "door", "pool")
+    link(photos / "ship" / "a.png", "../../door/x.png")
+    link(photos / "ship" / "b.png", str(photos.parent / "pool" / "x.png"))
+    assert find_images(photos) == [*REAL, "ship/a.png"]
+    link(photos / "frog" / "c.png", "../ship/b.png")
+    with pytest.raises(InputError, match="one file in two class folders, "):
+        find_images(photos)
+
+
 @pytest.mark.parametrize(
     ("where", "target", "pair"),
     [
