@@ -91,6 +91,7 @@ LOADERS = frozenset(
         "augment/registry.py",
         "simclr/__init__.py",
         "simclr/data/__init__.py",
+        "simclr/recipe/__init__.py",
         "simclr/registry.py",
     }
 )

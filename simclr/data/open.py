@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from simclr.data.scenes.bands import band_numbers, wavelengths_of
@@ -10,6 +12,7 @@ from simclr.data.source import Source
 from simclr.data.stream import StreamSource
 from simclr.errors import InputError
 from simclr.recipe.data import Data, Feeding
+from simclr.recipe.read import check_recipe
 from simclr.recipe.scenes import SceneData
 from simclr.recipe.sources import SOURCES
 from simclr.registry import load
@@ -17,20 +20,30 @@ from simclr.registry import load
 PARTS = ("train", "test")
 
 
-def open_source(data: Data, part: str = "train", device: torch.device | str = "cpu") -> Source | None:
+def open_source(
+    data: Data | None = None, part: str = "train", device: torch.device | str = "cpu", **keys: Any
+) -> Source | None:
     """Opens one part of a source.
 
     Args:
         data: the section of a recipe that says which one.
         part: "train" or "test".
         device: where resident samples lie.
+        keys: those of such a section, instead of ``data``.
 
     Returns:
         The source, or None for part="test" where the source has no test part of its own.
 
     Raises:
         InputError: for everything that the user can mend.
+
+    Example:
+        >>> scene = open_source(source="scene", path="cube.npy", ground_truth="classes.npy", patch_size=9)
     """
+    if data is None:
+        data = check_recipe({"data": keys}).data
+    elif keys:
+        raise InputError(f"data is given, and so are {', '.join(keys)}: give one of the two.")
     if part not in PARTS:
         raise InputError(f"part is {part!r}: choose one of {', '.join(PARTS)}.")
     source: Source | None = load(SOURCES[data.source].opener)(data, part)

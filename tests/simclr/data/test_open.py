@@ -171,3 +171,14 @@ def test_preprocess_alone_imports_little():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path.cwd())
     assert out.stdout.strip() == "[]"
+
+
+def test_keys_open_a_source_as_a_recipe_with_them_does():
+    from simclr.recipe import check_recipe, read_recipe
+
+    given, read = open_source(source="digits"), open_source(check_recipe({"data": {"source": "digits"}}).data)
+    assert torch.equal(given.images, read.images)
+    with pytest.raises(InputError, match="data is given, and so are source"):
+        open_source(read_recipe("digits").data, source="digits")
+    with pytest.raises(InputError, match=r"unknown key data\.pth"):
+        open_source(source="scene", pth="cube.npy")
