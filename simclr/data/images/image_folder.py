@@ -55,7 +55,7 @@ class ImageFolder(StreamSource):
 
     Every folder directly below ``path`` is a class (sorted by name), with all images below it. There are no labels if
     images lie directly in ``path``, or if there is only one folder. Files are sorted by path, so ids are stable.
-    Hidden files and folders are ignored.
+    Hidden files and folders are ignored. Each real file is read once, whatever links lead to it.
 
     Args:
         path: the folder.
@@ -66,7 +66,8 @@ class ImageFolder(StreamSource):
         name: what it is called in logs; the folder's path when None.
 
     Raises:
-        InputError: if the folder is missing or holds no image that can be read.
+        InputError: if the folder is missing or holds no image that can be read; if one file lies in two classes, or an
+            image would lose pages, bands or values.
     """
 
     def __init__(
