@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from simclr.data.content import SampleHashes
 from simclr.data.preprocess import Preprocess
 from simclr.encoder_metadata import EncoderMetadata
 from simclr.errors import InputError
@@ -22,6 +23,7 @@ from simclr.models.encoder import random_encoder, seeded
 from simclr.models.head import ProjectionHead
 
 FORMAT = "simclr-encoder/1"
+SAW = "saw.samples"
 
 
 class FrozenEncoder(nn.Module):
@@ -34,13 +36,21 @@ class FrozenEncoder(nn.Module):
         preprocess: raw batch → input of the encoder.
         feature_dim: width of the representation.
         metadata: what it saw and how it was made; a read-only mapping with typed names.
+        saw: hashes of the samples that it was pretrained on, in their order; None where its file holds none.
     """
 
-    def __init__(self, encoder: nn.Module, preprocess: Preprocess, metadata: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        encoder: nn.Module,
+        preprocess: Preprocess,
+        metadata: Mapping[str, Any],
+        saw: SampleHashes | None = None,
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.preprocess = preprocess
         self.metadata = EncoderMetadata(metadata)
+        self.saw = saw
         self.feature_dim: int = self.metadata.feature_dim
         self.eval().requires_grad_(False)
         # Convolutions are up to twice as fast this way; the numbers are the same.
@@ -73,6 +83,7 @@ def save_encoder(
     preprocess: Preprocess,
     metadata: Mapping[str, Any],
     head: ProjectionHead | None = None,
+    saw: SampleHashes | None = None,
 ) -> None:
     """Write ``path`` (.safetensors) and the readable copy of its metadata beside it (.json), both atomically.
 
@@ -82,14 +93,18 @@ def save_encoder(
         preprocess: fitted preprocessing.
         metadata: JSON-like; must hold ``encoder`` (the arguments of `build_encoder`) and ``feature_dim``.
         head: the projection head g, kept for fine-tuning from its first layer; `load_encoder` passes it over.
+        saw: hashes of the samples that it was pretrained on, so that evaluators know them again.
     """
     content = {"format": FORMAT, **metadata, "preprocess": preprocess.config()}
     if head is not None:
         content["head"] = head.config()
+    if saw is not None:
+        content["saw"] = {"kind": saw.kind, "sha256": saw.digest()}
     tensors = {
         **{f"encoder.{k}": v for k, v in encoder.state_dict().items()},
         **{f"preprocess.{k}": v for k, v in preprocess.state_dict().items()},
         **({} if head is None else {f"head.{k}": v for k, v in head.state_dict().items()}),
+        **({} if saw is None else {SAW: saw.values}),
     }
     tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
     header = {"simclr": json.dumps(content)}
@@ -125,7 +140,8 @@ def load_encoder(path: str | Path) -> FrozenEncoder:
     preprocess = Preprocess.from_config(metadata["preprocess"])
     _fill(encoder, "encoder", tensors, path)
     _fill(preprocess, "preprocess", tensors, path)
-    return FrozenEncoder(encoder, preprocess, metadata)
+    saw = SampleHashes(metadata["saw"]["kind"], tensors[SAW]) if "saw" in metadata and SAW in tensors else None
+    return FrozenEncoder(encoder, preprocess, metadata, saw)
 
 
 def load_head(path: str | Path) -> ProjectionHead:

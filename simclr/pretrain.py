@@ -162,7 +162,9 @@ def pretrain(
                 say(f"{n} damaged {'image was' if n == 1 else 'images were'} skipped: {shown}")
             ids_seen = watched.ids.tolist() if watched else []
             metadata = describe_run(recipe, source, preprocess, encoder, total_steps, numbers, ids_seen)
-            save_encoder(output / "encoder.safetensors", encoder, preprocess, metadata, model.head)
+            save_encoder(
+                output / "encoder.safetensors", encoder, preprocess, metadata, model.head, source.sample_hashes()
+            )
             numbers = dict(metadata.numbers)
         return {**numbers, "seconds": time.perf_counter() - started}
 

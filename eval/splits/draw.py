@@ -117,8 +117,10 @@ def _of_training_part(
 ) -> list[Split]:
     n, labels, known = len(data.source), data.labels, data.known()
     train, test = known[known < n], known[known >= n]
+    test = test[~torch.isin(test, exclude)]
     if not shots and not shares:
         return [given(train[~torch.isin(train, exclude)], test)]
+    exclude = exclude[exclude < n]
     drawn = [k_shot(labels[:n], k, seed, exclude) for k in shots for seed in seeds]
     drawn += [stratified(labels[:n], s, seed, exclude) for s in shares for seed in seeds]
     return [

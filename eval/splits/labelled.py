@@ -47,7 +47,7 @@ class LabelledData:
     @property
     def labels(self) -> Tensor:
         """Class of each sample, (N,) int64, -1 = unlabelled; a damaged image has lost its label once it was met."""
-        found = torch.cat([part.labels for part in self._parts() if part.labels is not None])
+        found = torch.cat([part.labels for part in self.parts() if part.labels is not None])
         return found.where(~torch.isin(found, self._unknown), -1)
 
     def without(self, unknown: Sequence[int]) -> LabelledData:
@@ -65,10 +65,10 @@ class LabelledData:
     @property
     def damaged(self) -> list[str]:
         """Names of the samples that could not be read."""
-        return [name for part in self._parts() for name in part.damaged]
+        return [name for part in self.parts() for name in part.damaged]
 
     def __len__(self) -> int:
-        return sum(len(part) for part in self._parts())
+        return sum(len(part) for part in self.parts())
 
     def known(self) -> Tensor:
         """Ids of the labelled samples, ascending, (M,) int64."""
@@ -82,12 +82,13 @@ class LabelledData:
             function: gives one row for each id.
         """
         found, first = [], 0
-        for part in self._parts():
+        for part in self.parts():
             mine = ids[(ids >= first) & (ids < first + len(part))] - first
             if len(mine):
                 found.append(function(part, mine))
             first += len(part)
         return torch.cat(found)
 
-    def _parts(self) -> list[Source]:
+    def parts(self) -> list[Source]:
+        """The source, and its test part where it has one."""
         return [part for part in (self.source, self.test_source) if part is not None]

@@ -14,6 +14,7 @@ from eval.splits.labelled import LabelledData
 from eval.splits.split import as_ids
 from eval.subject.feature_cache import FeatureCache
 from eval.subject.features import fingerprint
+from eval.subject.seen import Seen, what_was_seen
 from simclr.data.source import Source, TensorSource
 from simclr.encoder_file import FrozenEncoder
 from simclr.errors import InputError
@@ -29,9 +30,11 @@ class Subject:
         model: an encoder as of ``simclr.load_encoder``, or features (N, dim), one row for each sample.
         data: the samples.
         excluded: ids that no split may use, (m,) int64, ascending.
-        transductive: whether pretraining saw the test samples, without their labels; None = not known.
+        transductive: whether pretraining saw the test samples, without their labels, as the caller says; None leaves it
+            to ``seen``.
         cache: where features are kept.
         device: where encoders run.
+        seen: what the encoder's file says that pretraining saw; None for features.
     """
 
     model: FrozenEncoder | Tensor
@@ -40,6 +43,7 @@ class Subject:
     transductive: bool | None = None
     cache: FeatureCache = field(default_factory=lambda: FeatureCache(None))
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    seen: Seen | None = None
 
     @property
     def encoder(self) -> FrozenEncoder | None:
@@ -86,20 +90,27 @@ def subject_of(
     """
     given = as_tensor(model)
     data = LabelledData(as_source(given, as_tensor(samples)), test_source)
-    excluded = excluded_ids(given, data, () if isinstance(given, Tensor) and exclude is None else exclude)
-    return Subject(given, data, excluded, transductive, cache or FeatureCache(None), torch.device(device))  # type: ignore[arg-type]
+    seen = None if isinstance(given, Tensor) else what_was_seen(given, data)
+    excluded = excluded_ids(given, data, () if seen is None and exclude is None else exclude, seen)
+    return Subject(given, data, excluded, transductive, cache or FeatureCache(None), torch.device(device), seen)  # type: ignore[arg-type]
 
 
 def excluded_ids(
-    model: nn.Module | Tensor, data: LabelledData, exclude: Iterable[int] | Tensor | None = None
+    model: nn.Module | Tensor,
+    data: LabelledData,
+    exclude: Iterable[int] | Tensor | None = None,
+    seen: Seen | None = None,
 ) -> Tensor:
     """Samples that no split may use: those given, or the ones whose labels the encoder's online kNN saw.
 
+    Labels of a training part may be looked at: where there is a test part, only its own samples are left out.
+
     Args:
-        model: an encoder with ``metadata``, whose ``monitor_ids`` count where ``exclude`` is None and there is no test
-            part: labels of a training part may be looked at.
+        model: an encoder with ``metadata``. Where it does not know its samples by content, its ``monitor_ids`` count
+            as ids, unless it is known to be pretrained on other data or there is a test part.
         data: what splits are drawn of.
-        exclude: ids; ``()`` for an encoder that was pretrained on other data.
+        exclude: ids; ``()`` leaves nothing out.
+        seen: what the encoder saw of the data.
 
     Returns:
         (m,) int64, ascending.
@@ -107,6 +118,8 @@ def excluded_ids(
     Raises:
         InputError: if samples are excluded, or were seen by the monitor, that the data does not have.
     """
+    if exclude is None and seen is not None and seen.labelled is not None:
+        return seen.labelled[seen.labelled >= (0 if data.test_source is None else len(data.source))]
     if exclude is not None:
         given = as_ids(exclude).unique()
         if len(given) and not 0 <= int(given[0]) <= int(given[-1]) < len(data):
@@ -115,15 +128,15 @@ def excluded_ids(
                 f"exclude names {wrong}, but the samples are 0 to {len(data) - 1}: do the ids belong to other data?"
             )
         return given
-    if data.test_source is not None:
+    if data.test_source is not None or (seen is not None and seen.own is False):
         return as_ids(None)
-    seen = as_ids(model.metadata.get("monitor_ids")).unique()  # type: ignore[union-attr, operator]
-    if len(seen) and int(seen.max()) >= len(data):
+    told = as_ids(model.metadata.get("monitor_ids")).unique()  # type: ignore[union-attr, operator]
+    if len(told) and int(told.max()) >= len(data):
         raise InputError(
-            f"the encoder's online kNN saw the label of sample {int(seen.max())}, but {data.source.name} has "
+            f"the encoder's online kNN saw the label of sample {int(told.max())}, but {data.source.name} has "
             f"{len(data)} samples: it was pretrained on other data, so exclude nothing (exclude=())."
         )
-    return seen
+    return told
 
 
 def as_tensor(value: T | Tensor | np.ndarray) -> T | Tensor:
