@@ -34,7 +34,7 @@ from simclr.encoder_file import FrozenEncoder
 from simclr.finetune import FineTuning, FineTuningOptions
 from simclr.models.head import ProjectionHead
 
-PROTOCOL = "simclr-few-shot/2"
+PROTOCOL = "simclr-few-shot/3"
 
 
 class Asked(TypedDict, total=False):
@@ -155,7 +155,8 @@ def evaluate_few_shot(
         name, features = sight.representation.name, sight.representation.features
         show = in_part(report, f"probes: {name}")
         closed, y = sight.drawn.closed, sight.labels
-        scores = score(features, y, closed, request.names, show, standardise=request.standardise)
+        seed = sight.representation.seed
+        scores = score(features, y, closed, request.names, show, standardise=request.standardise, seed=seed)
         found.setdefault(name, []).extend(scores)
         for i, pair in enumerate(sight.drawn.opened):
             report(f"unknown classes: {name}", i, len(sight.drawn.opened))
@@ -171,10 +172,8 @@ def evaluate_few_shot(
         seeds = request.tuned_seeds
         on = [split for split in drawn.closed if split.seed is None or split.seed in seeds]
         show, options = in_part(report, FINE_TUNE), request.fine_tune_options
-        tuned = fine_tuned_scores(encoder, data, on, request.head, subject.device, show, **options)
-        found["pretrained"] += [s for _, s in tuned]
-        scratch = supervised_scores(encoder, data, on, seeds, subject.device, in_part(report, SUPERVISED))
-        found[SUPERVISED] = [s for _, s in scratch]
+        found["pretrained"] += fine_tuned_scores(encoder, data, on, request.head, subject.device, show, **options)
+        found[SUPERVISED] = supervised_scores(encoder, data, on, seeds, subject.device, in_part(report, SUPERVISED))
 
     judged = judge(subject, request.seeds, draw, measure, train, report)
     closed, opened = judged.drawn

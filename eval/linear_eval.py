@@ -36,7 +36,7 @@ from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
 from simclr.errors import InputError
 
-PROTOCOL = "simclr-linear-eval/3"
+PROTOCOL = "simclr-linear-eval/4"
 
 
 class Asked(TypedDict, total=False):
@@ -172,7 +172,7 @@ def evaluate_linear(
 
     def measure(sight: Sight) -> None:
         nonlocal repeated
-        name, features, of = sight.representation.name, sight.representation.features, sight.representation.encoder
+        name, seed, features, of = sight.representation
         wanted = _mapped(sight.drawn.closed) if name in _MAPPED and _MAPPED[name] not in map_probes else None
 
         def keep(probe: str, split: Split, predicted: Prediction) -> None:
@@ -187,9 +187,10 @@ def evaluate_linear(
             in_part(report, f"probes: {name}"),
             standardise=request.standardise,
             watch=keep if isinstance(data.source, SceneSource) else None,
+            seed=seed,
         )
         found.setdefault(name, []).extend(scores)
-        geometry.setdefault(name, []).extend(structure(features, sight.labels, sight.drawn.closed))
+        geometry.setdefault(name, []).extend(structure(features, sight.labels, sight.drawn.closed, seed))
         if name == "raw" and data.test_source is not None:
             repeated = _repeated(features, sight.drawn.closed[0])
 
@@ -203,8 +204,7 @@ def evaluate_linear(
                 skipped.append(Skipped(probe=SUPERVISED, why=why))
         if wanted and encoder is not None:
             show = in_part(report, SUPERVISED)
-            scores = supervised_scores(encoder, data, drawn.closed, request.seeds, subject.device, show)
-            found[SUPERVISED] = [s for _, s in scores]
+            found[SUPERVISED] = supervised_scores(encoder, data, drawn.closed, request.seeds, subject.device, show)
 
     judged = judge(subject, request.seeds, draw, measure, train, report)
     splits = judged.drawn.closed

@@ -164,7 +164,12 @@ def _splits(result: Result, row: Row) -> list[SplitRecord]:
         raise InputError(
             f"a row of the result has {len(row.per_seed)} values for {len(found)} splits: it is damaged; evaluate again"
         )
-    return found[: len(row.per_seed)]  # fine-tuning runs on the first ones alone
+    if not row.seeds:  # an older file
+        return found[: len(row.per_seed)]  # fine-tuning runs on the first ones alone
+    by_seed = {s.seed: s for s in found}
+    if not by_seed.keys() >= set(row.seeds):
+        raise InputError("a row of the result has values for seeds that no split has: it is damaged; evaluate again")
+    return [by_seed[seed] for seed in row.seeds]
 
 
 def _pairs(first: Result, other: Result, row: Row, match: Row) -> list[Pair]:

@@ -31,6 +31,7 @@ class Row(Record):
         metric: name in ``eval.metrics.registry`` or ``eval.open_set.metrics``.
         mean, sd: fractions; sd has n - 1 in its denominator, and is None for a single value.
         per_seed: the value of each seed, None where there is none.
+        seeds: those, in the same order; None for a measurement in which nothing is drawn. Older files have none.
         selected: what was chosen on the training samples of each seed.
     """
 
@@ -44,6 +45,7 @@ class Row(Record):
     mean: float | None
     sd: float | None
     per_seed: tuple[float | None, ...] = ()
+    seeds: tuple[int | None, ...] = ()
     selected: tuple[Facts, ...] = ()
 
 

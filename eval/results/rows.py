@@ -29,6 +29,8 @@ class Measured(Protocol):
     def metrics(self) -> Mapping[str, float]: ...
     @property
     def selected(self) -> Mapping[str, JsonValue]: ...
+    @property
+    def seed(self) -> int | None: ...
 
 
 def rows(found: Mapping[str, Sequence[Measured]], metrics: Sequence[str]) -> list[Row]:
@@ -58,6 +60,7 @@ def rows(found: Mapping[str, Sequence[Measured]], metrics: Sequence[str]) -> lis
                             "mean": mean,
                             "sd": sd,
                             "per_seed": values,
+                            "seeds": [m.seed for m in mine],
                             "selected": [m.selected for m in mine],
                         }
                     )
@@ -68,7 +71,7 @@ def rows(found: Mapping[str, Sequence[Measured]], metrics: Sequence[str]) -> lis
 def paired(table: Sequence[Row], headline: str) -> list[Difference]:
     """Differences of ``pretrained`` and each baseline, seed by seed, with a 95 % Student t interval of their mean.
 
-    A representation without chance (one fixed split) has a single value, which stands against every seed of the other.
+    A representation without chance (on a fixed split) has a single value, which stands against every seed of the other.
     Training from scratch has no probe: it stands against the headline probe on the frozen encoder.
     """
     differences = []
@@ -80,7 +83,8 @@ def paired(table: Sequence[Row], headline: str) -> list[Difference]:
             if other.representation not in BASELINES or not same or _what(other) != _what(row):
                 continue
             against = f"pretrained - {other.representation}"
-            differences.append(Difference(difference=against, split=row.split, **_minus(row, other)))
+            if values := _differences(row, other):
+                differences.append(Difference(difference=against, split=row.split, **_minus(row, values)))
     return differences
 
 
@@ -90,9 +94,9 @@ def gaps(table: Sequence[Row]) -> list[Gap]:
     found = []
     for row in table:
         other = blocks.get(_subject(row)) if row.split == "random" else None
-        if other is None:
-            continue
-        found.append(Gap(gap="random - block", representation=row.representation, **_minus(row, other)))
+        values = [] if other is None else _differences(row, other)
+        if values:
+            found.append(Gap(gap="random - block", representation=row.representation, **_minus(row, values)))
     return found
 
 
@@ -153,6 +157,7 @@ def open_rows(found: Sequence[tuple[str, Split, Sequence[OpenEntry]]]) -> list[R
                             "mean": mean,
                             "sd": sd,
                             "per_seed": values,
+                            "seeds": [split.seed for split, _ in runs],
                             "selected": [entry.selected for entry in entries],
                         }
                     )
@@ -182,7 +187,7 @@ def _subject(row: Row) -> tuple[object, ...]:
 
 
 class _Minus(TypedDict):
-    """What differences of two rows have in common."""
+    """What both kinds of difference have in common."""
 
     probe: str
     shots: int | None
@@ -194,8 +199,7 @@ class _Minus(TypedDict):
     per_seed: tuple[float, ...]
 
 
-def _minus(row: Row, other: Row) -> _Minus:
-    values = _differences(row, other)
+def _minus(row: Row, values: Sequence[float]) -> _Minus:
     mean, sd = mean_sd(values)
     return {
         "probe": row.probe,
@@ -210,11 +214,7 @@ def _minus(row: Row, other: Row) -> _Minus:
 
 
 def _differences(row: Row, other: Row) -> list[float]:
-    """Seed by seed; fewer seeds are the first of the other's.
-
-    A single value of what is judged stands against every seed of a baseline: on a split without a seed nothing of it is
-    random. A single value of a baseline is that of the first seed alone.
-    """
-    ours, theirs = row.per_seed, other.per_seed
-    ours = ours * len(theirs) if len(ours) == 1 else ours
-    return [a - b for a, b in zip(ours, theirs)]  # type: ignore[operator]  # rows of known classes have all values
+    """One for each seed that both rows have; a value without a seed stands against every seed of the other row."""
+    ours, theirs = (dict(zip(r.seeds, r.per_seed)) for r in (row, other))
+    pairs = [(a, b) for s, a in ours.items() for t, b in theirs.items() if s == t or (s is None) != (t is None)]
+    return [a - b for a, b in pairs if a is not None and b is not None]
