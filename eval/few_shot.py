@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,7 @@ from eval.splits.amounts import check_amounts
 from eval.splits.open_split import OpenSplit, check_unknown, few_shot_splits
 from eval.splits.split import Split
 from eval.subject.feature_cache import FeatureCache
+from eval.subject.given import check_wordings
 from eval.subject.representations import Progress
 from eval.subject.subject import Subject, subject_of
 from simclr.data.scenes.scene import SceneSource
@@ -90,7 +92,7 @@ def few_shot(
 
     Args:
         model: an encoder as of ``simclr.load_encoder``, or features (N, dim) of any float type, in torch or numpy.
-        samples: the labelled source, or with features the labels (N,) int64, -1 = unlabelled.
+        samples: the labelled source, or with features the classes (N,): whole numbers, negative = unlabelled, or texts.
         test_source: the source's test part: training samples then come from the training part, test samples and
             episodes from this one.
         cache: where features are kept; None extracts them each time.
@@ -111,9 +113,12 @@ def few_shot(
         RuntimeError: if the encoder changed during the evaluation.
     """
     request = FewShotRequest(**asked)
+    check_wordings(progress, command)
     subject = subject_of(
         model, samples, test_source, exclude=exclude, transductive=transductive, cache=cache, device=device
     )
+    if subject.encoder is None:  # the caller's own numbers of classes
+        request = replace(request, unknown=subject.data.labels_called(request.unknown))
     return as_json(evaluate_few_shot(subject, request, command, progress or silent).result)
 
 

@@ -29,6 +29,7 @@ from eval.splits.split import Split
 from eval.splits.validation import FIXED
 from eval.subject.baselines import unlabelled_ids
 from eval.subject.feature_cache import FeatureCache
+from eval.subject.given import check_wordings
 from eval.subject.representations import Progress
 from eval.subject.subject import Subject, subject_of
 from simclr.data.scenes.scene import SceneSource
@@ -99,7 +100,7 @@ def linear_eval(
         model: an encoder as of ``simclr.load_encoder`` (with ``preprocess``, ``feature_dim``, ``metadata``,
             ``random_twin``), or features (N, dim) of any float type, in torch or numpy.
         samples: labelled samples to draw training (and, without ``test_source``, test) samples from, or with features
-            the classes (N,) int64, -1 = unlabelled.
+            the classes (N,): whole numbers, negative = unlabelled, or texts.
         test_source: the test part, with the same classes.
         cache: where features are kept; None extracts them each time.
         device: where encoders run.
@@ -134,6 +135,7 @@ def linear_eval(
         [0.85]
     """
     request = LinearRequest(**asked)
+    check_wordings(progress, command)
     subject = subject_of(
         model, samples, test_source, exclude=exclude, transductive=transductive, cache=cache, device=device
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
@@ -81,7 +81,12 @@ def compare(results: Sequence[Result], names: Sequence[str] | None = None) -> Co
     Raises:
         InputError: fewer than two results, other data, or not one split in common.
     """
-    names = [str(i + 1) for i in range(len(results))] if names is None else names
+    results = list(results) if isinstance(results, Iterable) else []
+    if not all(isinstance(result, Result) for result in results):
+        raise InputError("compare takes results as of read_result: make one of a dict with as_result")
+    names = [str(i + 1) for i in range(len(results))] if names is None else list(names)
+    if len(names) != len(results):
+        raise InputError(f"there are {len(names)} names for {len(results)} results: give one for each, or none")
     if len(results) < 2:
         raise InputError("one result alone cannot be compared: give two or more")
     notes: list[str] = []

@@ -62,6 +62,19 @@ class LabelledData:
             raise InputError("fewer than 2 classes stay known: name fewer unknown classes.")
         return known
 
+    def labels_called(self, numbers: Sequence[int]) -> list[int]:
+        """Labels of the classes whose names are these numbers.
+
+        Raises:
+            InputError: if there is no such class.
+        """
+        names = list(self.class_names)
+        for number in numbers:
+            if str(number) not in names:
+                known = ", ".join(names[:8])
+                raise InputError(f"the unknown class {number} has no sample in {self.source.name}: it has {known}.")
+        return [names.index(str(number)) for number in numbers]
+
     @property
     def damaged(self) -> list[str]:
         """Names of the samples that could not be read."""

@@ -315,7 +315,7 @@ def test_long_names_are_not_cut(tmp_path, capsys):
         ("{", "damaged"),
         ("[1]", "no result"),
         ('{"rows": [{"mean": 1}]}', "no result"),
-        ('{"rows": []}', "has no splits"),
+        ('{"rows": []}', "splits is no list"),
         (b"\xff\xfe", "damaged"),
     ],
 )
