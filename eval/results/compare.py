@@ -172,7 +172,7 @@ def _splits(result: Result, row: Row) -> list[SplitRecord]:
     if not row.seeds:  # an older file
         return found[: len(row.per_seed)]  # fine-tuning runs on the first ones alone
     by_seed = {s.seed: s for s in found}
-    if not by_seed.keys() >= set(row.seeds):
+    if len(row.seeds) != len(row.per_seed) or not by_seed.keys() >= set(row.seeds):
         raise InputError("a row of the result has values for seeds that no split has: it is damaged; evaluate again")
     return [by_seed[seed] for seed in row.seeds]
 
