@@ -267,13 +267,17 @@ def _protocol(splits: Sequence[Split], request: LinearRequest) -> str:
     """A short text that is the same for two results exactly where they were made in the same way."""
     kinds = ",".join(dict.fromkeys(s.name for s in splits))
     shots = ",".join(dict.fromkeys(str(s.shots) for s in splits if s.shots)) or "-"
-    shares = ",".join(dict.fromkeys(f"{100 * s.share:g}%" for s in splits if s.share)) or "-"
+    shares = ",".join(dict.fromkeys(_share(s) for s in splits if not s.shots)) or "-"
     validation = "split" if any(len(s.validation) for s in splits) else "probe"
     return (
         f"{PROTOCOL} split={kinds} shots={shots} labels={shares} validation={validation} "
         f"standardise={'yes' if request.standardise else 'no'} seeds={','.join(map(str, request.seeds))} "
         f"probes={','.join(request.names)}"
     )
+
+
+def _share(split: Split) -> str:
+    return f"{100 * split.share:g}%" if split.share else "all"
 
 
 def _selected_on(scores: Sequence[Score]) -> str:

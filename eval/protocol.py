@@ -307,6 +307,6 @@ def _shares_of(text: str | None, option: str) -> tuple[float, ...]:
             found.append(float(number) / (100 if percent else 1))
         except ValueError:
             found.append(0.0)
-    if not all(0 < share < 1 for share in found):
+    if not all(0 < share <= 1 for share in found):
         raise InputError(f"{option} is {text!r}: give shares of each class's labels, such as 1%,10%")
     return tuple(found)

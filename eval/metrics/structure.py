@@ -53,6 +53,8 @@ def structure(features: Tensor, labels: Tensor, splits: Sequence[Split], seed: i
         if metric.needs == "features":
             measured.setdefault(metric.by or name, []).append(name)
     first = {split.seed: split for split in reversed(splits) if split.name == splits[0].name}
+    if len(first) > 1:  # all labels, once, beside splits that are drawn: the test part is the same
+        first.pop(None, None)
     for split in reversed(first.values()):
         drawn_by = split.seed or 0
         rows = split.test[permutation(drawn_by, Stream.STRUCTURE, len(split.test), "cpu")[:MOST]].sort().values

@@ -99,7 +99,7 @@ def rank_grid(result: Result, kind: OpenKind, without: Collection[str] = ()) -> 
     rows = [r for r in _of(result, kind) if r.threshold is None]
     openness = [f"openness {mean_sd_text(r.mean, r.sd)} %" for r in rows if r.metric == OPENNESS]
     return grid(
-        f"{kind.name}: {over_seeds(result)}",
+        f"{kind.name}: {over_seeds(result, rows)}",
         (_by_representation(r) for r in rows if r.metric not in (OPENNESS, *without)),
         left=("", "score"),
         notes=[*openness[:1], "scores, no threshold"],
@@ -116,7 +116,7 @@ def decision_grid(result: Result, kind: OpenKind, without: Collection[str] = ())
     judged = rows[0].representation if rows else ""
     rows = [r for r in rows if r.threshold is not None and r.representation == judged]
     return grid(
-        f"{kind.name}: {over_seeds(result)}",
+        f"{kind.name}: {over_seeds(result, rows)}",
         (
             Entry((probe_name(r.probe), r.threshold or ""), (metric_name(r.metric),), Percent(r.mean, r.sd))
             for r in rows
@@ -132,7 +132,7 @@ def mapped_grid(result: Result, kind: OpenKind) -> Grid | None:
     rows = [r for r in _of(result, kind) if (r.probe, r.threshold) == (SCORE, THRESHOLD)]
     legacy = ", ".join(metric_name(name) for name in LEGACY)
     return grid(
-        f"{kind.name}: {over_seeds(result)}",
+        f"{kind.name}: {over_seeds(result, rows)}",
         (_by_representation(r) for r in rows if r.metric in MAPPED),
         left=("", "score"),
         notes=[f"decisions by {SCORE}, {THRESHOLD}; {legacy}: as the public code of these counts"],

@@ -49,7 +49,7 @@ def accuracy_grid(result: Result, split: str) -> Grid | None:
 
     of_probe = "" if every else f", {probe_name(result.headline)} probe"
     return grid(
-        f"{split} split{of_probe}: {over_seeds(result)}",
+        f"{split} split{of_probe}: {over_seeds(result, rows)}",
         (Entry((representation_name(r.representation),), column(r), _percent(r), _ours(r)) for r in rows),
         notes=left_out_note(known_splits(result, split)),
     )
@@ -78,7 +78,7 @@ def probe_grid(result: Result, split: str) -> Grid | None:
 
     what = "accuracy" if metric in OVERALL else metric_name(metric)
     return grid(
-        f"{split} split: {what} in {over_seeds(result)}",
+        f"{split} split: {what} in {over_seeds(result, rows)}",
         (Entry(names(r), (amount_name(r.shots, r.labels),), _percent(r), _ours(r)) for r in rows),
         left=("", "probe"),
     )

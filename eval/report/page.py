@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from html import escape
-
 from eval.report.class_grids import recall_grid, split_hashes
 from eval.report.few_shot_grids import closed_grid, decision_grid, episode_grids, mapped_grid, open_kinds, rank_grid
 from eval.report.figures import confusion_figure, efficiency_figure, embedding_figure, health_figure
-from eval.report.html import bullets, definitions, facts, figure, keys, page, picture, table
+from eval.report.html import bullets, definitions, escape, facts, figure, keys, page, picture, table
 from eval.report.linear_grids import difference_grid, gap_grid, quality_grid, split_grids
 from eval.report.material import Material
 from eval.report.prose import about_health, efficiency_caption, findings, how_it_was_judged, protocol_sentence

@@ -29,8 +29,12 @@ def main_metric(rows: Sequence[Row]) -> str:
     return next(name for name in (*OVERALL, *metrics) if name in metrics)
 
 
-def over_seeds(result: Result) -> str:
-    """What most tables hold."""
+def over_seeds(result: Result, rows: Sequence[Row]) -> str:
+    """What the cells of a table of these rows hold: a mean over seeds, or a single fit where nothing is drawn."""
+    fits = [len(row.per_seed) for row in rows if row.seeds]
+    if len(result.seeds) > 1 and 1 in fits:
+        most = max(fits)
+        return "%, single fits" + (f"; mean ± sd over {several(most, 'seed')} where ± stands" if most > 1 else "")
     return f"%, mean ± sd over {several(len(result.seeds), 'seed')}"
 
 

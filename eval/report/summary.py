@@ -27,7 +27,7 @@ from eval.report.select import kinds, known_splits, leakage_note, skipped_name, 
 from eval.report.terminal import line, show
 from eval.results.comparison import ComparedRow, Comparison
 from eval.results.record import Result
-from eval.results.words import several
+from eval.results.words import printable, several
 
 
 def print_result(result: Result, console: Console) -> None:
@@ -84,7 +84,7 @@ def print_comparison(found: Comparison, rows: Sequence[ComparedRow], console: Co
 
 def _say(lines: Iterable[str], console: Console) -> None:
     for text in lines:
-        console.print(Text(text))
+        console.print(Text(printable(text)))
 
 
 def _of(result: Result, grid: Grid | None, notes: Sequence[str]) -> Grid | None:

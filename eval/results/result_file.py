@@ -87,7 +87,9 @@ def write_result(record: Record, path: str | Path) -> None:
         else:
             text = _json(value)
         parts.append(f"  {_json(key)}: {text}")
-    write_text(Path(path), "{\n" + ",\n".join(parts) + "\n}\n")
+    # Halves of characters, as in names of files that are not UTF-8, are written as JSON escapes them.
+    text = "{\n" + ",\n".join(parts) + "\n}\n"
+    write_text(Path(path), text.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
 def _json(value: Any) -> str:

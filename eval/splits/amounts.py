@@ -35,10 +35,15 @@ def check_amounts(
             raise InputError(f"{name} names {twice[0]:g} more than once: give every amount once.")
     if shots and min(shots) < 1:
         raise InputError(f"shots is {min(shots)}: give 1 or more samples of each class.")
-    wrong = [share for share in shares if not 0 < share < 1]
+    drawn = {"random", "block"} & {kind for kind in kinds if isinstance(kind, str)}
+    if 1 in shares and drawn and data.test_source is None:
+        raise InputError(
+            "100 % of the labels leaves none to test on: give less, or a test part (data.test_path), or a split file."
+        )
+    wrong = [share for share in shares if not 0 < share <= 1]
     if wrong:
-        raise InputError(f"{wrong[0]:g} is no share of the labels: give shares between 0 and 1, such as 0.1.")
-    if shots and {"random", "block"} & {kind for kind in kinds if isinstance(kind, str)}:
+        raise InputError(f"{wrong[0]:g} is no share of the labels: give shares above 0 and up to 1, such as 0.1.")
+    if shots and drawn:
         labels = data.labels
         labels[exclude] = -1
         labels = labels[: len(data.source)]

@@ -47,7 +47,9 @@ def write_split(path: str | Path, split: Split, labels: Tensor, class_names: Seq
         **{part: [as_ranges(ids[labels[ids] == c]) for c in range(len(class_names))] for part, ids in _parts(split)},
     }
     content["sha256"] = _digest(content)
-    write_text(Path(path), json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    # Halves of characters, as in names of files that are not UTF-8, are written as JSON escapes them.
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    write_text(Path(path), text.encode("utf-8", "backslashreplace").decode("utf-8"))
     return content["sha256"]
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from eval.subject.feature_cache import FeatureCache
-from eval.subject.seen import Seen
+from eval.subject.seen import Seen, what_was_seen
 from eval.subject.subject import Subject, subject_of
 from simclr.data.open import open_source
 from simclr.data.source import Source
@@ -70,13 +70,13 @@ def open_subject(
         )
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
     assert device is not None
-    subject = subject_of(encoder.to(device), source, test_source, device=device)
-    assert subject.seen is not None  # it is an encoder
+    seen = what_was_seen(encoder, source, test_source)
     if output is None:
-        _check_own(subject.seen, source, overrides)
+        _check_own(seen, source, overrides)
     folder = output or (path if path.is_dir() else path.parent)
     cache = FeatureCache(folder / "features" if keep_features else None)
-    return OpenedSubject(replace(subject, cache=cache), path, section, folder)
+    subject = subject_of(encoder.to(device), source, test_source, cache=cache, device=device, seen=seen)
+    return OpenedSubject(subject, path, section, folder)
 
 
 def _check_own(seen: Seen, source: Source, overrides: Sequence[str]) -> None:

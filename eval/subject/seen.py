@@ -7,7 +7,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from eval.splits.labelled import LabelledData
 from simclr.data.content import SampleHashes
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source
@@ -33,7 +32,7 @@ class Seen(NamedTuple):
         return None if self.samples is None else int(self.samples[: len(source)].sum())
 
 
-def what_was_seen(encoder: nn.Module, data: LabelledData) -> Seen:
+def what_was_seen(encoder: nn.Module, source: Source, test_source: Source | None = None) -> Seen:
     """Compares the hashes that the encoder's file holds with those of the samples.
 
     A file of an older version holds none, and hashes of two kinds (a folder's files, an array's values) say nothing
@@ -41,12 +40,13 @@ def what_was_seen(encoder: nn.Module, data: LabelledData) -> Seen:
 
     Args:
         encoder: as of ``simclr.load_encoder``.
-        data: what is judged.
+        source, test_source: what is judged; ids count through both.
     """
     saw: SampleHashes | None = getattr(encoder, "saw", None)
-    parts = [] if saw is None else [part.sample_hashes() for part in data.parts()]
+    both = [part for part in (source, test_source) if part is not None]
+    parts = [] if saw is None else [part.sample_hashes() for part in both]
     if saw is None or any(part.kind != saw.kind for part in parts):
-        return Seen(may_be_own(encoder, data.source) if isinstance(encoder, FrozenEncoder) else None, None, None)
+        return Seen(may_be_own(encoder, source) if isinstance(encoder, FrozenEncoder) else None, None, None)
     assert isinstance(encoder, FrozenEncoder)  # it says what it saw
     hashes = torch.cat([part.values for part in parts])
     told = saw.values[[i for i in encoder.metadata.monitor_ids if i < len(saw.values)]]

@@ -73,6 +73,7 @@ def subject_of(
     transductive: bool | None = None,
     cache: FeatureCache | None = None,
     device: torch.device | str = "cpu",
+    seen: Seen | None = None,
 ) -> Subject:
     """A subject from what a program holds.
 
@@ -83,6 +84,7 @@ def subject_of(
         test_source: the test part, with the same classes.
         exclude: see :func:`excluded_ids`; of features None is none.
         transductive, cache, device: see :class:`Subject`.
+        seen: as of ``eval.subject.seen.what_was_seen``, where it is known already.
 
     Raises:
         InputError: if these do not fit together, one is of a wrong kind, there is no such device, or as in
@@ -97,7 +99,8 @@ def subject_of(
             "test_source is a source beside an encoder's: with features, give splits=[given(train, test)]."
         )
     data = LabelledData(source_of(given, samples), test_source)
-    seen = None if isinstance(given, Tensor) else what_was_seen(given, data)
+    if seen is None and isinstance(given, nn.Module):
+        seen = what_was_seen(given, data.source, test_source)
     excluded = excluded_ids(given, data, () if seen is None and exclude is None else exclude, seen)
     return Subject(given, data, excluded, transductive, cache or FeatureCache(None), where, seen)  # type: ignore[arg-type]
 

@@ -18,6 +18,8 @@ from eval.linear_eval import linear_eval
 from eval.metrics.calibration import expected_calibration_error
 from eval.probes.ridge_probe import ALPHAS
 from eval.probes.score import score
+from eval.report.linear_grids import accuracy_grid
+from eval.results.record import Result
 from eval.splits.split import Split, given, hold_out, k_shot, stratified
 from simclr.data import ImageFolder
 from simclr.data.images.digits import load_digits
@@ -400,3 +402,32 @@ def test_a_damaged_image_of_a_streamed_source_is_left_out_and_named(tmp_path):
     assert [name.replace("\\", "/") for name in result["damaged"]] == ["0/3.png"]
     (split,) = result["splits"]
     assert split["train"] + split["test"] == 15
+
+
+def test_all_labels_stand_beside_shares_of_them_as_a_single_fit():
+    train, test = parts()
+    encoder = Projection(fit_preprocess(train), 16)
+    asked = {"seeds": (0, 1, 2), "probes": ["ridge"]}
+    whole = linear_eval(encoder, train, test, **asked)
+    both = linear_eval(encoder, train, test, shares=(0.5, 1.0), **asked)
+    for name in ("pretrained", "random", "raw"):
+        (full,) = [
+            r for r in both["rows"] if (r["representation"], r["labels"], r["metric"]) == (name, None, "accuracy")
+        ]
+        assert full["per_seed"] == row(whole, representation=name, metric="accuracy")["per_seed"]
+        assert len(row(both, representation=name, labels=0.5, metric="accuracy")["per_seed"]) == 3
+    assert len({tuple(r["seeds"]) for r in both["rows"] if r["metric"] == "nmi"}) == 1
+    assert "labels=50%,all" in both["protocol"]
+    with pytest.raises(InputError, match="100 % of the labels leaves none to test on: give less, or a test part"):
+        linear_eval(encoder, train, shares=(1.0,))
+    found = Result.model_validate(whole)
+    assert accuracy_grid(found, "given").caption.endswith("%, single fits; mean ± sd over 3 seeds where ± stands")
+
+
+def test_two_splits_of_one_name_are_refused():
+    train, _ = parts()
+    encoder, half = Projection(fit_preprocess(train), 16), given(range(30), range(30, 60))
+    with pytest.raises(InputError, match="two splits are called given: give each kind once, and files names of"):
+        linear_eval(encoder, train, splits=[half, half])
+    with pytest.raises(InputError, match="two splits are called stratified"):
+        linear_eval(encoder, train, splits=["random", "random"])

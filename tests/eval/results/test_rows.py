@@ -118,3 +118,10 @@ def test_a_baseline_that_ran_on_the_first_seed_alone_stands_against_that_seed():
     (found,) = paired(table, "ridge")
     assert found.per_seed == pytest.approx((0.1,))
     assert found.ci95 is None
+
+
+def test_names_of_any_characters_are_written_and_read_back(tmp_path):
+    names = {"half\udcff": 1, "a\x1b\x00": 2, "\U0001f33d": 3}
+    whole = result(source={"name": "x\ud800", "classes": names})
+    write_result(whole, tmp_path / "result.json")
+    assert read_result(tmp_path) == whole

@@ -7,7 +7,6 @@ from PIL import Image
 
 from eval.few_shot import few_shot
 from eval.linear_eval import linear_eval
-from eval.splits.labelled import LabelledData
 from eval.subject.opened import open_subject
 from eval.subject.seen import what_was_seen
 from simclr.data import ImageFolder, SceneSource, open_source
@@ -52,17 +51,17 @@ def test_the_same_pictures_are_known_in_any_order_with_any_labels_and_others_of_
     # Pretrained without labels, judged with them; and in another order, where sample 29 - i is what was sample i.
     unlabelled = encoder_of(TensorSource(pictures(0)), [])
     assert judged(unlabelled, mine)[0] is True
-    turned = what_was_seen(encoder, LabelledData(labelled(pictures(0).flip(0))))
+    turned = what_was_seen(encoder, labelled(pictures(0).flip(0)))
     assert (turned.own, turned.labelled.tolist()) == (True, [21, 25, 29])
     other = labelled(pictures(1))
     assert judged(encoder, other) == (False, {"samples": 0, "of": 21}, 0)
-    assert what_was_seen(encoder, LabelledData(other)).own is False
+    assert what_was_seen(encoder, other).own is False
 
 
 def test_the_same_pictures_and_one_more_before_them_are_recognised_one_by_one():
     encoder = encoder_of(labelled(pictures(0)), [0, 4, 8])
     more = labelled(torch.cat([pictures(1, 1), pictures(0)]))
-    seen = what_was_seen(encoder, LabelledData(more))
+    seen = what_was_seen(encoder, more)
     assert (seen.own, seen.labelled.tolist()) == (False, [1, 5, 9])
     assert seen.samples.tolist() == [False] + [True] * 30
     split = few_shot(encoder, more, shots=(3,), seeds=(0,), probes=["ridge"], episodes=0)
@@ -89,10 +88,10 @@ def test_a_folder_is_its_files_wherever_they_lie_however_they_are_called_and_at_
     source = ImageFolder(tmp_path / "a")
     encoder = encoder_of(source, [0])
     for again in (source.load(), ImageFolder(tmp_path / "b"), ImageFolder(tmp_path / "b", image_size=4).load()):
-        seen = what_was_seen(encoder, LabelledData(again))
+        seen = what_was_seen(encoder, again)
         assert (seen.own, seen.samples.all(), len(seen.labelled)) == (True, True, 1)
     assert source.files[0].endswith("0.png")
-    (again,) = what_was_seen(encoder, LabelledData(ImageFolder(tmp_path / "b"))).labelled.tolist()
+    (again,) = what_was_seen(encoder, ImageFolder(tmp_path / "b")).labelled.tolist()
     assert ImageFolder(tmp_path / "b").files[again].endswith("11-again.png")
 
 
@@ -101,13 +100,13 @@ def test_a_scene_is_its_pixels_whatever_ground_truth_lies_on_it_and_so_is_a_part
     cube = torch.rand(bands, 12, 10, generator=torch.Generator().manual_seed(0))
     truth = torch.arange(120).view(12, 10) % 3
     encoder = encoder_of(SceneSource(cube, None, patch_size=3), [])
-    whole = what_was_seen(encoder, LabelledData(SceneSource(cube, truth, patch_size=5)))
+    whole = what_was_seen(encoder, SceneSource(cube, truth, patch_size=5))
     assert (whole.own, int(whole.samples.sum())) == (True, 120)
-    half = what_was_seen(encoder, LabelledData(SceneSource(cube[:, 2:8], truth[:6], patch_size=3)))
+    half = what_was_seen(encoder, SceneSource(cube[:, 2:8], truth[:6], patch_size=3))
     # Of few bands, a pixel is known by its neighbours too, which the rows at the cut have lost.
     assert (half.own, int(half.samples.sum())) == (False, 60 if bands == 20 else 40)
     other = torch.rand(bands, 12, 10, generator=torch.Generator().manual_seed(1))
-    assert not bool(what_was_seen(encoder, LabelledData(SceneSource(other, truth))).samples.any())
+    assert not bool(what_was_seen(encoder, SceneSource(other, truth)).samples.any())
 
 
 def test_where_content_cannot_tell_number_and_classes_do_and_the_result_says_unknown():
