@@ -9,7 +9,7 @@ from typing import NamedTuple
 from eval.open_set.scores import SCORE, THRESHOLD
 from eval.report.grids import Entry, Grid, Percent, grid
 from eval.report.linear_grids import probe_grid
-from eval.report.select import known_splits, left_out_note, open_splits, over_seeds
+from eval.report.select import dropped_note, known_splits, left_out_note, open_splits, over_seeds
 from eval.results.record import EpisodeRow, Interval, Result, Row, SplitRecord
 from eval.results.words import JUDGED, amount_name, mean_sd_text, metric_name, probe_name, representation_name
 
@@ -36,7 +36,8 @@ class OpenKind(NamedTuple):
 def closed_grid(result: Result, split: str) -> Grid | None:
     """Every probe on a kind of split, and which classes it leaves out."""
     found = probe_grid(result, split)
-    return found and replace(found, notes=tuple(left_out_note(known_splits(result, split))))
+    splits = known_splits(result, split)
+    return found and replace(found, notes=(*left_out_note(splits), *dropped_note(splits)))
 
 
 def episode_grids(result: Result) -> list[Grid]:
@@ -123,8 +124,22 @@ def decision_grid(result: Result, kind: OpenKind, without: Collection[str] = ())
             if r.metric not in (*LEGACY, *without)
         ),
         left=("score", "threshold"),
-        notes=[f"decisions with a threshold from training samples, {representation_name(judged)}"],
+        notes=[
+            f"decisions with a threshold from training samples, {representation_name(judged)}",
+            *_thresholds(result),
+        ],
     )
+
+
+def _thresholds(result: Result) -> list[str]:
+    """How thresholds were found."""
+    how = result.thresholds
+    if how is None:
+        return []
+    return [
+        f"thresholds: {100 * how.rejected:g} % of known samples rejected (the Weibull tail fitted to the last "
+        f"{100 * how.tail:g} %), on {how.fitted_on}"
+    ]
 
 
 def mapped_grid(result: Result, kind: OpenKind) -> Grid | None:

@@ -50,6 +50,16 @@ def left_out_note(splits: Sequence[SplitRecord]) -> list[str]:
     return [f"{about}: {', '.join(names)}"] if names else []
 
 
+def dropped_note(splits: Sequence[SplitRecord]) -> list[str]:
+    """Samples that are in no part of splits of one kind, by reason, in one sentence; a range is that of the splits."""
+    reasons = dict.fromkeys(reason for s in splits for reason in s.dropped)
+    counts = {reason: [s.dropped.get(reason, 0) for s in splits] for reason in reasons}
+    parts = [
+        f"{min(n):,}{f' to {max(n):,}' * (max(n) > min(n))} {reason}" for reason, n in counts.items() if max(n) > 0
+    ]
+    return [f"{splits[0].split} split, samples in no part: {', '.join(parts)}"] if parts else []
+
+
 def open_splits(result: Result, kind: str) -> list[SplitRecord]:
     """Splits of a kind in which some classes are unknown."""
     return [s for s in result.splits if s.split == kind and s.unknown]

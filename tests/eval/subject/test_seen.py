@@ -40,7 +40,7 @@ def encoder_of(source: Source, monitor_ids: list[int], saw: bool = True) -> Froz
 
 
 def judged(encoder, *parts):
-    found = linear_eval(encoder, *parts, **QUICK)
+    found = linear_eval(encoder, *parts, **QUICK, supervised=False)
     return found["transductive"], found["pretraining_saw"], found["excluded"]["samples"]
 
 
@@ -122,7 +122,7 @@ def test_where_content_cannot_tell_number_and_classes_do_and_the_result_says_unk
 
 def test_what_the_caller_says_is_taken():
     mine = labelled(pictures(0))
-    found = linear_eval(encoder_of(mine, [0, 4]), mine, **QUICK, exclude=(), transductive=False)
+    found = linear_eval(encoder_of(mine, [0, 4]), mine, **QUICK, supervised=False, exclude=(), transductive=False)
     assert (found["transductive"], found["pretraining_saw"], found["excluded"]["samples"]) == (False, None, 0)
 
 
