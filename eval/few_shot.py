@@ -27,6 +27,7 @@ from eval.splits.amounts import check_amounts
 from eval.splits.open_split import OpenSplit, check_unknown, few_shot_splits
 from eval.splits.split import Split
 from eval.subject.feature_cache import FeatureCache
+from eval.subject.given import check_wordings
 from eval.subject.representations import Progress
 from eval.subject.subject import Subject, subject_of
 from simclr.data.scenes.scene import SceneSource
@@ -35,7 +36,7 @@ from simclr.encoder_file import FrozenEncoder
 from simclr.finetune import FineTuning, FineTuningOptions
 from simclr.models.head import ProjectionHead
 
-PROTOCOL = "simclr-few-shot/2"
+PROTOCOL = "simclr-few-shot/3"
 
 
 class Asked(TypedDict, total=False):
@@ -91,7 +92,7 @@ def few_shot(
 
     Args:
         model: an encoder as of ``simclr.load_encoder``, or features (N, dim) of any float type, in torch or numpy.
-        samples: the labelled source, or with features the labels (N,) int64, -1 = unlabelled.
+        samples: the labelled source, or with features the classes (N,): whole numbers, negative = unlabelled, or texts.
         test_source: the source's test part: training samples then come from the training part, test samples and
             episodes from this one.
         cache: where features are kept; None extracts them each time.
@@ -112,9 +113,12 @@ def few_shot(
         RuntimeError: if the encoder changed during the evaluation.
     """
     request = FewShotRequest(**asked)
+    check_wordings(progress, command)
     subject = subject_of(
         model, samples, test_source, exclude=exclude, transductive=transductive, cache=cache, device=device
     )
+    if subject.encoder is None:  # the caller's own numbers of classes
+        request = replace(request, unknown=subject.data.labels_called(request.unknown))
     return as_json(evaluate_few_shot(subject, request, command, progress or silent).result)
 
 
@@ -156,8 +160,9 @@ def evaluate_few_shot(
         name, features = sight.representation.name, sight.representation.features
         show = in_part(report, f"probes: {name}")
         closed, y = sight.drawn.closed, sight.labels
-        scores = score(features, y, closed, request.names, show, standardise=request.standardise)
-        found.setdefault(name, []).extend(replace(s, seed=sight.representation.seed) for s in scores)
+        seed = sight.representation.seed
+        scores = score(features, y, closed, request.names, show, standardise=request.standardise, seed=seed)
+        found.setdefault(name, []).extend(scores)
         for i, pair in enumerate(sight.drawn.opened):
             report(f"unknown classes: {name}", i, len(sight.drawn.opened))
             open_found.append((name, pair.open, open_set(features, y, pair.open, pair.unknown)))
@@ -172,10 +177,8 @@ def evaluate_few_shot(
         seeds = request.tuned_seeds
         on = [split for split in drawn.closed if split.seed is None or split.seed in seeds]
         show, options = in_part(report, FINE_TUNE), request.fine_tune_options
-        tuned = fine_tuned_scores(encoder, data, on, request.head, subject.device, show, **options)
-        found["pretrained"] += [replace(s, seed=seed) for seed, s in tuned]
-        scratch = supervised_scores(encoder, data, on, seeds, subject.device, in_part(report, SUPERVISED))
-        found[SUPERVISED] = [replace(s, seed=seed) for seed, s in scratch]
+        found["pretrained"] += fine_tuned_scores(encoder, data, on, request.head, subject.device, show, **options)
+        found[SUPERVISED] = supervised_scores(encoder, data, on, seeds, subject.device, in_part(report, SUPERVISED))
 
     judged = judge(subject, request.seeds, draw, measure, train, report)
     closed, opened = judged.drawn

@@ -14,7 +14,7 @@ from torch import Tensor
 from typing_extensions import TypedDict
 
 from eval.protocol import Request
-from eval.results.record import EncoderRecord, Excluded, Extraction, SourceRecord
+from eval.results.record import EncoderRecord, Excluded, Extraction, PretrainingSaw, SourceRecord
 from eval.splits.open_split import OpenSplit
 from eval.splits.split import Split
 from eval.subject.features import check_finite
@@ -110,6 +110,7 @@ class Circumstances(TypedDict):
     headline: str
     standardise: bool
     transductive: bool | None
+    pretraining_saw: PretrainingSaw | None
     seeds: tuple[int, ...]
     excluded: Excluded
     damaged: tuple[str, ...]
@@ -130,10 +131,12 @@ def circumstances(subject: Subject, request: Request, judged: Judged, command: s
         command: that asked for it.
     """
     data = subject.data
+    saw = _pretraining_saw(subject, judged.drawn)
     return Circumstances(
         headline=request.headline,
         standardise=request.standardise,
-        transductive=subject.transductive,
+        transductive=subject.transductive if saw is None else saw.samples > 0,
+        pretraining_saw=saw,
         seeds=tuple(request.seeds),
         excluded=Excluded(
             samples=len(subject.excluded), why="given by id, or their labels were seen by the online kNN"
@@ -156,6 +159,15 @@ def circumstances(subject: Subject, request: Request, judged: Judged, command: s
         versions=versions(),
         command=command,
     )
+
+
+def _pretraining_saw(subject: Subject, drawn: Drawn) -> PretrainingSaw | None:
+    """How many of all test samples; None where the caller says it, or it is not known."""
+    if subject.transductive is not None or subject.seen is None or subject.seen.samples is None:
+        return None
+    splits = [*drawn.closed, *(pair.open for pair in drawn.opened)]
+    test = torch.cat([split.test for split in splits]).unique()
+    return PretrainingSaw(samples=int(subject.seen.samples[test].sum()), of=len(test))
 
 
 def in_part(report: Progress, what: str) -> Callable[[int, int], None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,6 +29,7 @@ from eval.splits.split import Split
 from eval.splits.validation import FIXED
 from eval.subject.baselines import unlabelled_ids
 from eval.subject.feature_cache import FeatureCache
+from eval.subject.given import check_wordings
 from eval.subject.representations import Progress
 from eval.subject.subject import Subject, subject_of
 from simclr.data.scenes.scene import SceneSource
@@ -37,7 +37,7 @@ from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
 from simclr.errors import InputError
 
-PROTOCOL = "simclr-linear-eval/3"
+PROTOCOL = "simclr-linear-eval/4"
 
 
 class Asked(TypedDict, total=False):
@@ -105,7 +105,7 @@ def linear_eval(
         model: an encoder as of ``simclr.load_encoder`` (with ``preprocess``, ``feature_dim``, ``metadata``,
             ``random_twin``), or features (N, dim) of any float type, in torch or numpy.
         samples: labelled samples to draw training (and, without ``test_source``, test) samples from, or with features
-            the classes (N,) int64, -1 = unlabelled.
+            the classes (N,): whole numbers, negative = unlabelled, or texts.
         test_source: the test part, with the same classes.
         cache: where features are kept; None extracts them each time.
         device: where encoders run.
@@ -140,6 +140,7 @@ def linear_eval(
         [0.85]
     """
     request = LinearRequest(**asked)
+    check_wordings(progress, command)
     subject = subject_of(
         model, samples, test_source, exclude=exclude, transductive=transductive, cache=cache, device=device
     )
@@ -178,7 +179,7 @@ def evaluate_linear(
 
     def measure(sight: Sight) -> None:
         nonlocal repeated
-        name, features, of = sight.representation.name, sight.representation.features, sight.representation.encoder
+        name, seed, features, of = sight.representation
         wanted = _mapped(sight.drawn.closed) if name in _MAPPED else {}
 
         def keep(probe: str, split: Split, predicted: Prediction) -> None:
@@ -194,11 +195,10 @@ def evaluate_linear(
             in_part(report, f"probes: {name}"),
             standardise=request.standardise,
             watch=keep if isinstance(data.source, SceneSource) else None,
+            seed=seed,
         )
-        seed = sight.representation.seed
-        found.setdefault(name, []).extend(replace(s, seed=seed) for s in scores)
-        measured = structure(features, sight.labels, sight.drawn.closed)
-        geometry.setdefault(name, []).extend(m._replace(seed=seed) for m in measured)
+        found.setdefault(name, []).extend(scores)
+        geometry.setdefault(name, []).extend(structure(features, sight.labels, sight.drawn.closed, seed))
         if name == "raw" and data.test_source is not None:
             repeated = _repeated(features, sight.drawn.closed[0])
 
@@ -212,8 +212,7 @@ def evaluate_linear(
                 skipped.append(Skipped(probe=SUPERVISED, why=why))
         if wanted and encoder is not None:
             show = in_part(report, SUPERVISED)
-            scores = supervised_scores(encoder, data, drawn.closed, request.seeds, subject.device, show)
-            found[SUPERVISED] = [replace(s, seed=seed) for seed, s in scores]
+            found[SUPERVISED] = supervised_scores(encoder, data, drawn.closed, request.seeds, subject.device, show)
 
     judged = judge(subject, request.seeds, draw, measure, train, report)
     splits = judged.drawn.closed
@@ -279,13 +278,17 @@ def _protocol(splits: Sequence[Split], request: LinearRequest) -> str:
     """A short text that is the same for two results exactly where they were made in the same way."""
     kinds = ",".join(dict.fromkeys(s.name for s in splits))
     shots = ",".join(dict.fromkeys(str(s.shots) for s in splits if s.shots)) or "-"
-    shares = ",".join(dict.fromkeys(f"{100 * s.share:g}%" for s in splits if s.share)) or "-"
+    shares = ",".join(dict.fromkeys(_share(s) for s in splits if not s.shots)) or "-"
     validation = "split" if any(len(s.validation) for s in splits) else "probe"
     return (
         f"{PROTOCOL} split={kinds} shots={shots} labels={shares} validation={validation} "
         f"standardise={'yes' if request.standardise else 'no'} seeds={','.join(map(str, request.seeds))} "
         f"probes={','.join(request.names)}"
     )
+
+
+def _share(split: Split) -> str:
+    return f"{100 * split.share:g}%" if split.share else "all"
 
 
 def _selected_on(scores: Sequence[Score]) -> str:

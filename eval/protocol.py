@@ -11,12 +11,14 @@ from typing_extensions import TypedDict
 
 from eval.probes.episodes import EPISODES
 from eval.probes.registry import DEFAULT_PROBES, FEW_SHOT_HEADLINE, FEW_SHOT_PROBES, HEADLINE, check_probes
-from eval.splits.amounts import whole_numbers
+from eval.splits.amounts import check_share, check_switch, whole_numbers
 from eval.splits.open_split import SHOTS
 from eval.splits.split import Split
 from simclr.errors import InputError
-from simclr.finetune import FineTuningOptions
+from simclr.finetune import FineTuning, FineTuningOptions
 from simclr.models.head import ProjectionHead
+
+MOST = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +52,14 @@ class Request:
         self._set("seeds", tuple(dict.fromkeys(whole_numbers("seeds", self.seeds))))
         self._set("shots", None if self.shots is None else whole_numbers("shots", self.shots))
         self._set("shares", _numbers("shares", self.shares))
-        if isinstance(self.splits, str):
+        check_switch("standardise", self.standardise, unset=False)
+        if isinstance(self.splits, str | Split):
             self._set("splits", (self.splits,))
+        given = () if self.splits is None else self.splits
+        if not isinstance(given, Iterable) or not all(isinstance(kind, str | Split) for kind in given):
+            raise InputError(f"splits is {self.splits!r}: give random, block, files or Splits, in a list.")
+        if self.splits is not None and not list(given):
+            raise InputError("no split is given: write random, block or a file.")
         self._check()
         self._set("probes", check_probes(self.usual_probes if self.probes is None else self.probes))
 
@@ -85,6 +93,11 @@ class LinearRequest(Request):
 
     validation: float = 0.0
     supervised: bool | None = None
+
+    def _check(self) -> None:
+        super()._check()
+        self._set("validation", check_share("validation", self.validation))
+        check_switch("supervised", self.supervised)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,11 +151,27 @@ class FewShotRequest(Request):
         if not self.seeds or not (self.few or self.shares):
             raise InputError("seeds or shots are empty: give at least one of each.")
         self._set("unknown", whole_numbers("unknown", self.unknown))
+        check_switch("fine_tune", self.fine_tune)
+        if self.head is not None and not isinstance(self.head, ProjectionHead):
+            raise InputError(
+                f"head is {self.head!r}: give the projection head of simclr.encoder_file.load_head, or None."
+            )
+        usual = FineTuningOptions.__annotations__
+        if not isinstance(self.fine_tune_options, dict) or not self.fine_tune_options.keys() <= usual.keys():
+            raise InputError(
+                f"fine_tune_options is {self.fine_tune_options!r}: give a dict of some of {', '.join(usual)}."
+            )
+        for name, value in self.fine_tune_options.items():
+            default = getattr(FineTuning(), name)
+            if not isinstance(value, Real if isinstance(default, float) else type(default)):
+                raise InputError(f"fine_tune_options has {name}={value!r}: give one like {default!r}.")
         least = {"ways": 2, "queries": 1, "episodes": 0, "unknown_classes": 0, "fine_tune_seeds": 0}
         for name, fewest in least.items():
             value = getattr(self, name)
-            if value is not None and (not isinstance(value, Integral) or value < fewest):
-                raise InputError(f"{name} is {value!r}: give a whole number, {fewest} or more.")
+            if value is None and name in ("ways", "queries"):
+                continue
+            if not isinstance(value, Integral) or not fewest <= int(value) <= MOST:
+                raise InputError(f"{name} is {value!r}: give a whole number, {fewest} or more (up to {MOST:,}).")
 
 
 def _numbers(name: str, values: object) -> tuple[float, ...]:
@@ -278,6 +307,6 @@ def _shares_of(text: str | None, option: str) -> tuple[float, ...]:
             found.append(float(number) / (100 if percent else 1))
         except ValueError:
             found.append(0.0)
-    if not all(0 < share < 1 for share in found):
+    if not all(0 < share <= 1 for share in found):
         raise InputError(f"{option} is {text!r}: give shares of each class's labels, such as 1%,10%")
     return tuple(found)

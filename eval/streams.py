@@ -22,3 +22,5 @@ class Stream(IntEnum):
     EMBEDDING = 2**23 + 6
     STRUCTURE = 2**23 + 7
     BASELINES = 2**23 + 8
+    # One for each epoch of the SGD probe, counted from here: they follow no order that pretraining had.
+    SGD = 2**23 + 2**22

@@ -16,6 +16,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from simclr.data.content import SampleHashes
 from simclr.data.preprocess import MODES, Preprocess
 from simclr.encoder_metadata import FORMAT, EncoderMetadata
 from simclr.errors import InputError
@@ -27,6 +28,8 @@ from simclr.models.head import ProjectionHead
 # What the header of the file holds: the metadata, the hash of everything (in files of older versions not), and what
 # other tools add when they copy a file.
 _METADATA, _HASH, _OTHERS = "simclr", "sha256", "format"
+# The tensor of the hashes of the samples that it was pretrained on.
+_SAW = "saw.samples"
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -37,6 +40,7 @@ def save_encoder(
     preprocess: Preprocess,
     metadata: Mapping[str, Any],
     head: ProjectionHead | None = None,
+    saw: SampleHashes | None = None,
 ) -> None:
     """Write ``path`` (.safetensors) and the readable copy of its metadata beside it (.json), both atomically.
 
@@ -46,14 +50,18 @@ def save_encoder(
         preprocess: fitted preprocessing.
         metadata: JSON-like; must hold ``encoder`` (the arguments of `build_encoder`) and ``feature_dim``.
         head: the projection head g, kept for fine-tuning from its first layer; `load_encoder` passes it over.
+        saw: hashes of the samples that it was pretrained on, so that evaluators know them again.
     """
     content = {"format": FORMAT, **metadata, "preprocess": preprocess.config()}
     if head is not None:
         content["head"] = head.config()
+    if saw is not None:
+        content["saw"] = {"kind": saw.kind, "sha256": saw.digest()}
     tensors = {
         **{f"encoder.{k}": v for k, v in encoder.state_dict().items()},
         **{f"preprocess.{k}": v for k, v in preprocess.state_dict().items()},
         **({} if head is None else {f"head.{k}": v for k, v in head.state_dict().items()}),
+        **({} if saw is None else {_SAW: saw.values}),
     }
     tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
     text = json.dumps(content)
@@ -111,7 +119,17 @@ def load_encoder(path: str | Path) -> FrozenEncoder:
             f"{file} is damaged: its metadata says feature_dim {metadata.feature_dim}, but the encoder that it "
             f"describes has {encoder.feature_dim}"
         )
-    return FrozenEncoder(encoder, preprocess, metadata)
+    return FrozenEncoder(encoder, preprocess, metadata, _saw(file, metadata, tensors))
+
+
+def _saw(file: Path, metadata: EncoderMetadata, tensors: Mapping[str, Tensor]) -> SampleHashes | None:
+    """The hashes of the samples that it was pretrained on; None of an older file, which has none."""
+    if "saw" not in metadata:
+        return None
+    values = tensors.get(_SAW)
+    if values is None or values.dtype != torch.int64 or values.ndim != 1:
+        raise InputError(f"{file} is damaged: its {_SAW}, the hashes of what it saw, are no list of int64")
+    return SampleHashes(metadata["saw"]["kind"], values)
 
 
 def load_head(path: str | Path) -> ProjectionHead:

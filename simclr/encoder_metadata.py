@@ -164,6 +164,8 @@ _ENTRIES: dict[str, _Kind] = {
     "source.samples": _Kind(lambda value: type(value) is int and 0 <= value < 2**63, "a number of samples").or_null(),
     "source.classes": _TEXTS,
     "source.patch_size": _SIDE.or_null(),
+    "saw": _OBJECT,
+    "saw.kind": _TEXT._replace(needed=True),
     "monitor_ids": _Kind(_is_ids, "a list of ids of samples"),
     "numbers": _OBJECT,
     "versions": _OBJECT,

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from simclr.data.content import SampleHashes
 from simclr.data.preprocess import Preprocess
 from simclr.encoder_metadata import EncoderMetadata
 from simclr.errors import InputError
@@ -34,13 +35,21 @@ class FrozenEncoder(nn.Module):
         preprocess: raw batch → input of the encoder.
         feature_dim: width of the representation.
         metadata: what it saw and how it was made; a read-only mapping with typed names.
+        saw: hashes of the samples that it was pretrained on, in their order; None where its file holds none.
     """
 
-    def __init__(self, encoder: nn.Module, preprocess: Preprocess, metadata: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        encoder: nn.Module,
+        preprocess: Preprocess,
+        metadata: Mapping[str, Any],
+        saw: SampleHashes | None = None,
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.preprocess = preprocess
         self.metadata = EncoderMetadata(metadata)
+        self.saw = saw
         self.feature_dim: int = self.metadata.feature_dim
         self.eval().requires_grad_(False)
         # Convolutions are up to twice as fast this way; the numbers are the same.

@@ -187,7 +187,8 @@ def pretrain(
 
         if main:
             metadata = describe_run(recipe, source, preprocess, encoder, total_steps, numbers, ids_seen)
-            save_encoder(output / "encoder.safetensors", encoder, preprocess, metadata, model.head)
+            saw = source.sample_hashes()
+            save_encoder(output / "encoder.safetensors", encoder, preprocess, metadata, model.head, saw)
             numbers = dict(metadata.numbers)
             if source.damaged:
                 n = len(source.damaged)

@@ -25,10 +25,7 @@ POLICY: dict[str, dict[str, str | int]] = {
 
 
 class Structure(NamedTuple):
-    """One measurement: by what, on which split's test samples, what came out, and of how many samples it is.
-
-    ``seed`` is that of random weights, where the split has none.
-    """
+    """One measurement: by what, on which split's test samples, what came out, of how many samples it is, its seed."""
 
     probe: str
     split: Split
@@ -37,7 +34,7 @@ class Structure(NamedTuple):
     seed: int | None = None
 
 
-def structure(features: Tensor, labels: Tensor, splits: Sequence[Split]) -> list[Structure]:
+def structure(features: Tensor, labels: Tensor, splits: Sequence[Split], seed: int | None = None) -> list[Structure]:
     """Every metric that needs features (R@1, MAP@R, NMI of k-means), on test samples of the first split of each seed.
 
     Of a test part with more than ``STRUCTURED`` samples so many are drawn by the split's seed: they are queries and
@@ -47,6 +44,7 @@ def structure(features: Tensor, labels: Tensor, splits: Sequence[Split]) -> list
         features: (N, dim), any float type.
         labels: classes, (N,) int64, -1 = unlabelled.
         splits: whose ids are rows of ``features``; those of the first one's kind count.
+        seed: of the features, where they are of random weights; None leaves each measurement the seed of its split.
 
     Returns:
         One measurement for each seed and name of ``Metric.by``, of splits without ``shots`` and ``share``: no label was
@@ -58,9 +56,11 @@ def structure(features: Tensor, labels: Tensor, splits: Sequence[Split]) -> list
         if metric.needs == "features":
             measured.setdefault(metric.by or name, []).append(name)
     first = {split.seed: split for split in reversed(splits) if split.name == splits[0].name}
+    if len(first) > 1:  # all labels, once, beside splits that are drawn: the test part is the same
+        first.pop(None, None)
     for split in reversed(first.values()):
-        seed = split.seed or 0
-        rows = split.test[permutation(seed, Stream.STRUCTURE, len(split.test), "cpu")[:STRUCTURED]].sort().values
+        drawn_by = split.seed or 0
+        rows = split.test[permutation(drawn_by, Stream.STRUCTURE, len(split.test), "cpu")[:STRUCTURED]].sort().values
         h, y = features[rows], labels[rows]
         counts = y.bincount()
         if int((counts > 0).sum()) < 2 or int(counts.max()) < 2:
@@ -68,6 +68,6 @@ def structure(features: Tensor, labels: Tensor, splits: Sequence[Split]) -> list
         whole = replace(split, shots=None, share=None)
         drawn = {"samples": len(rows), "of": len(split.test)}
         for by, names in measured.items():
-            values = {name: METRICS[name].function(h, y, seed) for name in names}
-            found.append(Structure(by, whole, values, drawn))
+            values = {name: METRICS[name].function(h, y, drawn_by) for name in names}
+            found.append(Structure(by, whole, values, drawn, split.seed if seed is None else seed))
     return found

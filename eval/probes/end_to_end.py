@@ -106,7 +106,7 @@ def fine_tuned_scores(
     device: torch.device | str = "cpu",
     progress: Callable[[int, int], None] | None = None,
     **options: Unpack[FineTuningOptions],
-) -> list[tuple[int | None, Score]]:
+) -> list[Score]:
     """Trains a copy of the encoder end to end on every split and scores it once on the test part.
 
     Args:
@@ -117,17 +117,14 @@ def fine_tuned_scores(
         device: where training runs.
         progress: called with (trainings done, all of them).
         options: settings of ``simclr.finetune.FineTuning`` to be changed.
-
-    Returns:
-        (seed, score) of each training.
     """
-    found: list[tuple[int | None, Score]] = []
+    found: list[Score] = []
     for split in splits:
         usual = FineTuning(
             steps=training_steps(len(split.learned())), augment="recipe" in encoder.metadata, seed=split.seed or 0
         )
         trained = _train(encoder, data.source, split, replace(usual, **options), head=head, device=device)
-        found.append((split.seed, _score(FINE_TUNE, trained, encoder, data, split, device)))
+        found.append(_score(FINE_TUNE, trained, encoder, data, split, device))
         if progress is not None:
             progress(len(found), len(splits))
     return found
@@ -140,7 +137,7 @@ def supervised_scores(
     seeds: Sequence[int],
     device: torch.device | str = "cpu",
     progress: Callable[[int, int], None] | None = None,
-) -> list[tuple[int | None, Score]]:
+) -> list[Score]:
     """Trains the encoder's random twin end to end on every split and scores it once on the test part.
 
     All steps are taken: on Indian Pines holding samples out to choose their number was no better, and twice the work.
@@ -152,17 +149,14 @@ def supervised_scores(
         seeds: for a split without a seed, one training for each; otherwise the split's own.
         device: where training runs.
         progress: called with (trainings done, all of them).
-
-    Returns:
-        (seed, score) of each training.
     """
     jobs = [(split, seed) for split in splits for seed in (seeds if split.seed is None else (split.seed,))]
-    found: list[tuple[int | None, Score]] = []
+    found: list[Score] = []
     for split, seed in jobs:
         steps = training_steps(len(split.learned()))
         settings = replace(FROM_SCRATCH, steps=steps, augment="recipe" in encoder.metadata, seed=seed)
         trained = _train(encoder.random_twin(seed), data.source, split, settings, share=0.0, device=device)
-        found.append((seed, _score(SUPERVISED, trained, encoder, data, split, device)))
+        found.append(_score(SUPERVISED, trained, encoder, data, split, device, seed))
         if progress is not None:
             progress(len(found), len(jobs))
     return found
@@ -211,6 +205,7 @@ def _score(
     data: LabelledData,
     split: Split,
     device: torch.device | str,
+    seed: int | None = None,
 ) -> Score:
     """A trained classifier on the test part of its split, which may lie in either part of the data."""
 
@@ -218,7 +213,7 @@ def _score(
         return tuned_logits(trained.tuned, encoder, part, ids, device)
 
     predicted = _predict(trained, data.gather(split.test, logits))
-    return scored(name, split, data.labels[split.test], predicted)
+    return scored(name, split, data.labels[split.test], predicted, seed)
 
 
 def _predict(trained: Trained, logits: Tensor) -> Prediction:

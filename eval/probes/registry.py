@@ -19,7 +19,7 @@ name, and results have rows of it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from torch import Tensor
 
@@ -78,8 +78,11 @@ def check_probes(names: str | Sequence[str]) -> tuple[str, ...]:
         InputError: if there is none, or one that is no probe.
     """
     names = (names,) if isinstance(names, str) else names
+    if not isinstance(names, Iterable):
+        raise InputError(f"probes is {names!r}: give names, of {', '.join(PROBES)}.")
+    names = list(names)
     for name in names:
-        if name not in PROBES:
+        if not isinstance(name, str) or name not in PROBES:
             raise InputError(f"there is no probe {name!r}: choose from {', '.join(PROBES)}.")
     if not names:
         raise InputError(f"no probe is given: choose from {', '.join(PROBES)}.")

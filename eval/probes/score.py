@@ -32,7 +32,7 @@ class Score:
         counts: row = true class, column = predicted class, (K, K) int64, K = largest class that occurs + 1.
         correct: whether each test sample was recognised, (m,) bool, in the order of ``split.test``.
         selected: what the probe chose.
-        seed: of random weights or of a training, where the split has none.
+        seed: of the measurement: that of random weights or of training, else the split's; None where nothing is drawn.
     """
 
     probe: str
@@ -54,6 +54,7 @@ def score(
     *,
     standardise: bool = True,
     watch: Watch | None = None,
+    seed: int | None = None,
 ) -> list[Score]:
     """Every probe on every split: learns from the training rows alone, scored once on the test rows.
 
@@ -67,6 +68,7 @@ def score(
         progress: called with (probes fitted, all of them).
         standardise: whether linear probes divide features by their standard deviation over the training rows.
         watch: called with each probe's name, split and prediction, to keep what is needed once more.
+        seed: of the features, where they are of random weights; None leaves each score the seed of its split.
 
     Returns:
         One score for each split and probe, splits outermost.
@@ -93,17 +95,18 @@ def score(
             predicted = fit_probe(probe, train_x, train_y, test_x, validation=validation, standardise=standardise)
             if watch is not None:
                 watch(probe, split, predicted)
-            found.append(scored(probe, split, labels[split.test], predicted))
+            found.append(scored(probe, split, labels[split.test], predicted, seed))
             if progress is not None:
                 progress(len(found), len(splits) * len(probes))
     return found
 
 
-def scored(probe: str, split: Split, truth: Tensor, predicted: Prediction) -> Score:
-    """The score of a prediction for the split's test samples, whose classes are ``truth``."""
+def scored(probe: str, split: Split, truth: Tensor, predicted: Prediction, seed: int | None = None) -> Score:
+    """The score of a prediction for the split's test samples, whose classes are ``truth``; see :class:`Score`."""
     classes, selected = predicted.classes, predicted.selected
     logits = predicted.scores if probe in PROBES and PROBES[probe].logits else None
     temperature = selected.get("temperature")
     judged = Judgement(truth, classes, logits, temperature if isinstance(temperature, float) else None)
     recall, counts = per_class_recall(truth, classes), judged.counts.long()
-    return Score(probe, split, measure(judged), recall, counts, judged.correct, selected)
+    seed = split.seed if seed is None else seed
+    return Score(probe, split, measure(judged), recall, counts, judged.correct, selected, seed)

@@ -19,6 +19,7 @@ from augment.addressed import permutation
 from eval.metrics.calibration import fit_temperature
 from eval.probes.prediction import Prediction, Probe, Selected, classes_of, fit_standardisation
 from eval.splits.validation import FIXED, Parts, columns_of, parts_of
+from eval.streams import Stream
 from simclr.errors import InputError
 
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
@@ -40,8 +41,8 @@ def sgd_path(
     """Softmax regression by SGD from zero weights, for several learning rates side by side on the same batches.
 
     Equal to ``torch.optim.SGD(momentum=0.9, nesterov=True)`` on the mean cross entropy of each batch. The order of an
-    epoch is ``augment.addressed.permutation(seed, epoch, n)``; samples that do not fill the last batch wait for the
-    next epoch's order.
+    epoch is ``augment.addressed.permutation(seed, Stream.SGD + epoch, n)``; samples that do not fill the last batch
+    wait for the next epoch's order.
 
     Args:
         x: features, (n, dim), any float type and device.
@@ -70,7 +71,7 @@ def sgd_path(
     rates = rates.to(x).repeat(num_classes)
     per_epoch = n // batch_size
     for epoch in range(epochs):
-        order = permutation(seed, epoch, n, x.device)
+        order = permutation(seed, Stream.SGD + epoch, n, x.device)
         for step in range(per_epoch):
             ids = order[step * batch_size : (step + 1) * batch_size]
             batch, truth = x[ids], y[ids]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from eval.report.grids import Entry, Grid, GridRow, Percent, grid
 from eval.results.record import Outcome, Result, SplitRecord
-from eval.results.words import amount_name, class_labels, representation_name
+from eval.results.words import JUDGED, amount_name, class_labels, probe_name, representation_name
 
 
 def recall_grid(result: Result, outcome: Outcome) -> Grid | None:
@@ -26,6 +26,25 @@ def recall_grid(result: Result, outcome: Outcome) -> Grid | None:
         entries,
         left=("class",),
     )
+
+
+def chosen_grid(result: Result) -> Grid | None:
+    """What the probes of the judged representation chose on training samples: the range over the seeds."""
+    entries = []
+    seen = set()
+    for row in result.rows:
+        key = row.probe, row.split, row.shots, row.labels
+        if row.representation not in JUDGED or key in seen or not row.selected:
+            continue
+        seen.add(key)
+        names = probe_name(row.probe), f"{row.split} split, {amount_name(row.shots, row.labels)}"
+        for what in row.selected[0]:
+            values = [chosen.get(what) for chosen in row.selected]
+            numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+            if numbers and len(numbers) == len(values):
+                low, high = f"{min(numbers):.3g}", f"{max(numbers):.3g}"
+                entries.append(Entry(names, (what.replace("_", " "),), low if low == high else f"{low} to {high}"))
+    return grid("what was chosen on training samples, the range over the seeds", entries, left=("probe", "on"))
 
 
 def split_hashes(result: Result) -> Grid | None:

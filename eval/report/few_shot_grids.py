@@ -9,7 +9,7 @@ from typing import NamedTuple
 from eval.open_set.scores import SCORE, THRESHOLD
 from eval.report.grids import Entry, Grid, Percent, grid
 from eval.report.linear_grids import probe_grid
-from eval.report.select import known_splits, left_out_note, open_splits, over_seeds
+from eval.report.select import dropped_note, known_splits, left_out_note, open_splits, over_seeds
 from eval.results.record import EpisodeRow, Interval, Result, Row, SplitRecord
 from eval.results.words import JUDGED, amount_name, mean_sd_text, metric_name, probe_name, representation_name
 
@@ -36,7 +36,8 @@ class OpenKind(NamedTuple):
 def closed_grid(result: Result, split: str) -> Grid | None:
     """Every probe on a kind of split, and which classes it leaves out."""
     found = probe_grid(result, split)
-    return found and replace(found, notes=tuple(left_out_note(known_splits(result, split))))
+    splits = known_splits(result, split)
+    return found and replace(found, notes=(*left_out_note(splits), *dropped_note(splits)))
 
 
 def episode_grids(result: Result) -> list[Grid]:
@@ -99,7 +100,7 @@ def rank_grid(result: Result, kind: OpenKind, without: Collection[str] = ()) -> 
     rows = [r for r in _of(result, kind) if r.threshold is None]
     openness = [f"openness {mean_sd_text(r.mean, r.sd)} %" for r in rows if r.metric == OPENNESS]
     return grid(
-        f"{kind.name}: {over_seeds(result)}",
+        f"{kind.name}: {over_seeds(result, rows)}",
         (_by_representation(r) for r in rows if r.metric not in (OPENNESS, *without)),
         left=("", "score"),
         notes=[*openness[:1], "scores, no threshold"],
@@ -116,15 +117,29 @@ def decision_grid(result: Result, kind: OpenKind, without: Collection[str] = ())
     judged = rows[0].representation if rows else ""
     rows = [r for r in rows if r.threshold is not None and r.representation == judged]
     return grid(
-        f"{kind.name}: {over_seeds(result)}",
+        f"{kind.name}: {over_seeds(result, rows)}",
         (
             Entry((probe_name(r.probe), r.threshold or ""), (metric_name(r.metric),), Percent(r.mean, r.sd))
             for r in rows
             if r.metric not in (*LEGACY, *without)
         ),
         left=("score", "threshold"),
-        notes=[f"decisions with a threshold from training samples, {representation_name(judged)}"],
+        notes=[
+            f"decisions with a threshold from training samples, {representation_name(judged)}",
+            *_thresholds(result),
+        ],
     )
+
+
+def _thresholds(result: Result) -> list[str]:
+    """How thresholds were found."""
+    how = result.thresholds
+    if how is None:
+        return []
+    return [
+        f"thresholds: {100 * how.rejected:g} % of known samples rejected (the Weibull tail fitted to the last "
+        f"{100 * how.tail:g} %), on {how.fitted_on}"
+    ]
 
 
 def mapped_grid(result: Result, kind: OpenKind) -> Grid | None:
@@ -132,7 +147,7 @@ def mapped_grid(result: Result, kind: OpenKind) -> Grid | None:
     rows = [r for r in _of(result, kind) if (r.probe, r.threshold) == (SCORE, THRESHOLD)]
     legacy = ", ".join(metric_name(name) for name in LEGACY)
     return grid(
-        f"{kind.name}: {over_seeds(result)}",
+        f"{kind.name}: {over_seeds(result, rows)}",
         (_by_representation(r) for r in rows if r.metric in MAPPED_METRICS),
         left=("", "score"),
         notes=[f"decisions by {SCORE}, {THRESHOLD}; {legacy}: as the public code of these counts"],

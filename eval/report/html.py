@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import base64
+import html
 from collections.abc import Mapping, Sequence
-from html import escape
 from itertools import groupby
 
 from pydantic import JsonValue
 
 from eval.report.grids import Cell, Grid, Percent, Points
-from eval.results.words import mean_sd_text, points
+from eval.results.words import mean_sd_text, points, printable
 
 # Rows of a table that is not parted between two pages of paper.
 SHORT = 30
+
+
+def escape(text: str) -> str:
+    """Text for a page: what would be markup is none, and what cannot be shown is written as its number."""
+    return html.escape(printable(text))
 
 
 def table(grid: Grid) -> str:
@@ -136,7 +141,8 @@ thead th { border-bottom: 1px solid #1a1a1a; color: #444; white-space: normal; v
 th.left { text-align: left; vertical-align: top; }
 th.left + th.left { white-space: normal; }
 tbody tr { border-bottom: 1px solid #e4e4e4; }
-.ours th, .ours td { font-weight: 700; }
+.ours { background: #eef3f9; }
+.ours th { font-weight: 700; }
 .facts th { text-align: left; color: #444; vertical-align: top; padding-right: 1.4rem; }
 .facts td { text-align: left; white-space: normal; overflow-wrap: anywhere; }
 .keys { columns: 3 15rem; list-style: none; padding: 0; max-width: none; font-size: .8125rem; }

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from eval.metrics.statistics import FEWEST_FOR_INTERVAL
 from eval.metrics.structure import STRUCTURED
 from eval.report.grids import Entry, Grid, Percent, Points, grid
-from eval.report.select import SUPERVISED, known_splits, left_out_note, main_metric, over_seeds
+from eval.report.select import SUPERVISED, dropped_note, known_splits, left_out_note, main_metric, over_seeds
 from eval.results.record import Difference, Gap, Result, Row
 from eval.results.words import (
     JUDGED,
@@ -49,9 +49,9 @@ def accuracy_grid(result: Result, split: str) -> Grid | None:
 
     of_probe = "" if every else f", {probe_name(result.headline)} probe"
     return grid(
-        f"{split} split{of_probe}: {over_seeds(result)}",
+        f"{split} split{of_probe}: {over_seeds(result, rows)}",
         (Entry((representation_name(r.representation),), column(r), _percent(r), _ours(r)) for r in rows),
-        notes=left_out_note(known_splits(result, split)),
+        notes=[*left_out_note(known_splits(result, split)), *dropped_note(known_splits(result, split))],
     )
 
 
@@ -78,7 +78,7 @@ def probe_grid(result: Result, split: str) -> Grid | None:
 
     what = "accuracy" if metric in OVERALL else metric_name(metric)
     return grid(
-        f"{split} split: {what} in {over_seeds(result)}",
+        f"{split} split: {what} in {over_seeds(result, rows)}",
         (Entry(names(r), (amount_name(r.shots, r.labels),), _percent(r), _ours(r)) for r in rows),
         left=("", "probe"),
     )

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from html import escape
-
-from eval.report.class_grids import recall_grid, split_hashes
+from eval.report.class_grids import chosen_grid, recall_grid, split_hashes
 from eval.report.few_shot_grids import closed_grid, decision_grid, episode_grids, mapped_grid, open_kinds, rank_grid
 from eval.report.figures import confusion_figure, efficiency_figure, embedding_figure, health_figure
-from eval.report.html import bullets, definitions, facts, figure, keys, page, picture, table
+from eval.report.html import bullets, definitions, escape, facts, figure, keys, page, picture, table
 from eval.report.linear_grids import difference_grid, gap_grid, quality_grid, split_grids
 from eval.report.material import Material
 from eval.report.prose import about_health, efficiency_caption, findings, how_it_was_judged, protocol_sentence
@@ -145,7 +143,8 @@ def _reproduce(found: Material) -> list[str]:
             "encoder git, created": _joined(encoder.git, encoder.created),
             "versions": _joined(*(f"{k} {v}" for k, v in result.versions.items())),
         }
-        parts += [f"<h3>{name}</h3>", facts(values), *([table(hashes)] if (hashes := split_hashes(result)) else [])]
+        grids = split_hashes(result), chosen_grid(result)
+        parts += [f"<h3>{name}</h3>", facts(values), *(table(grid) for grid in grids if grid)]
     if found.encoder is not None:
         made = found.encoder
         values = {

@@ -31,9 +31,9 @@ BASELINE_WORDS = {
     "supervised": "the same architecture trained end to end on the same labels",
 }
 TRANSDUCTIVE = {
-    True: "Pretraining saw the test samples, without their labels (transductive).",
-    False: "Pretraining did not see the test samples.",
-    None: "Whether pretraining saw the test samples is not known.",
+    True: "Pretraining saw the test samples, without their labels (transductive)",
+    False: "Pretraining did not see the test samples",
+    None: "Whether pretraining saw the test samples is not known",
 }
 
 
@@ -70,7 +70,8 @@ def _against(difference: Difference) -> str:
     """The smallest difference is that to the best baseline."""
     baseline, by = representation_name(difference.baseline), points(difference.mean)
     if difference.ci95 is None:
-        return f"{by} points to the best baseline, {baseline} (n = {len(difference.per_seed)}: no interval)"
+        size, side = by.lstrip("+−"), "below" if difference.mean < 0 else "above"
+        return f"{size} points {side} the best baseline, {baseline} (n = {len(difference.per_seed)}: no interval)"
     low, high = difference.ci95
     verdict = "better than" if low > 0 else "worse than" if high < 0 else "not clearly different from"
     interval = f"95 % interval {interval_points(difference.ci95)}"
@@ -82,7 +83,7 @@ def how_it_was_judged(result: Result) -> list[tuple[str, str]]:
     damaged = damaged_text(result)
     texts = [
         ("Choices", f"Made on: {result.selected_on}." if result.selected_on else ""),
-        ("Test samples", f"{TRANSDUCTIVE[result.transductive]}{_left_out(result)}"),
+        ("Test samples", f"{what_pretraining_saw(result)}.{_left_out(result)}"),
         ("Leakage", _leakage(result)),
         ("Frozen", _frozen(result.encoder)),
         ("Baselines", _baselines(result)),
@@ -91,6 +92,14 @@ def how_it_was_judged(result: Result) -> list[tuple[str, str]]:
         ("Damaged", f"{damaged}." if damaged else ""),
     ]
     return [(heading, text) for heading, text in texts if text]
+
+
+def what_pretraining_saw(result: Result) -> str:
+    """Whether, and of how many test samples, pretraining saw the content; without a full stop."""
+    saw = result.pretraining_saw
+    if saw is None or saw.samples in (0, saw.of):
+        return TRANSDUCTIVE[result.transductive]
+    return f"Pretraining saw {saw.samples:,} of {saw.of:,} test samples, without their labels (transductive)"
 
 
 def damaged_text(result: Result) -> str:

@@ -31,8 +31,12 @@ def main_metric(rows: Sequence[Row]) -> str:
     return next(name for name in (*OVERALL, *metrics) if name in metrics)
 
 
-def over_seeds(result: Result) -> str:
-    """What most tables hold."""
+def over_seeds(result: Result, rows: Sequence[Row]) -> str:
+    """What the cells of a table of these rows hold: a mean over seeds, or a single fit where nothing is drawn."""
+    fits = [len(row.per_seed) for row in rows if row.seeds]
+    if len(result.seeds) > 1 and 1 in fits:
+        most = max(fits)
+        return "%, single fits" + (f"; mean ± sd over {several(most, 'seed')} where ± stands" if most > 1 else "")
     return f"%, mean ± sd over {several(len(result.seeds), 'seed')}"
 
 
@@ -46,6 +50,16 @@ def left_out_note(splits: Sequence[SplitRecord]) -> list[str]:
     names = dict.fromkeys(name for s in splits for name in s.left_out)
     about = f"{splits[0].split} split, classes that cannot be shared (with at least one seed)" if names else ""
     return [f"{about}: {', '.join(names)}"] if names else []
+
+
+def dropped_note(splits: Sequence[SplitRecord]) -> list[str]:
+    """Samples that are in no part of splits of one kind, by reason, in one sentence; a range is that of the splits."""
+    reasons = dict.fromkeys(reason for s in splits for reason in s.dropped)
+    counts = {reason: [s.dropped.get(reason, 0) for s in splits] for reason in reasons}
+    parts = [
+        f"{min(n):,}{f' to {max(n):,}' * (max(n) > min(n))} {reason}" for reason, n in counts.items() if max(n) > 0
+    ]
+    return [f"{splits[0].split} split, samples in no part: {', '.join(parts)}"] if parts else []
 
 
 def open_splits(result: Result, kind: str) -> list[SplitRecord]:

@@ -22,12 +22,12 @@ from eval.report.few_shot_grids import (
 )
 from eval.report.grids import Grid
 from eval.report.linear_grids import accuracy_grid, difference_grid, gap_grid, quality_grid
-from eval.report.prose import damaged_text, fewer_shots_lines
+from eval.report.prose import damaged_text, fewer_shots_lines, findings, what_pretraining_saw
 from eval.report.select import kinds, known_splits, leakage_note, skipped_name, unknown_note
 from eval.report.terminal import line, show
 from eval.results.comparison import ComparedRow, Comparison
 from eval.results.record import Result
-from eval.results.words import several
+from eval.results.words import printable, several
 
 
 def print_result(result: Result, console: Console) -> None:
@@ -42,15 +42,14 @@ def print_result(result: Result, console: Console) -> None:
     _say([line(gaps)] if gaps else [], console)
     for kind in kinds(result.rows)[:1]:
         show(quality_grid(result, kind, spread=False), console)
-    _say([*_left_out(result), *fewer_shots_lines(result.fewer_shots)], console)
+    _say([*_headline(result), *_left_out(result), *fewer_shots_lines(result.fewer_shots)], console)
 
 
 def print_few_shot(result: Result, console: Console) -> None:
     """Prints tables of the closed set, the episodes and the unknown classes, then what was left out."""
-    seen = ["pretraining saw the test samples, without their labels"] if result.transductive else []
     for kind in kinds(result.rows):
         leaks = leakage_note(known_splits(result, kind))
-        show(_of(result, closed_grid(result, kind), [*seen, *leaks]), console)
+        show(_of(result, closed_grid(result, kind), leaks), console)
         show(quality_grid(result, kind, spread=False), console)
     for grid in episode_grids(result):
         show(grid, console)
@@ -61,7 +60,7 @@ def print_few_shot(result: Result, console: Console) -> None:
         show(ranks and replace(ranks, notes=(*leakage_note(splits), *ranks.notes)), console)
         show(decision_grid(result, opened, without=DETAILS), console)
         show(mapped_grid(result, opened), console)
-    _say([*_left_out(result), *fewer_shots_lines(result.fewer_shots)], console)
+    _say([*_headline(result), *_left_out(result), *fewer_shots_lines(result.fewer_shots)], console)
 
 
 def print_comparison(found: Comparison, rows: Sequence[ComparedRow], console: Console) -> None:
@@ -85,13 +84,18 @@ def print_comparison(found: Comparison, rows: Sequence[ComparedRow], console: Co
 
 def _say(lines: Iterable[str], console: Console) -> None:
     for text in lines:
-        console.print(Text(text))
+        console.print(Text(printable(text)))
 
 
 def _of(result: Result, grid: Grid | None, notes: Sequence[str]) -> Grid | None:
     """A table that begins with the name of the data, and what else a page says elsewhere."""
     name = f"{result.source.name}, " if result.source.name else ""
     return grid and replace(grid, caption=f"{name}{grid.caption}", notes=(*notes, *grid.notes))
+
+
+def _headline(result: Result) -> list[str]:
+    """What it comes to, as at the head of a report, and what pretraining saw."""
+    return [*findings(result), f"{what_pretraining_saw(result)}."]
 
 
 def _left_out(result: Result) -> list[str]:

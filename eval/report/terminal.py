@@ -7,12 +7,13 @@ from textwrap import wrap
 from typing import TypeVar
 
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from eval.report.grids import Cell, Grid, GridRow, Percent, Points
-from eval.results.words import interval_points, mean_sd_text, points
+from eval.results.words import interval_points, mean_sd_text, points, printable
 
 T = TypeVar("T")
 # Headings are wrapped where they are wider than this and than the numbers below.
@@ -24,7 +25,7 @@ def show(grid: Grid | None, console: Console) -> None:
     if grid is None:
         return
     for line in (grid.caption, *grid.notes):
-        console.print(Text(line))
+        console.print(Text(printable(line)))
     for table in tables(grid, console.width):
         console.print(table)
         console.print()
@@ -38,7 +39,9 @@ def tables(grid: Grid, width: int) -> list[Table]:
         wide = max((len(line) for row in cells for line in row[i].splitlines()), default=0)
         heads.append([line for part in column for line in wrap(part, max(HEADING, wide), break_long_words=False)])
         widths.append(1 + max([wide, *map(len, heads[i])]))
-    names = [max([len(head), *(len(row.names[i]) for row in grid.rows)]) for i, head in enumerate(grid.left)]
+    names = [
+        max([len(head), *(cell_len(printable(row.names[i])) for row in grid.rows)]) for i, head in enumerate(grid.left)
+    ]
     room = width - sum(names) - len(names) + 1
     return [_table(grid, part, heads, cells) for part in side_by_side(range(len(heads)), widths, room)]
 
@@ -51,8 +54,10 @@ def _table(grid: Grid, columns: Sequence[int], heads: list[list[str]], cells: li
         table.add_column(Text("\n".join(heads[i])), justify="right", no_wrap=True)
     before = None
     for row, texts in zip(grid.rows, cells):
-        words = (*_names(row, before), *(texts[i] for i in columns))
-        table.add_row(*map(Text, words), style="bold" if row.ours else "")
+        words = (*map(printable, _names(row, before)), *(texts[i] for i in columns))
+        # The name alone is marked: bold numbers would read as the best ones.
+        names = len(row.names)
+        table.add_row(*(Text(word, style="bold" if row.ours and i < names else "") for i, word in enumerate(words)))
         before = row
     return table
 

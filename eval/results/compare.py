@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
@@ -81,7 +81,12 @@ def compare(results: Sequence[Result], names: Sequence[str] | None = None) -> Co
     Raises:
         InputError: fewer than two results, other data, or not one split in common.
     """
-    names = [str(i + 1) for i in range(len(results))] if names is None else names
+    results = list(results) if isinstance(results, Iterable) else []
+    if not all(isinstance(result, Result) for result in results):
+        raise InputError("compare takes results as of read_result: make one of a dict with as_result")
+    names = [str(i + 1) for i in range(len(results))] if names is None else list(names)
+    if len(names) != len(results):
+        raise InputError(f"there are {len(names)} names for {len(results)} results: give one for each, or none")
     if len(results) < 2:
         raise InputError("one result alone cannot be compared: give two or more")
     notes: list[str] = []
@@ -164,7 +169,12 @@ def _splits(result: Result, row: Row) -> list[SplitRecord]:
         raise InputError(
             f"a row of the result has {len(row.per_seed)} values for {len(found)} splits: it is damaged; evaluate again"
         )
-    return found[: len(row.per_seed)]  # fine-tuning runs on the first ones alone
+    if not row.seeds:  # an older file
+        return found[: len(row.per_seed)]  # fine-tuning runs on the first ones alone
+    by_seed = {s.seed: s for s in found}
+    if len(row.seeds) != len(row.per_seed) or not by_seed.keys() >= set(row.seeds):
+        raise InputError("a row of the result has values for seeds that no split has: it is damaged; evaluate again")
+    return [by_seed[seed] for seed in row.seeds]
 
 
 def _pairs(first: Result, other: Result, row: Row, match: Row) -> list[Pair]:

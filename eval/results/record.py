@@ -31,7 +31,7 @@ class Row(Record):
         metric: name in ``eval.metrics.registry`` or ``eval.open_set.metrics``.
         mean, sd: fractions; sd has n - 1 in its denominator, and is None for a single value.
         per_seed: the value of each seed, None where there is none.
-        seeds: the seed of each value, None of what nothing random is in.
+        seeds: those, in the same order; None for a measurement in which nothing is drawn. Older files have none.
         selected: what was chosen on the training samples of each seed.
     """
 
@@ -201,6 +201,13 @@ class Excluded(Record):
     why: str
 
 
+class PretrainingSaw(Record):
+    """How many of the test samples, of all splits together, pretraining saw without their labels."""
+
+    samples: int
+    of: int
+
+
 class Extraction(Record):
     """One look into the feature cache."""
 
@@ -259,7 +266,8 @@ class Result(Record):
         headline: the probe that summaries are of.
         representation: what was judged, in words.
         selected_on: what choices were made on, in words.
-        transductive: whether pretraining saw the test samples without their labels; None = not known.
+        transductive: whether pretraining saw test samples without their labels; None = not known.
+        pretraining_saw: how many of them, by their content; None where it is not known by that.
         interval: which intervals these are, in words.
         repeated_in_training_part: test samples that the training part holds too; None where it has no test part.
         damaged: names of samples that could not be read.
@@ -284,6 +292,7 @@ class Result(Record):
     selected_on: str = ""
     standardise: bool | None = None
     transductive: bool | None = None
+    pretraining_saw: PretrainingSaw | None = None
     seeds: tuple[int, ...] = ()
     interval: str = ""
     skipped: tuple[Skipped, ...] = ()

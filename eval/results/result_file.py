@@ -34,20 +34,39 @@ def read_result(path: str | Path) -> Result:
         raise InputError(f"there is no {file}: evaluate with simclr linear-eval first") from None
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror or error}") from None
-    except ValueError as error:
-        raise InputError(f"{file} is damaged, no JSON ({error}): evaluate again") from None
-    rows = content.get("rows") if isinstance(content, dict) else None
-    if not isinstance(rows, list) or not all(isinstance(row, dict) and row.keys() >= _NEEDED for row in rows):
-        raise InputError(f"{file} is no result of this version: its rows need {', '.join(sorted(_NEEDED))}")
-    for key, kind in (("splits", list), ("source", dict), ("encoder", dict)):
+    except (ValueError, RecursionError) as error:
+        why = " ".join(str(error).split())[:100]
+        raise InputError(f"{file} is damaged, no JSON ({why}): evaluate again") from None
+    return as_result(content, file)
+
+
+def as_result(content: object, file: str | Path = "the result") -> Result:
+    """A result from what JSON holds, such as :func:`eval.linear_eval.linear_eval` returns.
+
+    Args:
+        content: the JSON.
+        file: where it comes from, for the error.
+
+    Raises:
+        InputError: if it is no result; names the first key that is wrong.
+    """
+    again = "evaluate again"
+    if not isinstance(content, dict):
+        raise InputError(f"{file} is no result of this version: it holds no JSON object; {again}")
+    for key, kind, what in (("rows", list, "list"), ("splits", list, "list"), ("source", dict, "object")):
         if not isinstance(content.get(key), kind):
-            raise InputError(f"{file} is no result of this version: it has no {key}; evaluate again")
+            raise InputError(f"{file} is no result of this version: {key} is no {what}; {again}")
+    rows = content["rows"]
+    if not all(isinstance(row, dict) and row.keys() >= _NEEDED for row in rows):
+        raise InputError(f"{file} is no result of this version: its rows need {', '.join(sorted(_NEEDED))}")
     try:
         return Result.model_validate(content)
-    except ValidationError as error:
+    except (ValidationError, RecursionError) as error:
+        if isinstance(error, RecursionError):
+            raise InputError(f"{file} is no result of this version: it is nested too deep; {again}") from None
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise InputError(f"{file} is no result of this version: {where}: {first['msg']}; evaluate again") from None
+        raise InputError(f"{file} is no result of this version: {where}: {first['msg']}; {again}") from None
 
 
 def as_json(record: Record) -> dict[str, Any]:
@@ -68,7 +87,9 @@ def write_result(record: Record, path: str | Path) -> None:
         else:
             text = _json(value)
         parts.append(f"  {_json(key)}: {text}")
-    write_text(Path(path), "{\n" + ",\n".join(parts) + "\n}\n")
+    # Halves of characters, as in names of files that are not UTF-8, are written as JSON escapes them.
+    text = "{\n" + ",\n".join(parts) + "\n}\n"
+    write_text(Path(path), text.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
 def _json(value: Any) -> str:

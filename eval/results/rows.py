@@ -60,7 +60,7 @@ def rows(found: Mapping[str, Sequence[Measured]], metrics: Sequence[str]) -> lis
                             "mean": mean,
                             "sd": sd,
                             "per_seed": values,
-                            "seeds": [m.seed if m.split.seed is None else m.split.seed for m in mine],
+                            "seeds": [m.seed for m in mine],
                             "selected": [m.selected for m in mine],
                         }
                     )
@@ -71,7 +71,7 @@ def rows(found: Mapping[str, Sequence[Measured]], metrics: Sequence[str]) -> lis
 def paired(table: Sequence[Row], headline: str) -> list[Difference]:
     """Differences of ``pretrained`` and each baseline, seed by seed, with a 95 % Student t interval of their mean.
 
-    A representation without chance (one fixed split) has no seed: its value stands against every seed of the other.
+    A representation without chance (on a fixed split) has a single value, which stands against every seed of the other.
     Training from scratch has no probe: it stands against the headline probe on the frozen encoder.
     """
     differences = []
@@ -156,6 +156,7 @@ def open_rows(found: Sequence[tuple[str, Split, Sequence[OpenEntry]]]) -> list[R
                             "mean": mean,
                             "sd": sd,
                             "per_seed": values,
+                            "seeds": [split.seed for split, _ in runs],
                             "selected": [entry.selected for entry in entries],
                         }
                     )
@@ -185,7 +186,7 @@ def _subject(row: Row) -> tuple[object, ...]:
 
 
 class _Minus(TypedDict):
-    """What differences of two rows have in common."""
+    """What both kinds of difference have in common."""
 
     probe: str
     shots: int | None
@@ -212,13 +213,7 @@ def _minus(row: Row, values: Sequence[float]) -> _Minus:
 
 
 def _differences(row: Row, other: Row) -> list[float]:
-    """Seed by seed, for the seeds that both have; what has no seed, as nothing in it is random, stands against all."""
-    ours, theirs = _by_seed(row), _by_seed(other)
-    keys = ours if any(seed is not None for seed, _ in ours) else theirs
-    pairs = [(ours.get(key, ours.get((None, key[1]))), theirs.get(key, theirs.get((None, key[1])))) for key in keys]
+    """One for each seed that both rows have; a value without a seed stands against every seed of the other row."""
+    ours, theirs = (dict(zip(r.seeds, r.per_seed)) for r in (row, other))
+    pairs = [(a, b) for s, a in ours.items() for t, b in theirs.items() if s == t or (s is None) != (t is None)]
     return [a - b for a, b in pairs if a is not None and b is not None]
-
-
-def _by_seed(row: Row) -> dict[tuple[int | None, int], float | None]:
-    """Values by their seed and a number that tells those of several splits of one seed apart."""
-    return {(seed, row.seeds[:i].count(seed)): value for i, (seed, value) in enumerate(zip(row.seeds, row.per_seed))}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from unicodedata import bidirectional, category
 
 from eval.metrics.judgement import Family
 from eval.metrics.registry import METRICS
@@ -14,6 +15,8 @@ OVERALL = ("oa", "accuracy")
 # What is judged, and not a baseline: an encoder, or a matrix of features from elsewhere.
 JUDGED = ("pretrained", "features")
 REPRESENTATIONS = {"random": "random weights", "raw": "raw input", "pca": "PCA", "supervised": "from scratch"}
+
+_TURNS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
 
 
 def metric_name(metric: str) -> str:
@@ -40,14 +43,26 @@ def probe_name(probe: str) -> str:
     return PROBES[probe].title if probe in PROBES else probe
 
 
+def printable(text: str) -> str:
+    r"""Text that any terminal, page or figure can show: control characters, halves of characters and marks that turn
+    the direction of writing become their numbers, such as \x1b; emoji and every script stay.
+    """
+    return "".join(
+        c.encode("unicode_escape").decode("ascii") if category(c) in ("Cc", "Cs") or bidirectional(c) in _TURNS else c
+        for c in text
+    )
+
+
 def class_marks(names: Sequence[str]) -> list[str]:
     """A short mark for each class: its name where all are short, else its number from 1."""
-    return list(names) if all(len(name) <= 2 for name in names) else [str(i + 1) for i in range(len(names))]
+    names = [printable(name) for name in names]
+    return names if all(len(name) <= 2 for name in names) else [str(i + 1) for i in range(len(names))]
 
 
 def class_labels(names: Sequence[str]) -> list[str]:
     """Mark and name of each class, once where they are the same."""
-    return [mark if mark == name else f"{mark} {name}" for mark, name in zip(class_marks(names), names)]
+    shown = [printable(name) for name in names]
+    return [mark if mark == name else f"{mark} {name}" for mark, name in zip(class_marks(names), shown)]
 
 
 def amount_name(shots: int | None, share: float | None = None) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from numbers import Integral
+from numbers import Integral, Real
 
 from torch import Tensor
 
 from eval.splits.labelled import LabelledData
 from eval.splits.split import Split
 from simclr.errors import InputError
+
+LARGEST = 2**63 - 1
 
 
 def check_amounts(
@@ -33,10 +35,15 @@ def check_amounts(
             raise InputError(f"{name} names {twice[0]:g} more than once: give every amount once.")
     if shots and min(shots) < 1:
         raise InputError(f"shots is {min(shots)}: give 1 or more samples of each class.")
-    wrong = [share for share in shares if not 0 < share < 1]
+    drawn = {"random", "block"} & {kind for kind in kinds if isinstance(kind, str)}
+    if 1 in shares and drawn and data.test_source is None:
+        raise InputError(
+            "100 % of the labels leaves none to test on: give less, or a test part (data.test_path), or a split file."
+        )
+    wrong = [share for share in shares if not 0 < share <= 1]
     if wrong:
-        raise InputError(f"{wrong[0]:g} is no share of the labels: give shares between 0 and 1, such as 0.1.")
-    if shots and {"random", "block"} & {kind for kind in kinds if isinstance(kind, str)}:
+        raise InputError(f"{wrong[0]:g} is no share of the labels: give shares above 0 and up to 1, such as 0.1.")
+    if shots and drawn:
         labels = data.labels
         labels[exclude] = -1
         labels = labels[: len(data.source)]
@@ -58,6 +65,25 @@ def whole_numbers(name: str, values: object) -> tuple[int, ...]:
     """
     found = list(values) if isinstance(values, Iterable) and not isinstance(values, str) else [None]
     numbers = [int(value) for value in found if isinstance(value, Integral)]
-    if len(numbers) < len(found) or min(numbers, default=0) < 0:
+    if len(numbers) < len(found) or any(isinstance(v, bool) for v in found) or min(numbers, default=0) < 0:
         raise InputError(f"{name} is {values!r}: give a list of whole numbers, such as [5, 20].")
+    if max(numbers, default=0) > LARGEST:
+        raise InputError(f"{name} names {max(numbers)}: give numbers up to {LARGEST}.")
     return tuple(numbers)
+
+
+def check_switch(name: str, value: object, unset: bool = True) -> None:
+    """Raises InputError unless a value is True, False or, where it may be left open, None."""
+    if not isinstance(value, bool) and not (unset and value is None):
+        raise InputError(f"{name} is {value!r}: give True or False{', or None to leave it open' * unset}.")
+
+
+def check_share(name: str, value: object) -> float:
+    """A share from 0 to below 1.
+
+    Raises:
+        InputError: anything else.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) < 1:
+        raise InputError(f"{name} is {value!r}: give a share of 0 or more and less than 1, such as 0.2.")
+    return float(value)

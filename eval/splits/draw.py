@@ -44,7 +44,7 @@ def draw_splits(
     ``random``: for each seed k random samples of each class to learn from (``shots``) or a share of each class
     (``shares``), all others to be scored on; with neither, a scene has ``SCENE_SHOTS`` and other data are halved. Where
     the data has a test part of its own, training samples are drawn from the training part (all of it with neither), and
-    the test part is used as given.
+    the test part is used as given. A share of 1 is all of a training part, once.
 
     ``block``: the same of a scene, with training samples from a few blocks (``eval.splits.block_split``).
 
@@ -82,7 +82,10 @@ def draw_splits(
         else:
             whole = _without(split_of_file(data, kind), exclude)
             found += _within(whole, data.labels, shots or (), shares, seeds)
-    for split in found:
+    places = [(split.name, split.seed, split.shots, split.share) for split in found]
+    for split, place in zip(found, places):
+        if places.count(place) > 1:
+            raise InputError(f"two splits are called {split.name}: give each kind once, and files names of their own.")
         _check_classes(split, data)
     if validation:
         found = [s if len(s.validation) else hold_out(s, data.labels, validation) for s in found]
@@ -117,10 +120,11 @@ def _of_training_part(
 ) -> list[Split]:
     n, labels, known = len(data.source), data.labels, data.known()
     train, test = known[known < n], known[known >= n]
-    if not shots and not shares:
-        return [given(train[~torch.isin(train, exclude)], test)]
+    test = test[~torch.isin(test, exclude)]
+    whole = [given(train[~torch.isin(train, exclude)], test)] if 1 in shares or not (shots or shares) else []
+    exclude = exclude[exclude < n]
     drawn = [k_shot(labels[:n], k, seed, exclude) for k in shots for seed in seeds]
-    drawn += [stratified(labels[:n], s, seed, exclude) for s in shares for seed in seeds]
+    drawn += [stratified(labels[:n], s, seed, exclude) for s in shares if s < 1 for seed in seeds]
     return [
         replace(
             s,
@@ -129,7 +133,7 @@ def _of_training_part(
             rule=f"{s.rule} of the training part; test part as given",
         )
         for s in drawn
-    ]
+    ] + whole
 
 
 def split_of_file(data: LabelledData, text: str) -> Split:
@@ -179,7 +183,7 @@ def _within(
             f"{int(counts.max())} samples: give {int(counts.max())} or fewer."
         )
     takes = [(k, None, [min(k, n) for n in counts.tolist()]) for k in shots]
-    takes += [(None, s, [min(max(round(s * n), 1), n) for n in counts.tolist()]) for s in shares]  # type: ignore[misc]
+    takes += [(None, s, [min(max(round(s * n), 1), n) for n in counts.tolist()]) for s in shares if s < 1]  # type: ignore[misc]
     for k, s, take in takes:
         for seed in seeds:
             order = permutation(seed, Stream.SPLIT, len(labels), "cpu")
@@ -188,7 +192,7 @@ def _within(
             what = f"{k} samples" if k else f"{s:g} of the samples"
             rule = f"{split.rule}; of each class of its training part {what} at random, by the seed"
             found.append(replace(split, train=train, seed=seed, shots=k, share=s, rule=rule))
-    return found
+    return found + [split] * (1 in shares)
 
 
 def _check_classes(split: Split, data: LabelledData) -> None:

@@ -49,7 +49,7 @@ class LabelledData:
     @property
     def labels(self) -> Tensor:
         """Class of each sample, (N,) int64, -1 = unlabelled; a damaged image has lost its label once it was met."""
-        found = torch.cat([part.labels for part in self._parts() if part.labels is not None])
+        found = torch.cat([part.labels for part in self.parts() if part.labels is not None])
         return found.where(~torch.isin(found, self._unknown), -1)
 
     def without(self, unknown: Sequence[int]) -> LabelledData:
@@ -64,13 +64,26 @@ class LabelledData:
             raise InputError("fewer than 2 classes stay known: name fewer unknown classes.")
         return known
 
+    def labels_called(self, numbers: Sequence[int]) -> list[int]:
+        """Labels of the classes whose names are these numbers.
+
+        Raises:
+            InputError: if there is no such class.
+        """
+        names = list(self.class_names)
+        for number in numbers:
+            if str(number) not in names:
+                known = ", ".join(names[:8])
+                raise InputError(f"the unknown class {number} has no sample in {self.source.name}: it has {known}.")
+        return [names.index(str(number)) for number in numbers]
+
     @property
     def damaged(self) -> list[str]:
         """Names of the samples that could not be read."""
-        return [name for part in self._parts() for name in part.damaged]
+        return [name for part in self.parts() for name in part.damaged]
 
     def __len__(self) -> int:
-        return sum(len(part) for part in self._parts())
+        return sum(len(part) for part in self.parts())
 
     def known(self) -> Tensor:
         """Ids of the labelled samples, ascending, (M,) int64."""
@@ -84,12 +97,13 @@ class LabelledData:
             function: gives one row for each id.
         """
         found, first = [], 0
-        for part in self._parts():
+        for part in self.parts():
             mine = ids[(ids >= first) & (ids < first + len(part))] - first
             if len(mine):
                 found.append(function(part, mine))
             first += len(part)
         return torch.cat(found)
 
-    def _parts(self) -> list[Source]:
+    def parts(self) -> list[Source]:
+        """The source, and its test part where it has one."""
         return [part for part in (self.source, self.test_source) if part is not None]

@@ -47,7 +47,9 @@ def write_split(path: str | Path, split: Split, labels: Tensor, class_names: Seq
         **{part: [as_ranges(ids[labels[ids] == c]) for c in range(len(class_names))] for part, ids in _parts(split)},
     }
     content["sha256"] = _digest(content)
-    write_text(Path(path), json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    # Halves of characters, as in names of files that are not UTF-8, are written as JSON escapes them.
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    write_text(Path(path), text.encode("utf-8", "backslashreplace").decode("utf-8"))
     return content["sha256"]
 
 
@@ -74,11 +76,13 @@ def read_split(path: str | Path, labels: Tensor, class_names: Sequence[str]) -> 
         content = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"the split file {file} cannot be read: {error.strerror or error}.") from None
-    except ValueError as error:
-        raise InputError(f"{file} is no JSON file ({error}): give one that write_split wrote.") from None
+    except (ValueError, RecursionError) as error:
+        why = " ".join(str(error).split())[:100]
+        raise InputError(f"{file} is no JSON file ({why}): give one that write_split wrote.") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError(f"{file} is no split file of this version ({FORMAT}): give one that write_split wrote.")
-    if content.get("sha256") != _digest(content):
+    _check(content, file)
+    if content["sha256"] != _digest(content):
         raise InputError(f"{file} was damaged or changed (its sha256 does not fit): write it again.")
     samples, classes = content["source"]["samples"], content["source"]["classes"]
     if (samples, classes) != (len(labels), list(class_names)):
@@ -89,12 +93,8 @@ def read_split(path: str | Path, labels: Tensor, class_names: Sequence[str]) -> 
         )
     ids, lost = {}, 0
     for part in SPLIT_PARTS:
-        by_class = [from_ranges(text, file) for text in content[part]]
+        by_class = [from_ranges(text, file, samples) for text in content[part]]
         these = torch.cat(by_class)
-        if len(these) and int(these.max()) >= samples:
-            raise InputError(
-                f"the {part} part of {file} names sample {int(these.max())}, which the data does not have."
-            )
         said = torch.cat([torch.full_like(some, c) for c, some in enumerate(by_class)])
         wrong = these[(labels[these] != said) & (labels[these] >= 0)]
         if len(wrong):
@@ -130,19 +130,62 @@ def as_ranges(ids: Tensor) -> str:
     return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in zip(first, last))
 
 
-def from_ranges(text: str, file: str | Path = "the split") -> Tensor:
+def from_ranges(text: str, file: str | Path = "the split", samples: int | None = None) -> Tensor:
     """The ids of :func:`as_ranges`, (n,) int64.
 
+    Args:
+        text: the ranges.
+        file: where they stand, for the error.
+        samples: how many the data has; None allows any id.
+
     Raises:
-        InputError: if the text is none of its kind.
+        InputError: if the text is none of its kind, or names a sample that the data does not have.
     """
-    parts = []
+    parts, most = [], 10**18 if samples is None else samples - 1
     for part in text.split(",") if text else []:
         first, dash, last = part.partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
+        ends = [end for end in (first, last if dash else first) if end.isascii() and end.isdecimal() and len(end) < 19]
+        if len(ends) < 2 or int(ends[0]) > int(ends[1]):
             raise InputError(f"{file} holds {part[:20]!r} among its ids: ids are written as 3-7,12.")
-        parts.append(torch.arange(int(first), int(last or first) + 1))
+        if int(ends[1]) > most:
+            raise InputError(f"{file} names sample {ends[1]}, which the data does not have: its last is {most}.")
+        parts.append(torch.arange(int(ends[0]), int(ends[1]) + 1))
     return torch.cat(parts) if parts else torch.empty(0, dtype=torch.int64)
+
+
+def _check(content: Mapping[str, Any], file: Path) -> None:
+    """Raises InputError that names the first key which is missing or of a wrong kind."""
+
+    def whole(value: object) -> bool:
+        return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+    def texts(value: object) -> bool:
+        return isinstance(value, list) and all(isinstance(text, str) for text in value)
+
+    source = content.get("source")
+    inner = source if isinstance(source, dict) else {}
+    classes = inner["classes"] if texts(inner.get("classes")) else []
+    share, dropped, left_out = content.get("share"), content.get("dropped"), content.get("left_out")
+    ranges = f"a list of {len(classes)} texts such as '3-7,12', one for each class"
+    expected = [
+        ("source", isinstance(source, dict), "an object with samples and classes"),
+        ("source.samples", whole(inner.get("samples")), "a whole number"),
+        ("source.classes", len(classes) > 0, "a list of names"),
+        ("rule", isinstance(content.get("rule"), str), "a text"),
+        ("shots", "shots" in content and (content["shots"] is None or whole(content["shots"])), "a number or null"),
+        (
+            "share",
+            "share" in content and (share is None or (isinstance(share, float) and 0 < share < 1)),
+            "a share or null",
+        ),
+        ("left_out", texts(left_out) and set(left_out or ()) <= set(classes), "a list of names of classes"),
+        ("dropped", isinstance(dropped, dict) and all(map(whole, dropped.values())), "an object of whole numbers"),
+        *((part, texts(content.get(part)) and len(content[part]) == len(classes), ranges) for part in SPLIT_PARTS),
+        ("sha256", isinstance(content.get("sha256"), str), "a text"),
+    ]
+    for key, fits, what in expected:
+        if not fits:
+            raise InputError(f"{file}: {key} is missing or not {what}: give a file that write_split wrote.")
 
 
 def _parts(split: Split) -> list[tuple[str, Tensor]]:

@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 
 from eval.subject.feature_cache import FeatureCache
+from eval.subject.seen import Seen, what_was_seen
 from eval.subject.subject import Subject, subject_of
 from simclr.data.open import open_source
-from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder, load_encoder
 from simclr.errors import InputError
@@ -68,26 +68,34 @@ def open_subject(
             f"the encoder takes {encoder.preprocess.in_chans} bands, but {source.name} has {source.in_chans}: "
             "judge it on data of the same bands"
         )
-    own = pretrained_on(encoder, source)
-    if output is None:
-        changed = any(text.partition("=")[0].removeprefix("data.") not in _SAME_SAMPLES for text in overrides)
-        if changed or not own:
-            what = "may be other data than" if own else "is not what"
-            raise InputError(f"{source.name} {what} the encoder was pretrained on: give --output FOLDER for the result")
-    folder = output or (path if path.is_dir() else path.parent)
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
     assert device is not None
-    subject = subject_of(
-        encoder.to(device),
-        source,
-        test_source,
-        exclude=None if own else (),
-        # Without a test part of their own, the tested samples were seen in pretraining, without their labels.
-        transductive=own and test_source is None,
-        cache=FeatureCache(folder / "features" if keep_features else None),
-        device=device,
-    )
+    seen = what_was_seen(encoder, source, test_source)
+    if output is None:
+        _check_own(seen, source, overrides)
+    folder = output or (path if path.is_dir() else path.parent)
+    cache = FeatureCache(folder / "features" if keep_features else None)
+    subject = subject_of(encoder.to(device), source, test_source, cache=cache, device=device, seen=seen)
     return OpenedSubject(subject, path, section, folder)
+
+
+def _check_own(seen: Seen, source: Source, overrides: Sequence[str]) -> None:
+    """Raises InputError unless the result is one of the encoder's own data, and may lie in its folder."""
+    count = seen.seen_of(source)
+    if not seen.own:
+        some = f" ({count:,} of {len(source):,} samples are)" if count else ""
+        raise InputError(
+            f"{source.name} is not what the encoder was pretrained on{some}: give --output FOLDER for the result"
+        )
+    # Where content tells, the same samples may lie at another place.
+    same = _SAME_SAMPLES if count is None else (*_SAME_SAMPLES, "path", "name")
+    changed = [text for text in overrides if text.partition("=")[0].removeprefix("data.") not in same]
+    if changed and count is None:
+        raise InputError(
+            f"{source.name} may be other data than the encoder was pretrained on: give --output FOLDER for the result"
+        )
+    if changed:
+        raise InputError(f"{changed[0]} changes what is judged: give --output FOLDER for the result")
 
 
 def data_section(encoder: FrozenEncoder, overrides: Sequence[str]) -> Data:
@@ -97,14 +105,3 @@ def data_section(encoder: FrozenEncoder, overrides: Sequence[str]) -> Data:
         InputError: an override of something else, or one that does not fit.
     """
     return data_with(encoder.metadata.data, overrides)
-
-
-def pretrained_on(encoder: FrozenEncoder, source: Source) -> bool:
-    """Whether pretraining saw these samples: of a scene the same pixels, whatever their labels are called.
-
-    Files tell by their number and classes; a scene by its size, since another ground truth may lie on the same cube.
-    """
-    seen = encoder.metadata.source
-    if isinstance(source, SceneSource):
-        return seen.samples == len(source) and seen.patch_size is not None
-    return (seen.samples, seen.classes) == (len(source), tuple(source.class_names))

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from eval.splits.amounts import check_switch
 from eval.splits.labelled import LabelledData
 from eval.splits.split import as_ids
 from eval.subject.feature_cache import FeatureCache
 from eval.subject.features import fingerprint
+from eval.subject.given import device_of, ids_of, model_of, source_of
+from eval.subject.seen import Seen, what_was_seen
 from simclr.data.scenes.scene import SceneSource
-from simclr.data.source import Source, TensorSource
+from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
 from simclr.errors import InputError
-
-T = TypeVar("T", nn.Module, Source)
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,11 @@ class Subject:
         model: an encoder as of ``simclr.load_encoder``, or features (N, dim), one row for each sample.
         data: the samples.
         excluded: ids that no split may use, (m,) int64, ascending.
-        transductive: whether pretraining saw the test samples, without their labels; None = not known.
+        transductive: whether pretraining saw the test samples, without their labels, as the caller says; None leaves it
+            to ``seen``.
         cache: where features are kept.
         device: where encoders run.
+        seen: what the encoder's file says that pretraining saw; None for features.
     """
 
     model: FrozenEncoder | Tensor
@@ -41,6 +43,7 @@ class Subject:
     transductive: bool | None = None
     cache: FeatureCache = field(default_factory=lambda: FeatureCache(None))
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    seen: Seen | None = None
 
     @property
     def encoder(self) -> FrozenEncoder | None:
@@ -71,25 +74,37 @@ def subject_of(
     transductive: bool | None = None,
     cache: FeatureCache | None = None,
     device: torch.device | str = "cpu",
+    seen: Seen | None = None,
 ) -> Subject:
     """A subject from what a program holds.
 
     Args:
         model: an encoder as of ``simclr.load_encoder`` (with ``preprocess``, ``feature_dim``, ``metadata``,
             ``random_twin``), or features (N, dim) of any float type, in torch or numpy.
-        samples: labelled samples, or with features the classes (N,), whole numbers, -1 = unlabelled.
+        samples: labelled samples, or with features the classes (N,): whole numbers, negative = unlabelled, or texts.
         test_source: the test part, with the same classes.
         exclude: see :func:`excluded_ids`; of features None is none.
         transductive, cache, device: see :class:`Subject`.
+        seen: as of ``eval.subject.seen.what_was_seen``, where it is known already.
 
     Raises:
-        InputError: if these do not fit together, or as in ``LabelledData``.
+        InputError: if these do not fit together, one is of a wrong kind, there is no such device, or as in
+            ``LabelledData``.
     """
-    given = as_tensor(model)
+    given, where = model_of(model), device_of(device)
+    check_switch("transductive", transductive)
+    if cache is not None and not isinstance(cache, FeatureCache):
+        raise InputError(f"cache is {cache!r}: give FeatureCache(folder) of eval.subject.feature_cache, or None.")
+    if test_source is not None and (isinstance(given, Tensor) or not isinstance(test_source, Source)):
+        raise InputError(
+            "test_source is a source beside an encoder's: with features, give splits=[given(train, test)]."
+        )
     check_patches(given, samples)
-    data = LabelledData(as_source(given, as_tensor(samples)), test_source)
-    excluded = excluded_ids(given, data, () if isinstance(given, Tensor) and exclude is None else exclude)
-    return Subject(given, data, excluded, transductive, cache or FeatureCache(None), torch.device(device))  # type: ignore[arg-type]
+    data = LabelledData(source_of(given, samples), test_source)
+    if seen is None and isinstance(given, nn.Module):
+        seen = what_was_seen(given, data.source, test_source)
+    excluded = excluded_ids(given, data, () if seen is None and exclude is None else exclude, seen)
+    return Subject(given, data, excluded, transductive, cache or FeatureCache(None), where, seen)  # type: ignore[arg-type]
 
 
 def check_patches(model: object, samples: object) -> None:
@@ -105,15 +120,21 @@ def check_patches(model: object, samples: object) -> None:
 
 
 def excluded_ids(
-    model: nn.Module | Tensor, data: LabelledData, exclude: Iterable[int] | Tensor | None = None
+    model: nn.Module | Tensor,
+    data: LabelledData,
+    exclude: Iterable[int] | Tensor | None = None,
+    seen: Seen | None = None,
 ) -> Tensor:
     """Samples that no split may use: those given, or the ones whose labels the encoder's online kNN saw.
 
+    Labels of a training part may be looked at: where there is a test part, only its own samples are left out.
+
     Args:
-        model: an encoder with ``metadata``, whose ``monitor_ids`` count where ``exclude`` is None and there is no test
-            part: labels of a training part may be looked at.
+        model: an encoder with ``metadata``. Where it does not know its samples by content, its ``monitor_ids`` count
+            as ids, unless it is known to be pretrained on other data or there is a test part.
         data: what splits are drawn of.
-        exclude: ids; ``()`` for an encoder that was pretrained on other data.
+        exclude: ids, or a mask of all samples; ``()`` leaves nothing out.
+        seen: what the encoder saw of the data.
 
     Returns:
         (m,) int64, ascending.
@@ -121,63 +142,16 @@ def excluded_ids(
     Raises:
         InputError: if samples are excluded, or were seen by the monitor, that the data does not have.
     """
+    if exclude is None and seen is not None and seen.labelled is not None:
+        return seen.labelled[seen.labelled >= (0 if data.test_source is None else len(data.source))]
     if exclude is not None:
-        given = as_ids(exclude).unique()
-        if len(given) and not 0 <= int(given[0]) <= int(given[-1]) < len(data):
-            wrong = int(given[0] if given[0] < 0 else given[-1])
-            raise InputError(
-                f"exclude names {wrong}, but the samples are 0 to {len(data) - 1}: do the ids belong to other data?"
-            )
-        return given
-    if data.test_source is not None:
+        return ids_of(exclude, len(data), "exclude")
+    if data.test_source is not None or (seen is not None and seen.own is False):
         return as_ids(None)
-    seen = as_ids(model.metadata.get("monitor_ids")).unique()  # type: ignore[union-attr, operator]
-    if len(seen) and int(seen.max()) >= len(data):
+    told = as_ids(model.metadata.get("monitor_ids")).unique()  # type: ignore[union-attr, operator]
+    if len(told) and int(told.max()) >= len(data):
         raise InputError(
-            f"the encoder's online kNN saw the label of sample {int(seen.max())}, but {data.source.name} has "
+            f"the encoder's online kNN saw the label of sample {int(told.max())}, but {data.source.name} has "
             f"{len(data)} samples: it was pretrained on other data, so exclude nothing (exclude=())."
         )
-    return seen
-
-
-def as_tensor(value: T | Tensor | np.ndarray) -> T | Tensor:
-    """A tensor without a graph for a tensor, numpy array or list; anything else as it is.
-
-    Raises:
-        InputError: if it does not hold real numbers.
-    """
-    if isinstance(value, list | tuple):
-        value = np.asarray(value)
-    if isinstance(value, np.ndarray):
-        if value.dtype.kind not in "iufb":
-            raise InputError(f"the array is of {value.dtype}: give numbers (classes as integers, -1 = unlabelled).")
-        return torch.as_tensor(value, dtype=torch.int64 if value.dtype.kind in "iub" else None)
-    if not isinstance(value, Tensor):
-        return value
-    if value.is_complex():
-        raise InputError(f"the tensor is of {value.dtype}: give real numbers.")
-    return value.detach()
-
-
-def as_source(model: nn.Module | Tensor, samples: Source | Tensor) -> Source:
-    """The samples to judge on: labels that come with features are those of images of one pixel.
-
-    Args:
-        model: an encoder, or features (N, dim).
-        samples: a source, or with features the labels (N,), whole numbers, negative = unlabelled.
-
-    Raises:
-        InputError: features and labels that do not fit, or an encoder without a source.
-    """
-    if isinstance(model, Tensor) and isinstance(samples, Tensor):
-        if model.ndim != 2 or samples.shape != model.shape[:1] or not len(model):
-            raise InputError(
-                f"features are {tuple(model.shape)} and labels {tuple(samples.shape)}: give (N, dim) and (N,)."
-            )
-        if samples.is_floating_point() and not bool((samples == samples.round()).all()):
-            odd = samples[samples != samples.round()][0]
-            raise InputError(f"a class is {odd:g}: give classes as integers, -1 = unlabelled.")
-        return TensorSource(model[:, :, None, None], samples.long().clamp(min=-1), name="features")
-    if isinstance(model, Tensor) or isinstance(samples, Tensor):
-        raise InputError("give an encoder with a source, or a matrix of features with its labels.")
-    return samples
+    return told

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from simclr.data.class_numbers import Unlabelled, class_numbers
-from simclr.data.content import HASHED_AT_ONCE, ContentHash
+from simclr.data.content import HASHED_AT_ONCE, SINGLE_ROWS_AT_ONCE, ContentHash, SampleHashes, hash_rows
 from simclr.errors import InputError
 
 SourceT = TypeVar("SourceT", bound="Source")
@@ -108,6 +108,16 @@ class Source:
         for ids in torch.arange(len(self)).split(HASHED_AT_ONCE):
             content.add(self[ids])
         return content.hexdigest()
+
+    def sample_hashes(self) -> SampleHashes:
+        """A hash of each sample, by which it is known again in another order, under another name, among others.
+
+        Here, of the bytes of its values.
+        """
+        first = self[torch.zeros(1, dtype=torch.int64)]
+        kind = f"values {str(first.dtype).removeprefix('torch.')} {tuple(first.shape[1:])}"
+        parts = torch.arange(len(self)).split(SINGLE_ROWS_AT_ONCE)
+        return SampleHashes(kind, torch.cat([hash_rows(self[ids]) for ids in parts]))
 
     def _check_labels(self) -> None:
         """Raises InputError unless there is one label a sample and one name a class."""
@@ -207,6 +217,7 @@ class TensorSource(Source):
         name: what it is called in logs.
         class_names: K names; the class numbers that occur as text when empty.
         value_max: largest possible value of the stored pixels; taken from the dtype when None.
+        hashes: gives the hash of each sample, of images that were read from something else; None hashes the images.
 
     Raises:
         InputError: if the images are not 4-D or empty, or the labels do not fit them.
@@ -220,6 +231,7 @@ class TensorSource(Source):
         name: str = "tensor",
         class_names: Sequence[str] = (),
         value_max: int | None = None,
+        hashes: Callable[[], SampleHashes] | None = None,
     ) -> None:
         if images.ndim != 4 or len(images) == 0:
             raise InputError(
@@ -233,6 +245,7 @@ class TensorSource(Source):
             value_max=_VALUE_MAX.get(images.dtype) if value_max is None else value_max,
         )
         self.images = images
+        self._hashes = hashes
         self._check_labels()
 
     def __len__(self) -> int:
@@ -253,3 +266,6 @@ class TensorSource(Source):
         content = ContentHash("tensor", self.value_max)
         content.add(self.images)
         return content.hexdigest()
+
+    def sample_hashes(self) -> SampleHashes:
+        return super().sample_hashes() if self._hashes is None else self._hashes()

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from simclr.data.content import ContentHash
+from simclr.data.content import SINGLE_ROWS_AT_ONCE, ContentHash, SampleHashes, hash_rows
 from simclr.data.source import Source, TensorSource
 from simclr.data.workers import read_ahead, usable_cores
 from simclr.errors import InputError
@@ -96,6 +96,19 @@ class StreamSource(Source):
         content.add(self.read(list(dict.fromkeys(k * len(self) // _HASHED for k in range(_HASHED))))[0])
         return content.hexdigest()
 
+    def sample_hashes(self) -> SampleHashes:
+        """As in :class:`simclr.data.source.Source`, decoded by one process a core; changes nothing."""
+        n = len(self)
+        chunks = [list(range(i, min(i + SINGLE_ROWS_AT_ONCE, n))) for i in range(0, n, SINGLE_ROWS_AT_ONCE)]
+        workers = min(usable_cores(), n // _LOAD_ALONE)
+        kind = f"values {str(self.sample_dtype).removeprefix('torch.')} {tuple(self.sample_shape)}"
+        found = [value for values in read_ahead(self._hash_chunk, chunks, workers) for value in values]
+        return SampleHashes(kind, torch.tensor(found, dtype=torch.int64))
+
+    def _hash_chunk(self, ids: list[int]) -> list[int]:
+        batch, damaged = self.read(ids)
+        return [0 if i in damaged else value for i, value in zip(ids, hash_rows(batch).tolist())]
+
     def load(self, workers: int | None = None) -> TensorSource:
         """Reads everything into one tensor; a damaged sample is replaced by the next readable one, without its label.
 
@@ -122,7 +135,12 @@ class StreamSource(Source):
             self.note_damaged(damaged.tolist())
             images[damaged] = images[intact[torch.bucketize(damaged, intact) % len(intact)]]
         source = TensorSource(
-            images, self.labels, name=self.name, class_names=self.class_names, value_max=self.value_max
+            images,
+            self.labels,
+            name=self.name,
+            class_names=self.class_names,
+            value_max=self.value_max,
+            hashes=self.sample_hashes,
         )
         source.damaged = list(self.damaged)
         return source

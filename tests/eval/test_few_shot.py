@@ -140,7 +140,7 @@ def test_bad_input_is_one_line_before_any_feature_is_extracted(monkeypatch):
         ("no labelled sample", x, torch.full_like(labels, -1), {}),
         ("one class only", x, torch.zeros_like(labels), {}),
         ("NaN", nan, labels, {}),
-        ("of one|N, dim", x[:5], labels, {}),
+        ("of one|N, dim|there are 180 classes", x[:5], labels, {}),
         ("no probe 'svm'", x, labels, {"probes": ("svm",)}),
         ("not both", x, labels, {"unknown": [1], "unknown_classes": 2}),
         ("unknown class 8 has no sample", x, labels, {"unknown": [8]}),

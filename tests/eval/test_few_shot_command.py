@@ -42,7 +42,9 @@ def run(tmp_path: Path):
         "git": None,
     }
     (tmp_path / "run").mkdir()
-    save_encoder(tmp_path / "run" / "encoder.safetensors", encoder, fit_preprocess(source), metadata)
+    save_encoder(
+        tmp_path / "run" / "encoder.safetensors", encoder, fit_preprocess(source), metadata, saw=source.sample_hashes()
+    )
     return tmp_path / "run"
 
 
@@ -93,4 +95,4 @@ def test_a_mistake_is_one_line_and_writes_nothing(run):
         assert "\n" not in str(caught.value)
         assert sorted(run.iterdir()) == before
     with pytest.raises(InputError, match="give --output"):
-        run_few_shot(run, [f"data.path={run.parent / 'cube.npy'}"], **QUICK)
+        run_few_shot(run, ["data.patch_size=5"], **QUICK)

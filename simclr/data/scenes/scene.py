@@ -9,9 +9,11 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from simclr.data.class_numbers import Unlabelled, class_numbers
-from simclr.data.content import ContentHash
+from simclr.data.content import ContentHash, SampleHashes, hash_rows
 from simclr.data.source import Source
 from simclr.errors import InputError
+
+FEW_BANDS = 16
 
 
 class SceneSource(Source):
@@ -131,6 +133,20 @@ class SceneSource(Source):
         content = ContentHash("scene", self.patch_size, self.pool, self.value_max)
         content.add(self.cube)
         return content.hexdigest()
+
+    def sample_hashes(self) -> SampleHashes:
+        """Of each pixel's spectrum, whatever patch is seen around it: so a part of a scene is known again, too.
+
+        Values count as float32. Few bands tell no pixel from another: of fewer than ``FEW_BANDS``, its eight neighbours
+        count too.
+        """
+        few = self.in_chans < FEW_BANDS
+        cube, side = (reflect(self.cube, 1), 3) if few else (self.cube, 1)
+        found = []
+        for row in range(self.height):
+            windows = cube[:, row : row + side].float().cpu().unfold(2, side, 1)  # (C, side, W, side)
+            found.append(hash_rows(windows.permute(2, 0, 1, 3)))
+        return SampleHashes(f"{'3x3 pixels' if few else 'spectra'} of {self.in_chans} bands", torch.cat(found))
 
     def pooled(self, pool: int) -> SceneSource:
         """The same scene with patches averaged over cells of ``pool`` x ``pool`` pixels."""

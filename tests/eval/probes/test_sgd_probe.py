@@ -7,6 +7,7 @@ from augment.addressed import permutation
 from eval.probes import sgd_probe as module
 from eval.probes.sgd_probe import RATES, sgd, sgd_path
 from eval.splits.validation import validation_part
+from eval.streams import Stream
 from simclr.errors import InputError
 
 RATES_TRIED = (1e-4, 0.1, 10.0)
@@ -32,7 +33,7 @@ def test_every_rate_equals_torchs_sgd(batch_size):
         optimizer = torch.optim.SGD(layer.parameters(), lr=rate, momentum=0.9, nesterov=True)
         steps, step = 4 * (150 // size), 0
         for epoch in range(4):
-            for ids in permutation(7, epoch, 150).split(size):
+            for ids in permutation(7, Stream.SGD + epoch, 150).split(size):
                 if len(ids) < size:
                     continue
                 optimizer.param_groups[0]["lr"] = rate * 0.5 * (1 + math.cos(math.pi * step / steps))

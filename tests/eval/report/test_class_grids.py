@@ -1,4 +1,4 @@
-from eval.report.class_grids import recall_grid, split_hashes
+from eval.report.class_grids import chosen_grid, recall_grid, split_hashes
 from eval.report.html import cell_text
 from eval.results.record import Result
 
@@ -37,3 +37,21 @@ def test_a_kind_of_split_is_one_row_with_all_its_seeds():
     assert [row.names for row in grid.rows] == [("random, 5 shots", "01234567/abcdefgh  98765432/"), ("random", "x/y")]
     assert [row.cells for row in grid.rows] == [("900 to 1,015", "70"), ("1,015", "70")]
     assert split_hashes(result()) is None
+
+
+def test_what_was_chosen_is_told_as_a_range_over_the_seeds():
+    row = {**KEY, "representation": "pretrained", "metric": "oa", "mean": 0.5, "sd": None}
+    chosen = [{"alpha": 0.01, "selected_on": "x"}, {"alpha": 100.0, "selected_on": "x"}]
+    rows = [
+        {**row, "probe": "ridge", "selected": chosen},
+        {**row, "probe": "ridge", "metric": "aa", "selected": chosen},
+        {**row, "probe": "ridge", "representation": "raw", "selected": [{"alpha": 7.0}]},
+        {**row, "probe": "knn", "selected": [{"k": 20}, {"k": 20}]},
+    ]
+    grid = chosen_grid(result(rows=rows))
+    assert grid.columns == (("alpha",), ("k",))
+    assert [[*row.names, *map(cell_text, row.cells)] for row in grid.rows] == [
+        ["ridge", "random split, 5 shots", "0.01 to 100", "–"],
+        ["kNN", "random split, 5 shots", "–", "20"],
+    ]
+    assert chosen_grid(result()) is None

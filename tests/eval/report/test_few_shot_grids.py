@@ -67,3 +67,13 @@ def test_classes_that_episodes_do_without_are_named():
     episodes = [{**episode, "shots": 1, "left_out": []}, {**episode, "shots": 20, "left_out": ["Oats", "Corn"]}]
     (table,) = episode_grids(few_shot(episodes=episodes))
     assert table.notes == ("20-shot episodes without Oats, Corn: too few samples",)
+
+
+def test_decisions_say_how_their_thresholds_were_found():
+    rows = [{**KEY, "probe": "energy", "threshold": "quantile", "metric": "open_oa"}]
+    how = {"rejected": 0.05, "tail": 0.5, "fitted_on": "training samples held out"}
+    found = few_shot(open_set=rows, thresholds=how)
+    (kind,) = open_kinds(found)
+    told = "thresholds: 5 % of known samples rejected (the Weibull tail fitted to the last 50 %), on training samples"
+    assert told in decision_grid(found, kind).notes[1]
+    assert len(decision_grid(few_shot(open_set=rows), kind).notes) == 1

@@ -96,3 +96,22 @@ def test_what_nobody_knows_has_a_place_under_its_own_name():
     assert grid.columns == (("their other metric",), ("their metric", "5 shots"))
     assert texts(grid) == [["pretrained", "10.0", "20.0"]]
     assert grid.caption.endswith("their other metric and their metric")
+
+
+def test_samples_that_are_in_no_part_are_told_with_their_reason():
+    split = {**KEY, "train": 5, "test": 8}
+    splits = [
+        {**split, "dropped": {"within the buffer": 1200, "excluded": 3, "of classes left out": 0}},
+        {**split, "dropped": {"within the buffer": 900}},
+    ]
+    grid = accuracy_grid(result(*ROWS, splits=splits), "random")
+    assert "random split, samples in no part: 900 to 1,200 within the buffer, 0 to 3 excluded" in grid.notes
+
+
+def test_a_table_of_single_fits_does_not_speak_of_seeds():
+    single = [{**r, "per_seed": [r["mean"]], "seeds": [None]} for r in ROWS if r["representation"] == "pretrained"]
+    assert accuracy_grid(result(*single), "random").caption.endswith("%, single fits")
+    several = [{**r, "seeds": [0, 1, 2]} for r in ROWS if r["representation"] == "random"]
+    caption = accuracy_grid(result(*single, *several), "random").caption
+    assert caption.endswith("%, single fits; mean ± sd over 3 seeds where ± stands")
+    assert accuracy_grid(result(*several), "random").caption.endswith("%, mean ± sd over 3 seeds")

@@ -297,7 +297,7 @@ def test_what_nobody_knows_is_shown_by_its_own_name():
         (0.1, [0.05, 0.15], "better than the best baseline, PCA (+10.0 points, 95 % interval +5.0 to +15.0)"),
         (0.1, [-0.05, 0.25], "not clearly different from the best baseline, PCA (+10.0 points"),
         (-0.1, [-0.15, -0.05], "worse than the best baseline, PCA (−10.0 points"),
-        (0.1, None, "+10.0 points to the best baseline, PCA (n = 2: no interval)"),
+        (0.1, None, "10.0 points above the best baseline, PCA (n = 2: no interval)"),
     ],
 )
 def test_what_the_numbers_come_to_is_measured_against_the_best_baseline(mean, ci95, words):

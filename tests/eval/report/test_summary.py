@@ -217,7 +217,7 @@ def test_every_number_stands_in_its_row():
     assert above in text
     assert text.count("inside / touching a training patch: 32 / 66 %") == 2
     for sentence in (
-        "random split: accuracy in %, mean ± sd over 2 seeds\npretraining saw",
+        "Pretraining saw the test samples, without their labels (transductive).",
         "20 shots: fewer training samples of Alfalfa (9 to 11)",
         "split, classes that cannot be shared (with at least one seed): Oats",
         "fine-tune was left out: features cannot be trained",

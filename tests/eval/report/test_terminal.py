@@ -1,6 +1,12 @@
+import re
+from io import StringIO
+from xml.etree import ElementTree
+
 from rich.console import Console
 
+from eval.report.figures import confusion_figure
 from eval.report.grids import Entry, Grid, GridRow, Percent, Points, grid
+from eval.report.html import table as html_table
 from eval.report.terminal import line, show, side_by_side, tables
 
 GRID = Grid(
@@ -48,11 +54,6 @@ def test_a_narrow_terminal_gets_more_tables_that_all_fit():
         assert sum("+12.3" in text for text in lines) == 2
 
 
-def test_what_is_judged_is_bold():
-    (table,) = tables(GRID, 80)
-    assert [row.style for row in table.rows] == ["bold", "", ""]
-
-
 def test_nothing_is_printed_of_no_grid():
     assert grid("of it", []) is None
     assert printed(None, 80) == []
@@ -80,3 +81,37 @@ def test_names_in_brackets_are_no_markup():
     found = grid("of maps[train]", [Entry(("north[test]",), ("[/b] split",), "[bold]x")])
     text = "\n".join(printed(found, 60))
     assert all(name in text for name in ("of maps[train]", "north[test]", "[/b] split", "[bold]x"))
+
+
+NAMES = ["\U0001f33d corn", "\u05e9\u05dc\u05d5\u05dd", "a\x1b[31mred", "nul\x00", "half\udcff", "<b>&", "[bold]"]
+NAMES += ["turn\u202eed", "$x$"]
+SHOWN = [*NAMES[:2], r"a\x1b[31mred", r"nul\x00", r"half\udcff", r"turn\u202eed", "[bold]", "$x$"]
+
+
+def test_no_name_can_break_a_table_or_a_page_or_a_figure(tmp_path):
+    rows = tuple(GridRow((name,), (Percent(0.5, 0.1),), ours=True) for name in NAMES)
+    table = Grid(f"of {NAMES[4]}", ("class",), (("OA",),), rows, (NAMES[3],))
+    file = tmp_path / "out.txt"
+    with file.open("w", encoding="utf-8") as stream:
+        show(table, Console(file=stream, width=60))
+    text, page = file.read_text(encoding="utf-8"), html_table(table)
+    svg = confusion_figure([[1] * len(NAMES)] * len(NAMES), NAMES)
+    ElementTree.fromstring(svg.encode("utf-8"))  # it is whole XML
+    for shown in SHOWN:
+        assert shown in text
+        assert shown.encode("utf-8") in page.encode("utf-8")
+    assert not set(text) & {"\x1b", "\x00", "\u202e"}
+    assert "&lt;b&gt;&amp;" in page
+
+
+def test_only_the_name_of_what_is_judged_is_bold_whatever_its_numbers_are():
+    table = Grid(
+        "of",
+        ("",),
+        (("OA",),),
+        (GridRow(("pretrained",), (Percent(0.1),), ours=True), GridRow(("raw",), (Percent(0.9),))),
+    )
+    stream = StringIO()
+    show(table, Console(file=stream, width=60, force_terminal=True, color_system="truecolor"))
+    bold = re.findall(r"\x1b\[1m([^\x1b]*)", stream.getvalue())
+    assert [text.strip() for text in bold if text.strip() in ("pretrained", "raw", "10.0", "90.0")] == ["pretrained"]

@@ -1,5 +1,6 @@
 import copy
 import json
+from io import StringIO
 from math import comb
 from pathlib import Path
 
@@ -8,13 +9,14 @@ import torch
 from rich.console import Console
 
 from eval.commands import run_compare
+from eval.linear_eval import linear_eval
 from eval.metrics.statistics import sign_flip_p
 from eval.report.summary import print_comparison
 from eval.results.compare import choose, compare, telling_names
 from eval.results.comparison import Comparison
 from eval.results.outcomes import pack
 from eval.results.record import Result
-from eval.results.result_file import as_json, read_result, write_result
+from eval.results.result_file import as_json, as_result, read_result, write_result
 from simclr.errors import InputError
 
 
@@ -315,7 +317,7 @@ def test_long_names_are_not_cut(tmp_path, capsys):
         ("{", "damaged"),
         ("[1]", "no result"),
         ('{"rows": [{"mean": 1}]}', "no result"),
-        ('{"rows": []}', "has no splits"),
+        ('{"rows": []}', "splits is no list"),
         (b"\xff\xfe", "damaged"),
     ],
 )
@@ -357,3 +359,67 @@ def test_splits_without_a_hash_and_missing_outcomes_are_refused():
     other["outcomes"][0]["correct"] = []
     with pytest.raises(InputError, match="has 0 splits, fewer than its rows"):
         against(first, other)
+
+
+def broken(content, depth=0):
+    """Copies of a result with one key missing or of another kind, at every depth."""
+    items = content.items() if isinstance(content, dict) else list(enumerate(content))[:1]
+    for key, value in items:
+        copy = dict(content) if isinstance(content, dict) else list(content)
+        del copy[key]
+        yield copy
+        for wrong in (None, "x", -1, [], {}, [None], 10**30, "\ud800"):
+            copy = dict(content) if isinstance(content, dict) else list(content)
+            copy[key] = wrong
+            yield copy
+        if isinstance(value, dict | list) and value and depth < 4:
+            for inner in broken(value, depth + 1):
+                copy = dict(content) if isinstance(content, dict) else list(content)
+                copy[key] = inner
+                yield copy
+
+
+def test_a_real_result_with_one_thing_wrong_is_refused_in_one_line_or_compared(tmp_path):
+    g = torch.Generator().manual_seed(0)
+    labels = torch.arange(60) % 3
+    features = torch.randn(60, 4, generator=g) + 2 * torch.eye(3, 4)[labels]
+    whole = as_result(linear_eval(features, labels, shots=[3], seeds=range(3), probes=["ridge", "knn"]))
+    write_result(whole, tmp_path / "result.json")
+    content = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))
+    several = list(broken(content))
+    assert len(several) > 500
+    file = tmp_path / "broken.json"
+    refused = []
+    for changed in several[:: len(several) // 400]:
+        file.write_text(json.dumps(changed))
+        try:
+            found = compare([whole, read_result(file)])
+            print_comparison(found, found.rows, Console(file=StringIO(), width=100))
+        except InputError as error:
+            refused.append(str(error))
+    assert len(refused) > 100
+    assert not [text for text in refused if "\n" in text]
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"rows":' * 50_000, "\xff", ""])
+def test_a_file_that_is_nested_or_no_text_is_damaged_in_one_line(tmp_path, text):
+    (tmp_path / "result.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(InputError, match=r"result\.json is damaged, no JSON") as error:
+        read_result(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_what_linear_eval_writes_by_default_is_compared_by_every_metric(tmp_path):
+    """Rows of neighbours and clusters have neither shots nor a share, and a value for each seed alone."""
+    g = torch.Generator().manual_seed(0)
+    labels = torch.arange(60) % 3
+    features = torch.randn(60, 4, generator=g) + 2 * torch.eye(3, 4)[labels]
+    results = [as_result(linear_eval(x, labels, shots=[3, 5])) for x in (features, features.flip(1))]
+    found = compare(results)
+    assert {row.metric for row in found.rows} == {"oa", "aa", "kappa", "ece", "ece_scaled", "r_at_1", "map_at_r", "nmi"}
+    for row in found.rows:
+        ours, theirs = (
+            next(r for r in result.rows if (r.probe, r.metric, r.shots) == (row.probe, row.metric, row.shots))
+            for result in results
+        )
+        assert row.mean == pytest.approx(theirs.mean - ours.mean)

@@ -23,7 +23,7 @@ def data(*sizes):
         ((0,), (), "shots is 0"),
         ((2, 2), (), "shots names 2 more than once"),
         ((), (0.1, 0.1), "labels names 0.1 more than once"),
-        ((), (1.0,), "1 is no share"),
+        ((), (1.0,), "100 % of the labels leaves none"),
         ((), (-0.5,), "-0.5 is no share"),
     ],
 )

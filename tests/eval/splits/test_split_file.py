@@ -1,5 +1,6 @@
 import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -127,3 +128,64 @@ def test_a_sample_without_a_label_now_is_left_out_and_counted(tmp_path):
     assert set(split.train.tolist()) == set(SPLIT.train.tolist()) - {int(SPLIT.train[2])}
     assert set(split.test.tolist()) == set(SPLIT.test.tolist()) - {int(SPLIT.test[5])}
     assert split.dropped == {"without a label now": 2}
+
+
+WRONG = (None, True, -1, 0, 1.5, 10**30, "", "x", "3-", "5-2", "0-999999999999", [], [1], [[]], {}, {"a": 1})
+
+
+def mutations(content):
+    """Copies of a file's content with one key missing or of another kind, at every depth."""
+    for key, value in content.items():
+        yield {other: kept for other, kept in content.items() if other != key}
+        yield from ({**content, key: wrong} for wrong in WRONG)
+        if isinstance(value, dict):
+            yield from ({**content, key: inner} for inner in mutations(value))
+        elif isinstance(value, list) and value:
+            yield from ({**content, key: [wrong, *value[1:]]} for wrong in WRONG)
+            yield {**content, key: value[1:]}
+
+
+def test_a_file_with_one_key_wrong_is_refused_in_one_line_or_is_a_split(tmp_path):
+    """The hash is made to fit again, so that whatever reads the keys has to look at them itself."""
+    labels = torch.arange(40) % 3
+    split = hold_out(k_shot(labels, 8, 0), labels, 0.25)
+    write_split(tmp_path / "a.json", replace(split, dropped={"for a reason": 2}), labels, ["a", "b", "c"], "data")
+    content = json.loads((tmp_path / "a.json").read_text())
+    several = list(mutations(content))
+    assert len(several) > 200
+    refused = []
+    for changed in several:
+        if "sha256" in changed and changed["sha256"] == content["sha256"]:
+            rest = {key: value for key, value in changed.items() if key != "sha256"}
+            changed["sha256"] = hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+        (tmp_path / "b.json").write_text(json.dumps(changed))
+        try:
+            found = read_split(tmp_path / "b.json", labels, ["a", "b", "c"])
+        except InputError as error:
+            refused.append(str(error))
+        else:
+            assert set(found.train.tolist()) <= set(range(40))
+    assert len(refused) > 200
+    assert not [text for text in refused if "\n" in text or not ("b.json" in text or "split" in text)]
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "\xff", "", "{" * 9, '{"format": "simclr-split/1"}', "[1]"])
+def test_what_is_no_split_file_is_refused_in_one_line(tmp_path, text):
+    (tmp_path / "a.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(InputError, match=r"a\.json") as caught:
+        read_split(tmp_path / "a.json", torch.arange(6) % 2, ["a", "b"])
+    assert "\n" not in str(caught.value)
+
+
+def test_the_key_that_is_wrong_and_what_it_should_be_are_named(tmp_path):
+    labels = torch.arange(40) % 3
+    write_split(tmp_path / "a.json", k_shot(labels, 8, 0), labels, ["a", "b", "c"])
+    content = json.loads((tmp_path / "a.json").read_text())
+    for change, message in (
+        ({"test": 5}, r"a.json: test is missing or not a list of 3 texts such as '3-7,12', one for each class"),
+        ({"source": {"samples": 40}}, "source.classes is missing or not a list of names"),
+        ({"shots": "5"}, "shots is missing or not a number or null"),
+    ):
+        (tmp_path / "a.json").write_text(json.dumps({**content, **change}))
+        with pytest.raises(InputError, match=message):
+            read_split(tmp_path / "a.json", labels, ["a", "b", "c"])

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from eval.subject.opened import data_section, open_subject, pretrained_on
+from eval.subject.opened import data_section, open_subject
+from eval.subject.seen import may_be_own
 from eval.subject.subject import subject_of
 from simclr.data.preprocess import fit_preprocess
 from simclr.data.scenes.scene import SceneSource
@@ -38,10 +39,10 @@ def run(tmp_path):
     return tmp_path / "run"
 
 
-def test_its_own_data_is_transductive_and_leaves_out_what_the_monitor_saw(run):
+def test_its_own_data_leaves_out_what_the_monitor_saw_and_an_old_file_says_no_more(run):
     opened = open_subject(run)
     assert opened.folder == run
-    assert (opened.subject.transductive, opened.subject.excluded.tolist()) == (True, [4, 7])
+    assert (opened.subject.seen, opened.subject.excluded.tolist()) == ((True, None, None), [4, 7])
     assert len(opened.subject.usable()) == 58
     assert open_subject(run / "encoder.safetensors", ["data.workers=0"]).folder == run
 
@@ -52,7 +53,7 @@ def test_other_data_needs_a_folder_of_its_own(run, tmp_path):
         open_subject(run, other)
     opened = open_subject(run, other, output=tmp_path / "out")
     assert opened.folder == tmp_path / "out"
-    assert (opened.subject.transductive, opened.subject.excluded.tolist()) == (False, [])
+    assert (opened.subject.seen, opened.subject.excluded.tolist()) == ((False, None, None), [])
     # The same number of samples and the same classes may be those of other pictures.
     with pytest.raises(InputError, match="may be other data than the encoder was pretrained on: give --output"):
         open_subject(run, [f"data.path={tmp_path / 'mine.npz'}"])
@@ -63,8 +64,8 @@ def test_a_scene_is_its_pixels_whatever_their_labels_are_called(run):
     seen = {"samples": 16, "classes": ["corn"], "patch_size": 3}
     encoder = FrozenEncoder(encoder.encoder, encoder.preprocess, encoder.metadata.with_entries(source=seen))
     truth = torch.arange(16).view(4, 4) % 3
-    assert pretrained_on(encoder, SceneSource(torch.rand(2, 4, 4), truth, patch_size=3))
-    assert not pretrained_on(encoder, SceneSource(torch.rand(2, 4, 5), None, patch_size=3))
+    assert may_be_own(encoder, SceneSource(torch.rand(2, 4, 4), truth, patch_size=3))
+    assert not may_be_own(encoder, SceneSource(torch.rand(2, 4, 5), None, patch_size=3))
 
 
 def test_overrides_are_of_the_data_alone(run):

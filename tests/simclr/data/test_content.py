@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import struct
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 from PIL import Image
 
 from simclr.data import Arrays, ImageFolder, SceneSource, Source, StreamSource, TensorSource
+from simclr.data.stream import DamagedError
 from simclr.errors import InputError
 
 
@@ -149,3 +151,58 @@ def test_an_array_is_its_file_or_its_bytes(tmp_path, suffix):
 def test_two_classes_of_one_name_are_refused():
     with pytest.raises(InputError, match="two classes that are called oats: give every class a name of its own"):
         TensorSource(torch.zeros(3, 1, 2, 2), torch.tensor([0, 1, 2]), class_names=["oats", "oats", "corn"])
+
+
+def expected_hashes(rows):
+    """BLAKE2b, 8 bytes, read as a signed little-endian number."""
+    return [struct.unpack("<q", hashlib.blake2b(bytes(row), digest_size=8).digest())[0] for row in rows]
+
+
+def test_each_sample_has_a_hash_of_its_bytes():
+    images = counting(300, 2, 3, 1, dtype=torch.int16)
+    found = TensorSource(images).sample_hashes()
+    assert found.kind == "values int16 (2, 3, 1)"
+    assert found.values.dtype == torch.int64
+    assert found.values.tolist() == expected_hashes(image.tobytes() for image in images.numpy())
+
+
+def test_a_sample_read_when_asked_for_has_the_hash_of_one_in_memory(tmp_path):
+    arrays = Arrays(array_file(tmp_path / "a.npy"))
+    for source in (arrays, Streamed("streamed", 1)):
+        streamed, loaded = source.sample_hashes(), source.load().sample_hashes()
+        assert streamed.kind == loaded.kind
+        assert torch.equal(streamed.values, loaded.values)
+    assert torch.equal(arrays.sample_hashes().values, TensorSource(counting(5, 1, 4, 4)).sample_hashes().values)
+
+
+def test_a_damaged_sample_and_a_file_that_is_gone_have_the_hash_0(tmp_path):
+    class Damaged(Streamed):
+        def read_one(self, i):
+            if i == 7:
+                raise DamagedError("7")
+            return super().read_one(i)
+
+    source = Damaged("streamed", 1)
+    assert torch.equal(source.sample_hashes().values == 0, torch.arange(100) == 7)
+    assert source.damaged == []
+    folder = ImageFolder(grey_folder(tmp_path / "f"))
+    contents = [(tmp_path / "f" / name).read_bytes() for name in folder.files]
+    (tmp_path / "f" / "1" / "x.pgm").unlink()
+    expected = expected_hashes(contents)
+    assert folder.sample_hashes() == ("files", pytest.approx(torch.tensor([expected[0], 0, expected[2]])))
+
+
+def test_a_pixel_of_a_scene_has_the_hash_of_its_spectrum_in_any_number_format():
+    cube = counting(20, 5, 4, dtype=torch.int32)
+    spectra = cube.permute(1, 2, 0).reshape(20, 20).numpy().astype("<f4")
+    for scene in (SceneSource(cube, patch_size=3), SceneSource(cube.double(), patch_size=5)):
+        assert scene.sample_hashes().values.tolist() == expected_hashes(row.tobytes() for row in spectra)
+
+
+def test_a_pixel_of_few_bands_is_told_by_its_neighbours_too():
+    cube = torch.zeros(3, 6, 6)
+    cube[:, 2, 2] = 1.0
+    values = SceneSource(cube, patch_size=3).sample_hashes().values.view(6, 6)
+    # The nine pixels around differ from all others, and from each other.
+    assert len(values.unique()) == 10
+    assert len(values[1:4, 1:4].unique()) == 9
