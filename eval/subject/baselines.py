@@ -114,10 +114,7 @@ def calibrated_twin(
         source: training samples.
         device: where the passes run.
     """
-    twin = encoder.random_twin(seed)
-    # The twin shares the encoder's preprocessing, which has to stay where the encoder is.
-    twin.preprocess = copy.deepcopy(twin.preprocess)
-    twin.to(device)
+    twin = encoder.random_twin(seed).to(device)
     norms = [module for module in twin.modules() if isinstance(module, NORMS)]
     if not norms:
         return twin
@@ -126,9 +123,10 @@ def calibrated_twin(
         norm.momentum = None  # the plain average over batches
         norm.train()
     inputs, ids = plain_inputs(encoder, source, device), unlabelled_ids(source)
+    # The network itself: a frozen module around it keeps statistics as they are.
+    network = twin.encoder if isinstance(twin, FrozenEncoder) else twin
     for part in ids.tensor_split(max(1, len(ids) // BATCH_SIZE)):
-        # The network itself: the frozen module around it keeps statistics as they are.
-        twin.encoder(inputs(part).contiguous(memory_format=torch.channels_last))
+        network(inputs(part).contiguous(memory_format=torch.channels_last))
     return twin.eval()
 
 

@@ -65,7 +65,7 @@ class ValueRange(NamedTuple):
             InputError: if they are in other units than the recorded ones, or may be.
         """
         known = _known(x, value_max)
-        if x.is_complex() or not x.numel() or (known is not None and known in (BYTE, self.value_max)):
+        if x.is_complex() or not x.numel() or x.is_meta or (known is not None and known in (BYTE, self.value_max)):
             return
         low, high = _extremes(x)
         if x.is_floating_point() and self.unit and not (low >= 0.0 and high <= 1.0):
