@@ -48,7 +48,7 @@ def main() -> NoReturn:
         if debug:
             raise
         status, message = _explain(error)
-        wait_for_others_to_say(isinstance(error, InputError | DivergenceError))
+        wait_for_others_to_say(expected=status == 2 or isinstance(error, DivergenceError))
         print(message, file=sys.stderr)
         sys.exit(status)
     except StoppedError as error:
