@@ -45,7 +45,7 @@ def load_run_state(file: Path) -> dict[str, Any]:
     """A run state, on the CPU; loaded without executing anything.
 
     Raises:
-        InputError: it is not there, damaged, or no run state.
+        InputError: it is not there, damaged, or something else.
     """
     if not file.exists():
         raise InputError(
@@ -54,13 +54,13 @@ def load_run_state(file: Path) -> dict[str, Any]:
         )
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
-        if not {"model", "optimizer", "step"} <= state.keys():
-            raise InputError("it holds no model, optimizer and step")
-    except Exception as error:  # torch raises many kinds for a damaged file
-        why = " ".join(str(error).split())[:80] or type(error).__name__
+        whole = {"model", "optimizer", "step"} <= state.keys()
+    except Exception:  # torch raises many kinds for a damaged file, with advice of its own
+        whole = False
+    if not whole:
         raise InputError(
-            f"{file} is damaged ({why}): delete it, and --resume takes the one before, or starts from the beginning"
-        ) from None
+            f"{file} is no whole run state: delete it, and --resume takes the one before, or starts from the beginning"
+        )
     return state
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from simclr import verify
 from simclr.losses.ntxent import nt_xent
-from simclr.train.distributed import start_accelerator
+from simclr.train.distributed import any_process, of_all, of_main, start_accelerator
 
 accelerator = start_accelerator()
 rank, world_size = accelerator.process_index, accelerator.num_processes
@@ -141,6 +141,13 @@ result["refused"] |= {what: from_all(refusal(fit, **kinds[last])) for what, kind
 result["with options"] = from_all(error_with_options())
 with tempfile.TemporaryDirectory() as folder:
     result["views"] = from_all(digests(Path(folder), rank=rank, world_size=world_size))
+result["agreed"] = from_all(
+    [
+        any_process(accelerator, rank == world_size - 1, False),
+        of_all(accelerator, ["both", f"of {rank}"]),
+        of_main(accelerator, f"said by {rank}"),
+    ]
+)
 result["after refusals"] = from_all(refusal(fit))
 if accelerator.is_main_process:
     print(json.dumps(result), flush=True)

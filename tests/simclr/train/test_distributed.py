@@ -11,9 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from simclr.data.order import SampleOrder
+from simclr.errors import InputError
+from simclr.train.distributed import any_process, of_all, of_main, start_accelerator
 from simclr.views.drawn_views import choose_samples
 
 WORKER = Path(__file__).with_name("distributed_worker.py")
@@ -87,6 +90,11 @@ def test_views_do_not_depend_on_the_number_of_processes_or_a_restart(found, tmp_
     assert len(found["views"]) == found["processes"]
     assert sum(len(part) for part in found["views"]) == len(alone)
     assert {view: digest for part in found["views"] for view, digest in part.items()} == alone
+
+
+def test_what_one_process_knows_all_know(found):
+    names = ["both", *(f"of {rank}" for rank in range(found["processes"]))]
+    assert found["agreed"] == [[[True, False], names, "said by 0"]] * found["processes"]
 
 
 def test_labels_and_weights_reach_over_processes(found):
@@ -191,3 +199,18 @@ def test_a_signal_ends_all_processes_after_the_same_step_with_a_state(tmp_path, 
     (state,) = (folder / "checkpoints").iterdir()
     assert lines_of(error)[-1] == f"simclr: stopped by SIGTERM; --resume goes on from {state}"
     assert state.name == f"step-{len(losses(folder)):08}.pt"
+
+
+def test_fp16_where_the_environment_takes_the_cpu_is_refused(monkeypatch, fresh_accelerate):
+    """accelerate would compute in fp32 there without a word."""
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)  # as with a GPU
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    with pytest.raises(InputError, match="ACCELERATE_USE_CPU is set: unset it"):
+        start_accelerator("fp16")
+
+
+def test_what_is_agreed_by_one_process_is_what_it_says(fresh_accelerate):
+    accelerator = start_accelerator()
+    assert any_process(accelerator, True, False) == [True, False]
+    assert of_all(accelerator, ["a", "b", "a"]) == ["a", "b"]
+    assert of_main(accelerator, None) is None
