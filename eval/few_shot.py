@@ -97,8 +97,7 @@ def few_shot(
             episodes from this one.
         cache: where features are kept; None extracts them each time.
         device: where encoders run.
-        exclude: ids that no split may use; None is the ``monitor_ids`` of the encoder's metadata.
-        transductive: whether pretraining saw the test samples, without their labels; None = not known.
+        exclude, transductive: as in :func:`eval.linear_eval.linear_eval`.
         command: to be kept in the result.
         progress: called with (what, done, all of it).
         asked: what is asked for: the fields of ``eval.protocol.FewShotRequest``, which says what each means.

@@ -109,9 +109,9 @@ def linear_eval(
         test_source: the test part, with the same classes.
         cache: where features are kept; None extracts them each time.
         device: where encoders run.
-        exclude: ids of ``samples`` that no split may use; None is the ``monitor_ids`` of the encoder's metadata, unless
-            there is a test part or the ids do not exist. Pass ``()`` for an encoder that was pretrained on other data.
-        transductive: whether pretraining saw the test samples (without their labels); None = not known.
+        exclude: ids of ``samples`` that no split may use, or a mask; None is those whose labels the encoder's online
+            kNN saw, known by their content (``eval.subject.seen``); ``()`` leaves nothing out.
+        transductive: whether pretraining saw the test samples (without their labels); None is what their content tells.
         command: to be kept in the result.
         progress: called with (what, done, all of it).
         asked: what is asked for. ``splits``: words of ``eval.splits.draw.draw_splits``: ``random``, ``block``, files,

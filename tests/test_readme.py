@@ -94,6 +94,7 @@ def photos(folder: Path, seed: int) -> None:
         Image.fromarray(pixels).save(file)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fresh_accelerate")
 def test_commands_and_snippets_run_on_what_the_commands_before_them_wrote(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
