@@ -68,10 +68,6 @@ def whitening_of(moments: Moments, offset: Tensor, scale: Tensor, components: in
     values, vectors = torch.linalg.eigh(covariance)
     values, vectors = values.flip(0), vectors.flip(1).T
     usable = int((values > values[0] * 1e-10).sum())
-    if values[0] <= 0:
-        raise InputError(
-            f"data.whiten is {components}, but all pixels are equal, so there are no components: set data.whiten=null."
-        )
     if components > usable:
         raise InputError(
             f"data.whiten is {components}, but only {usable} components of the bands carry any variance: "

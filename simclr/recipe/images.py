@@ -7,7 +7,7 @@ from pydantic import Field
 from simclr.errors import InputError
 from simclr.recipe.data import Data, Feeding, Preprocessing, required_path
 from simclr.recipe.named_files import NamedFile
-from simclr.recipe.section import MOST_PIXELS, Probability
+from simclr.recipe.section import MOST_PIXELS, ClassNumber, Probability
 
 
 class PhotoData(Data):
@@ -82,7 +82,7 @@ class ArraysData(PhotoData):
     labels: str | None = Field(None, description="file with the labels")
     test_labels: str | None = Field(None, description="file with the labels of the test part")
     labels_key: str | None = Field(None, description="name of the labels in an .npz")
-    unlabelled: int | list[int] | None = Field(
+    unlabelled: ClassNumber | list[ClassNumber] | None = Field(
         None, description="numbers that mean unlabelled, beside the negative ones"
     )
 

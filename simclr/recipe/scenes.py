@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from simclr.recipe.data import Data, Preprocessing, required_path
 from simclr.recipe.named_files import NamedFile
-from simclr.recipe.section import MOST_CHANNELS, Odd, Side
+from simclr.recipe.section import MOST_CHANNELS, ClassNumber, Odd, Side
 
 Band = Annotated[int, Field(ge=0, lt=MOST_CHANNELS)]
 
@@ -48,7 +48,7 @@ class SceneFileData(SceneData):
     no_data: float | None = Field(None, description="number that a pixel holds where nothing was measured")
     ground_truth: str | None = Field(None, description="file with the ground truth")
     ground_truth_key: str | None = Field(None, description="name of the ground truth in a .mat or .npz")
-    unlabelled: int | list[int] | None = Field(
+    unlabelled: ClassNumber | list[ClassNumber] | None = Field(
         None, description="numbers that mean unlabelled, beside the negative ones; by default 0 where there are none"
     )
     class_names: list[str] = Field([], description="names of the classes, by ascending number")

@@ -99,7 +99,7 @@ class Train(Section):
     checkpoint_every: Steps | None = Field(
         None, description="steps between run states; by default an epoch, or a tenth of the run when that is longer"
     )
-    checkpoint_minutes: Annotated[float, Field(gt=0)] = Field(
+    checkpoint_minutes: Annotated[float, Field(gt=0, le=1e6)] = Field(
         10, description="minutes after which a run state is written at the latest"
     )
 

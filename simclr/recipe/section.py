@@ -18,6 +18,8 @@ MOST_IMAGES = 1 << 20
 MOST_CHANNELS = 1 << 14
 """Of a layer, or bands: one that connects as many to as many takes 1 GB."""
 
+ClassNumber = Annotated[int, Field(ge=-(2**63), lt=2**64)]
+"""What a file of 64-bit integers may hold."""
 Probability = Annotated[float, Field(ge=0, le=1)]
 NotNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]

@@ -34,12 +34,12 @@ finally:
 def encoder(tmp_path_factory):
     """An encoder of arrays whose file is there."""
     folder = tmp_path_factory.mktemp("run")
-    np.save(folder / "mine.npy", np.zeros((4, 6, 6), dtype=np.uint8))
+    np.save(folder / "mine.npy", np.arange(144, dtype=np.uint8).reshape(4, 6, 6))
     options = {"name": "resnet8", "in_chans": 1, "stem": "small", "width": 4}
     network = random_encoder(0, **options)
     data = {"source": "arrays", "path": str(folder / "mine.npy")}
     metadata = {"encoder": options, "feature_dim": network.feature_dim, "data": data}
-    source = TensorSource(torch.zeros(4, 1, 6, 6, dtype=torch.uint8))
+    source = TensorSource(torch.arange(144, dtype=torch.uint8).reshape(4, 1, 6, 6))
     save_encoder(folder / "encoder.safetensors", network, fit_preprocess(source), metadata)
     return folder
 

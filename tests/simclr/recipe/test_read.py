@@ -200,7 +200,7 @@ def test_every_number_has_an_upper_bound_that_fits_into_memory_and_lifetime(sour
     assert len(found) > 30
     for bounds in found:
         flat = [each for bound in bounds for each in (getattr(bound, "metadata", None) or [bound])]
-        assert any(getattr(each, name, None) for each in flat for name in ("le", "lt")), bounds
+        assert any(getattr(each, name, None) is not None for each in flat for name in ("le", "lt")), bounds
 
 
 @pytest.mark.parametrize(
