@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from augment.base import Drawn, IntensityOperation, rows_where
-from augment.noise_field import noise_field
+from simclr.augment.base import Drawn, IntensityOperation, rows_where
+from simclr.augment.noise_field import noise_field
 
 
 class BandNoise(NamedTuple):

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from augment import checks
-from augment.band_affine import BandAffine, BandOperation
+from simclr.augment import checks
+from simclr.augment.band_affine import BandAffine, BandOperation
 
 
 class RandomBandDropout(BandOperation):

@@ -11,8 +11,8 @@ from kornia.augmentation.base import _AugmentationBase
 from kornia.geometry.transform import warp_affine
 from torch import Tensor
 
-from augment import checks
-from augment.needs import Need
+from simclr.augment import checks
+from simclr.augment.needs import Need
 
 # What kornia puts among the parameters for itself.
 _KORNIAS_NOTES = ("batch_prob", "forward_input_shape")

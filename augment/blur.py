@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from augment import checks
-from augment.base import IntensityOperation
-from augment.resample import Lines, compute_dtype, separable
+from simclr.augment import checks
+from simclr.augment.base import IntensityOperation
+from simclr.augment.resample import Lines, compute_dtype, separable
 
 
 def gaussian_kernel(sigma: Tensor, kernel_size: int) -> Tensor:

@@ -8,7 +8,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from augment.luma import luma
+from simclr.augment.luma import luma
 
 # RGB -> YIQ: luma, then two axes of colour, in whose plane hue is an angle. NTSC, 1953, with torchvision's luma.
 _YIQ = ((0.2989, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))

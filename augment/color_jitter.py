@@ -12,12 +12,12 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from augment import checks
-from augment.base import Drawn, IntensityOperation, per_sample, rows_where
-from augment.color_affine import color_affine
-from augment.hue import turn_hue
-from augment.luma import luma, luma_of
-from augment.needs import Need
+from simclr.augment import checks
+from simclr.augment.base import Drawn, IntensityOperation, per_sample, rows_where
+from simclr.augment.color_affine import color_affine
+from simclr.augment.hue import turn_hue
+from simclr.augment.luma import luma, luma_of
+from simclr.augment.needs import Need
 
 BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)
 _CPU_VALUES = 1 << 18

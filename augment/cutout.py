@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from augment import checks
-from augment.base import Drawn, IntensityOperation, as_in_memory
+from simclr.augment import checks
+from simclr.augment.base import Drawn, IntensityOperation, as_in_memory
 
 
 class RandomCutout(IntensityOperation):

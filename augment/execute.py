@@ -11,12 +11,12 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from augment.band_affine import BandAffine, BandOperation
-from augment.base import AddressedOperation, Drawn, as_in_memory
-from augment.flip import RandomFlip
-from augment.needs import Need
-from augment.resized_crop import RandomResizedCrop
-from augment.rotation90 import RandomRotation90
+from simclr.augment.band_affine import BandAffine, BandOperation
+from simclr.augment.base import AddressedOperation, Drawn, as_in_memory
+from simclr.augment.flip import RandomFlip
+from simclr.augment.needs import Need
+from simclr.augment.resized_crop import RandomResizedCrop
+from simclr.augment.rotation90 import RandomRotation90
 
 # Values in a part: on a CPU they stay in cache from operation to operation; elsewhere this bounds the memory.
 _CPU_VALUES = 1 << 21

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from augment.base import GeometricOperation, affine_matrix
+from simclr.augment.base import GeometricOperation, affine_matrix
 
 
 class RandomFlip(GeometricOperation):

@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
-from augment import checks
-from augment.base import IntensityOperation
-from augment.luma import luma
+from simclr.augment import checks
+from simclr.augment.base import IntensityOperation
+from simclr.augment.luma import luma
 
 
 class RandomGrayscale(IntensityOperation):

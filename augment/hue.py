@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from augment.base import per_sample
+from simclr.augment.base import per_sample
 
 
 def adjust_hue(x: Tensor, shift: Tensor) -> Tensor:

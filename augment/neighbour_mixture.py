@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from augment import checks
-from augment.base import Drawn, IntensityOperation, per_sample
-from augment.needs import Need
+from simclr.augment import checks
+from simclr.augment.base import Drawn, IntensityOperation, per_sample
+from simclr.augment.needs import Need
 
 
 def mixture(x: Tensor, other: Tensor, alpha: Tensor) -> Tensor:

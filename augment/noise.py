@@ -9,11 +9,11 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from augment import checks
-from augment.band_affine import BandAffine, BandNoise, BandOperation
-from augment.base import Drawn
-from augment.needs import Need
-from augment.noise_field import noise_draws
+from simclr.augment import checks
+from simclr.augment.band_affine import BandAffine, BandNoise, BandOperation
+from simclr.augment.base import Drawn
+from simclr.augment.needs import Need
+from simclr.augment.noise_field import noise_draws
 
 
 class RandomNoise(BandOperation):

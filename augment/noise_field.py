@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from augment.addressed import Address
+from simclr.augment.addressed import Address
 
 # A run is a row of the table: 4 MB, which stay in cache. Of a uniform's 24 bits, 11 choose a row of the first half of
 # the table, 11 one of the second, and two are their signs.

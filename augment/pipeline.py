@@ -10,11 +10,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from augment import checks
-from augment.addressed import MAX_VIEWS, Address
-from augment.base import AddressedOperation, Drawn, check_images
-from augment.execute import execute, parts, work_key
-from augment.registry import OPERATIONS, arguments_of
+from simclr.augment import checks
+from simclr.augment.addressed import MAX_VIEWS, Address
+from simclr.augment.base import AddressedOperation, Drawn, check_images
+from simclr.augment.execute import execute, parts, work_key
+from simclr.augment.registry import OPERATIONS, arguments_of
 
 
 class Views(nn.Module):

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from augment import checks
-from augment.band_affine import BandAffine, BandNoise, BandOperation
-from augment.noise_field import noise_draws
+from simclr.augment import checks
+from simclr.augment.band_affine import BandAffine, BandNoise, BandOperation
+from simclr.augment.noise_field import noise_draws
 
 
 class RandomRadiation(BandOperation):

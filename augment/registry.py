@@ -23,25 +23,25 @@ from inspect import Parameter, signature
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from augment.base import AddressedOperation
+    from simclr.augment.base import AddressedOperation
 
 OPERATIONS_TABLE: dict[str, str] = {
-    "neighbour_mixture": "augment.neighbour_mixture:RandomNeighbourMixture",
-    "resized_crop": "augment.resized_crop:RandomResizedCrop",
-    "horizontal_flip": "augment.flip:RandomHorizontalFlip",
-    "vertical_flip": "augment.flip:RandomVerticalFlip",
-    "rotation90": "augment.rotation90:RandomRotation90",
-    "spectral_shift": "augment.spectral_shift:RandomSpectralShift",
-    "spectral_smoothing": "augment.spectral_smoothing:RandomSpectralSmoothing",
-    "radiation": "augment.radiation:RandomRadiation",
-    "spectral_jitter": "augment.spectral_jitter:RandomSpectralJitter",
-    "band_dropout": "augment.band_dropout:RandomBandDropout",
-    "noise": "augment.noise:RandomNoise",
-    "color_jitter": "augment.color_jitter:RandomColorJitter",
-    "grayscale": "augment.grayscale:RandomGrayscale",
-    "blur": "augment.blur:RandomGaussianBlur",
-    "solarize": "augment.solarize:RandomSolarize",
-    "cutout": "augment.cutout:RandomCutout",
+    "neighbour_mixture": "simclr.augment.neighbour_mixture:RandomNeighbourMixture",
+    "resized_crop": "simclr.augment.resized_crop:RandomResizedCrop",
+    "horizontal_flip": "simclr.augment.flip:RandomHorizontalFlip",
+    "vertical_flip": "simclr.augment.flip:RandomVerticalFlip",
+    "rotation90": "simclr.augment.rotation90:RandomRotation90",
+    "spectral_shift": "simclr.augment.spectral_shift:RandomSpectralShift",
+    "spectral_smoothing": "simclr.augment.spectral_smoothing:RandomSpectralSmoothing",
+    "radiation": "simclr.augment.radiation:RandomRadiation",
+    "spectral_jitter": "simclr.augment.spectral_jitter:RandomSpectralJitter",
+    "band_dropout": "simclr.augment.band_dropout:RandomBandDropout",
+    "noise": "simclr.augment.noise:RandomNoise",
+    "color_jitter": "simclr.augment.color_jitter:RandomColorJitter",
+    "grayscale": "simclr.augment.grayscale:RandomGrayscale",
+    "blur": "simclr.augment.blur:RandomGaussianBlur",
+    "solarize": "simclr.augment.solarize:RandomSolarize",
+    "cutout": "simclr.augment.cutout:RandomCutout",
 }
 """Name -> "module:Class", in the order in which the operations are applied."""
 

@@ -10,10 +10,10 @@ import torch
 from kornia.constants import Resample
 from torch import Tensor
 
-from augment import checks
-from augment.base import GeometricOperation, affine_matrix
-from augment.needs import Need
-from augment.resample import bilinear_lines, compute_dtype, nearest_index, separable
+from simclr.augment import checks
+from simclr.augment.base import GeometricOperation, affine_matrix
+from simclr.augment.needs import Need
+from simclr.augment.resample import bilinear_lines, compute_dtype, nearest_index, separable
 
 _TRIES = 10
 

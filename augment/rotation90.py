@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from augment.base import GeometricOperation, affine_matrix
+from simclr.augment.base import GeometricOperation, affine_matrix
 
 
 def rotate90(

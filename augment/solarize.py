@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from augment import checks
-from augment.base import IntensityOperation
-from augment.needs import Need
+from simclr.augment import checks
+from simclr.augment.base import IntensityOperation
+from simclr.augment.needs import Need
 
 
 def solarize(x: Tensor, threshold: float) -> Tensor:

@@ -8,7 +8,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from augment import checks
+from simclr.augment import checks
 
 _MOST = 1e9
 GAP = 2.5

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from augment import checks
-from augment.addressed import box_muller
-from augment.band_affine import BandAffine, BandOperation
+from simclr.augment import checks
+from simclr.augment.addressed import box_muller
+from simclr.augment.band_affine import BandAffine, BandOperation
 
 # More than any cosine that bands can hold.
 MOST_ORDER = 4096

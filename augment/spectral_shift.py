@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from augment import checks
-from augment.base import IntensityOperation
-from augment.needs import Need
-from augment.spectral_axis import SpectralAxis
+from simclr.augment import checks
+from simclr.augment.base import IntensityOperation
+from simclr.augment.needs import Need
+from simclr.augment.spectral_axis import SpectralAxis
 
 
 def spectral_shift(x: Tensor, shift: Tensor, positions: Tensor, runs: Tensor) -> Tensor:

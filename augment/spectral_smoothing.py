@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from augment import checks
-from augment.base import IntensityOperation
-from augment.needs import Need
-from augment.resample import compute_dtype
-from augment.spectral_axis import SpectralAxis
+from simclr.augment import checks
+from simclr.augment.base import IntensityOperation
+from simclr.augment.needs import Need
+from simclr.augment.resample import compute_dtype
+from simclr.augment.spectral_axis import SpectralAxis
 
 
 def smoothing_matrix(sigma: Tensor, positions: Tensor, runs: Tensor) -> Tensor:

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from augment.pipeline import Views
-from augment.view_groups import ViewGroups
+from simclr.augment.pipeline import Views
+from simclr.augment.view_groups import ViewGroups
 
 Notes = dict[str, dict[str, Any] | None]
 """Operation → its parameters, or None where its gate left the sample as it was."""

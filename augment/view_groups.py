@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from augment import checks
-from augment.pipeline import Views
+from simclr.augment import checks
+from simclr.augment.pipeline import Views
 
 
 class ViewGroups(nn.Module):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from augment import checks
-from augment.base import check_images, per_sample
+from simclr.augment import checks
+from simclr.augment.base import check_images, per_sample
 
 
 def virtual_sample(first: Tensor, second: Tensor, alpha: Tensor, beta: float, noise: Tensor) -> Tensor:

@@ -20,10 +20,10 @@ from sklearn.datasets import load_sample_images
 from torch import Tensor, nn
 from torchvision.transforms import v2
 
-from augment import RandomColorJitter, Views, build_views
-from augment.color_affine import color_affine
-from augment.color_jitter import color_jitter
 from benchmarks.harness import Report, Times, paired_ratio, race, spread
+from simclr.augment import RandomColorJitter, Views, build_views
+from simclr.augment.color_affine import color_affine
+from simclr.augment.color_jitter import color_jitter
 from simclr.launch import keep_freed_memory
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -24,10 +24,10 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from benchmarks.harness import Report, race
-from eval.probes.logistic_path import logistic_path
-from eval.probes.logistic_probe import PENALTIES
-from eval.probes.ridge_path import ridge_path
-from eval.probes.ridge_probe import ALPHAS
+from simclr.eval.probes.logistic_path import logistic_path
+from simclr.eval.probes.logistic_probe import PENALTIES
+from simclr.eval.probes.ridge_path import ridge_path
+from simclr.eval.probes.ridge_probe import ALPHAS
 
 CLASSES = 10
 SCIKIT_TOL = 1e-4

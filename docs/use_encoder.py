@@ -12,9 +12,9 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from eval.splits.split import k_shot
 from simclr import load_encoder
 from simclr.data import load_indian_pines
+from simclr.eval.splits.split import k_shot
 
 path = Path(sys.argv[1])
 encoder = load_encoder(path)

@@ -13,28 +13,28 @@ from rich.text import Text
 from torch import Tensor
 from typing_extensions import Unpack
 
-from eval.few_shot import UnknownMap, evaluate_few_shot
-from eval.linear_eval import LinearEvaluation, MapProbe, evaluate_linear
-from eval.maps.belonging import drawn_for
-from eval.maps.picture import SceneMap, draw_scene_map
-from eval.maps.predict import predict_scene, predict_spectra, predict_with_unknown
-from eval.open_set.scores import SCORE, THRESHOLD
-from eval.protocol import FewShotWords, LinearWords, few_shot_request, linear_request
-from eval.report.gather import gather, title_of
-from eval.report.page import report_html
-from eval.report.summary import print_comparison, print_few_shot, print_result
-from eval.results.compare import choose, compare, telling_names
-from eval.results.record import Result
-from eval.results.result_file import FEW_SHOT, RESULT, read_result, write_result
-from eval.results.words import probe_name
-from eval.splits.open_split import class_ids
-from eval.splits.split import Split
-from eval.splits.split_file import write_split
-from eval.subject.opened import OpenedSubject, open_subject
-from eval.subject.subject import Subject
 from simclr.data.scenes.scene import SceneSource
 from simclr.encoder_file import load_head
 from simclr.errors import InputError
+from simclr.eval.few_shot import UnknownMap, evaluate_few_shot
+from simclr.eval.linear_eval import LinearEvaluation, MapProbe, evaluate_linear
+from simclr.eval.maps.belonging import drawn_for
+from simclr.eval.maps.picture import SceneMap, draw_scene_map
+from simclr.eval.maps.predict import predict_scene, predict_spectra, predict_with_unknown
+from simclr.eval.open_set.scores import SCORE, THRESHOLD
+from simclr.eval.protocol import FewShotWords, LinearWords, few_shot_request, linear_request
+from simclr.eval.report.gather import gather, title_of
+from simclr.eval.report.page import report_html
+from simclr.eval.report.summary import print_comparison, print_few_shot, print_result
+from simclr.eval.results.compare import choose, compare, telling_names
+from simclr.eval.results.record import Result
+from simclr.eval.results.result_file import FEW_SHOT, RESULT, read_result, write_result
+from simclr.eval.results.words import probe_name
+from simclr.eval.splits.open_split import class_ids
+from simclr.eval.splits.split import Split
+from simclr.eval.splits.split_file import write_split
+from simclr.eval.subject.opened import OpenedSubject, open_subject
+from simclr.eval.subject.subject import Subject
 from simclr.files import check_writable, write_text
 
 

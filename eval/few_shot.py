@@ -11,28 +11,28 @@ import torch
 from torch import Tensor
 from typing_extensions import TypedDict, Unpack
 
-from eval.judging import Drawn, Sight, circumstances, in_part, judge, silent
-from eval.metrics.registry import reported
-from eval.open_set.evaluate import OpenEntry, open_set
-from eval.open_set.scores import REJECTED, SCORE, TAIL, THRESHOLD
-from eval.probes.end_to_end import FINE_TUNE, SUPERVISED, fine_tuned_scores, supervised_scores
-from eval.probes.episodes import EpisodeShots, episode_shots, run_episodes
-from eval.probes.score import Score, score
-from eval.protocol import FewShotRequest
-from eval.results.describe import describe_split, fewer_shots
-from eval.results.record import EpisodeRow, FineTuned, Interval, Result, Skipped, Thresholds
-from eval.results.result_file import as_json
-from eval.results.rows import gaps, open_rows, paired, rows
-from eval.splits.amounts import check_amounts
-from eval.splits.open_split import OpenSplit, check_unknown, few_shot_splits
-from eval.splits.split import Split
-from eval.subject.feature_cache import FeatureCache
-from eval.subject.given import check_wordings
-from eval.subject.representations import Progress
-from eval.subject.subject import Subject, subject_of
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
+from simclr.eval.judging import Drawn, Sight, circumstances, in_part, judge, silent
+from simclr.eval.metrics.registry import reported
+from simclr.eval.open_set.evaluate import OpenEntry, open_set
+from simclr.eval.open_set.scores import REJECTED, SCORE, TAIL, THRESHOLD
+from simclr.eval.probes.end_to_end import FINE_TUNE, SUPERVISED, fine_tuned_scores, supervised_scores
+from simclr.eval.probes.episodes import EpisodeShots, episode_shots, run_episodes
+from simclr.eval.probes.score import Score, score
+from simclr.eval.protocol import FewShotRequest
+from simclr.eval.results.describe import describe_split, fewer_shots
+from simclr.eval.results.record import EpisodeRow, FineTuned, Interval, Result, Skipped, Thresholds
+from simclr.eval.results.result_file import as_json
+from simclr.eval.results.rows import gaps, open_rows, paired, rows
+from simclr.eval.splits.amounts import check_amounts
+from simclr.eval.splits.open_split import OpenSplit, check_unknown, few_shot_splits
+from simclr.eval.splits.split import Split
+from simclr.eval.subject.feature_cache import FeatureCache
+from simclr.eval.subject.given import check_wordings
+from simclr.eval.subject.representations import Progress
+from simclr.eval.subject.subject import Subject, subject_of
 from simclr.finetune import FineTuning, FineTuningOptions
 from simclr.models.head import ProjectionHead
 
@@ -40,7 +40,7 @@ PROTOCOL = "simclr-few-shot/3"
 
 
 class Asked(TypedDict, total=False):
-    """What can be asked for: the fields of ``eval.protocol.FewShotRequest``."""
+    """What can be asked for: the fields of ``simclr.eval.protocol.FewShotRequest``."""
 
     splits: Sequence[str | Split]
     shots: Sequence[int] | None
@@ -97,10 +97,10 @@ def few_shot(
             episodes from this one.
         cache: where features are kept; None extracts them each time.
         device: where encoders run.
-        exclude, transductive: as in :func:`eval.linear_eval.linear_eval`.
+        exclude, transductive: as in :func:`simclr.eval.linear_eval.linear_eval`.
         command: to be kept in the result.
         progress: called with (what, done, all of it).
-        asked: what is asked for: the fields of ``eval.protocol.FewShotRequest``, which says what each means.
+        asked: what is asked for: the fields of ``simclr.eval.protocol.FewShotRequest``, which says what each means.
 
     Returns:
         What ``few-shot.json`` holds: ``rows``, ``paired``, ``gaps``, ``episodes``, ``open_set``, ``splits`` and how it

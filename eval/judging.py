@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 from typing_extensions import TypedDict
 
-from eval.protocol import Request
-from eval.results.record import EncoderRecord, Excluded, Extraction, PretrainingSaw, SourceRecord
-from eval.splits.open_split import OpenSplit
-from eval.splits.split import Split
-from eval.subject.features import check_finite
-from eval.subject.representations import Progress, Representation, representations
-from eval.subject.subject import Subject
+from simclr.eval.protocol import Request
+from simclr.eval.results.record import EncoderRecord, Excluded, Extraction, PretrainingSaw, SourceRecord
+from simclr.eval.splits.open_split import OpenSplit
+from simclr.eval.splits.split import Split
+from simclr.eval.subject.features import check_finite
+from simclr.eval.subject.representations import Progress, Representation, representations
+from simclr.eval.subject.subject import Subject
 from simclr.run.metadata import versions
 
 
@@ -105,7 +105,7 @@ def judge(
 
 
 class Circumstances(TypedDict):
-    """The fields of ``eval.results.record.Result`` that every evaluation has in common."""
+    """The fields of ``simclr.eval.results.record.Result`` that every evaluation has in common."""
 
     headline: str
     standardise: bool

@@ -10,38 +10,38 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import TypedDict, Unpack
 
-from eval.judging import Drawn, Sight, circumstances, in_part, judge, silent
-from eval.metrics.registry import reported, structural
-from eval.metrics.structure import POLICY, Structure, structure
-from eval.probes.end_to_end import SUPERVISED, SUPERVISED_MOST, supervised_scores
-from eval.probes.prediction import Classify, Prediction
-from eval.probes.registry import PROBES
-from eval.probes.score import Score, score
-from eval.protocol import LinearRequest
-from eval.results.describe import describe_split, fewer_shots
-from eval.results.outcomes import outcomes
-from eval.results.record import Facts, Result, Skipped
-from eval.results.result_file import as_json
-from eval.results.rows import class_recalls, gaps, paired, rows
-from eval.splits.amounts import check_amounts
-from eval.splits.draw import default_kinds, draw_splits
-from eval.splits.split import Split
-from eval.splits.validation import FIXED
-from eval.subject.baselines import unlabelled_ids
-from eval.subject.feature_cache import FeatureCache
-from eval.subject.given import check_wordings
-from eval.subject.representations import Progress
-from eval.subject.subject import Subject, subject_of
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
 from simclr.errors import InputError
+from simclr.eval.judging import Drawn, Sight, circumstances, in_part, judge, silent
+from simclr.eval.metrics.registry import reported, structural
+from simclr.eval.metrics.structure import POLICY, Structure, structure
+from simclr.eval.probes.end_to_end import SUPERVISED, SUPERVISED_MOST, supervised_scores
+from simclr.eval.probes.prediction import Classify, Prediction
+from simclr.eval.probes.registry import PROBES
+from simclr.eval.probes.score import Score, score
+from simclr.eval.protocol import LinearRequest
+from simclr.eval.results.describe import describe_split, fewer_shots
+from simclr.eval.results.outcomes import outcomes
+from simclr.eval.results.record import Facts, Result, Skipped
+from simclr.eval.results.result_file import as_json
+from simclr.eval.results.rows import class_recalls, gaps, paired, rows
+from simclr.eval.splits.amounts import check_amounts
+from simclr.eval.splits.draw import default_kinds, draw_splits
+from simclr.eval.splits.split import Split
+from simclr.eval.splits.validation import FIXED
+from simclr.eval.subject.baselines import unlabelled_ids
+from simclr.eval.subject.feature_cache import FeatureCache
+from simclr.eval.subject.given import check_wordings
+from simclr.eval.subject.representations import Progress
+from simclr.eval.subject.subject import Subject, subject_of
 
 PROTOCOL = "simclr-linear-eval/4"
 
 
 class Asked(TypedDict, total=False):
-    """What can be asked for: the fields of ``eval.protocol.LinearRequest``."""
+    """What can be asked for: the fields of ``simclr.eval.protocol.LinearRequest``."""
 
     splits: Sequence[str | Split] | None
     shots: Sequence[int] | None
@@ -110,7 +110,7 @@ def linear_eval(
         cache: where features are kept; None extracts them each time.
         device: where encoders run.
         exclude: ids of ``samples`` that no split may use, or a mask; None is those whose labels the encoder's online
-            kNN saw, known by their content (``eval.subject.seen``); ``()`` leaves nothing out.
+            kNN saw, known by their content (``simclr.eval.subject.seen``); ``()`` leaves nothing out.
         transductive: whether pretraining saw the test samples (without their labels); None is what their content tells.
         command: to be kept in the result.
         progress: called with (what, done, all of it).
@@ -118,7 +118,7 @@ def linear_eval(
             or splits; None is random, and for a scene block as well. ``shots``: k a class; None is ``SCENE_SHOTS`` for
             a scene and no few-shot split otherwise. ``shares``: of each class's labels. ``seeds``: five. ``probes``:
             names of ``eval.probes.registry.PROBES``; None is ``DEFAULT_PROBES``. ``standardise``, ``validation``,
-            ``supervised``: see ``eval.protocol.LinearRequest``.
+            ``supervised``: see ``simclr.eval.protocol.LinearRequest``.
 
     Returns:
         What ``result.json`` holds: ``rows``, ``paired`` differences, ``gaps`` between random and block splits,

@@ -9,12 +9,12 @@ from typing import ClassVar
 
 from typing_extensions import TypedDict
 
-from eval.probes.episodes import EPISODES
-from eval.probes.registry import DEFAULT_PROBES, FEW_SHOT_HEADLINE, FEW_SHOT_PROBES, HEADLINE, check_probes
-from eval.splits.amounts import check_share, check_switch, whole_numbers
-from eval.splits.open_split import SHOTS
-from eval.splits.split import Split
 from simclr.errors import InputError
+from simclr.eval.probes.episodes import EPISODES
+from simclr.eval.probes.registry import DEFAULT_PROBES, FEW_SHOT_HEADLINE, FEW_SHOT_PROBES, HEADLINE, check_probes
+from simclr.eval.splits.amounts import check_share, check_switch, whole_numbers
+from simclr.eval.splits.open_split import SHOTS
+from simclr.eval.splits.split import Split
 from simclr.finetune import FineTuning, FineTuningOptions
 from simclr.models.head import ProjectionHead
 
@@ -31,7 +31,7 @@ class Request:
         shots: numbers of labels a class; None is what suits the data.
         shares: shares of each class's labels, such as 0.01 and 0.1.
         seeds: of splits and random initialisations, each once.
-        probes: names of ``eval.probes.registry.PROBES``; None is what the evaluation takes by default.
+        probes: names of ``simclr.eval.probes.registry.PROBES``; None is what the evaluation takes by default.
         standardise: whether linear probes divide features by their standard deviation over the training samples.
 
     Raises:

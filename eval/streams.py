@@ -7,7 +7,7 @@ from enum import IntEnum, unique
 
 @unique
 class Stream(IntEnum):
-    """What takes the place of the epoch in ``augment.addressed.permutation(seed, stream, n)``.
+    """What takes the place of the epoch in ``simclr.augment.addressed.permutation(seed, stream, n)``.
 
     All lie far from any epoch that a training run reaches. A number that is in use never changes, since splits and
     their hashes follow from it; a new stream takes a new number.

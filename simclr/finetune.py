@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 from typing_extensions import TypedDict
 
-from augment.addressed import permutation
-from augment.virtual_samples import virtual_samples
+from simclr.augment.addressed import permutation
+from simclr.augment.virtual_samples import virtual_samples
 from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
 from simclr.errors import InputError

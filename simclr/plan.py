@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-from augment.checks import counted
+from simclr.augment.checks import counted
 from simclr.build import build_learner, build_loss
 from simclr.data import batches
 from simclr.errors import InputError

@@ -32,7 +32,7 @@ STRANGERS = {
     "augmentation": Stranger(
         "augment/dimming.py",
         """
-from augment.base import IntensityOperation, per_sample
+from simclr.augment.base import IntensityOperation, per_sample
 
 class RandomDimming(IntensityOperation):
     def __init__(self, least: float = 0.5, p: float = 0.5, keepdim: bool = False) -> None:
@@ -118,7 +118,7 @@ def apart(z, weight: float = 1.0):
         """
 import torch
 
-from eval.probes.prediction import Prediction, Probe, classes_of
+from simclr.eval.probes.prediction import Prediction, Probe, classes_of
 
 def nearest_in_l1(train_x, train_y, test_x):
     classes_of(train_y)
@@ -133,8 +133,8 @@ PROBE = Probe(nearest_in_l1, "nearest in L1")
     "metric": Stranger(
         "eval/metrics/worst_class.py",
         """
-from eval.metrics.accuracy import per_class_recall
-from eval.metrics.judgement import Metric
+from simclr.eval.metrics.accuracy import per_class_recall
+from simclr.eval.metrics.judgement import Metric
 
 def worst_class(judged):
     return min(per_class_recall(judged.truth, judged.classes).values())

@@ -18,11 +18,11 @@ from matplotlib.patheffects import withStroke
 from scipy import ndimage
 from torch import Tensor
 
-from eval.metrics.accuracy import overall_accuracy
-from eval.metrics.judgement import Judgement
-from eval.results.words import amount_name, class_labels, class_marks
-from eval.splits.split import Split
 from simclr.data.scenes.scene import SceneSource
+from simclr.eval.metrics.accuracy import overall_accuracy
+from simclr.eval.metrics.judgement import Judgement
+from simclr.eval.results.words import amount_name, class_labels, class_marks
+from simclr.eval.splits.split import Split
 from simclr.files import write_atomically
 from simclr.views.colours import PALETTE, REJECTED, UNKNOWN, UNLABELLED, scene_colours
 

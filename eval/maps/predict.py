@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from eval.open_set.metrics import UNKNOWN
-from eval.open_set.scores import OPEN_SCORES, SCORE
-from eval.probes.prediction import Classify
-from eval.splits.split import Split
-from eval.subject.baselines import raw_features
-from eval.subject.feature_cache import FeatureCache
 from simclr.data.preprocess import Preprocess
 from simclr.data.scenes.scene import SceneSource
+from simclr.eval.open_set.metrics import UNKNOWN
+from simclr.eval.open_set.scores import OPEN_SCORES, SCORE
+from simclr.eval.probes.prediction import Classify
+from simclr.eval.splits.split import Split
+from simclr.eval.subject.baselines import raw_features
+from simclr.eval.subject.feature_cache import FeatureCache
 
 
 def predict_scene(
@@ -35,7 +35,7 @@ def predict_scene(
         (height, width) int64. At the test pixels of the probe's split these are the predictions that it is scored on.
 
     Raises:
-        InputError, RuntimeError: as in ``eval.subject.features.extract_features``.
+        InputError, RuntimeError: as in ``simclr.eval.subject.features.extract_features``.
     """
     return classify(_features(encoder, source, cache, device)).reshape(source.height, source.width)
 
@@ -59,16 +59,16 @@ def predict_with_unknown(
     Args:
         encoder: as of ``simclr.load_encoder``.
         source: the scene, with labels.
-        split: of known classes, as of ``eval.splits.open_split``, whose training part scores learn from.
-        cut: the threshold, as of ``eval.open_set.scores.threshold``.
-        score: of ``eval.open_set.scores.OPEN_SCORES``, one that gives a single score.
+        split: of known classes, as of ``simclr.eval.splits.open_split``, whose training part scores learn from.
+        cut: the threshold, as of ``simclr.eval.open_set.scores.threshold``.
+        score: of ``simclr.eval.open_set.scores.OPEN_SCORES``, one that gives a single score.
         cache, device: as in :func:`predict_scene`.
 
     Returns:
         (height, width) int64.
 
     Raises:
-        InputError, RuntimeError: as in ``eval.subject.features.extract_features``.
+        InputError, RuntimeError: as in ``simclr.eval.subject.features.extract_features``.
     """
     features, labels = _features(encoder, source, cache, device), source.labels
     assert labels is not None  # a split exists

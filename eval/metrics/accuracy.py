@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from eval.metrics.judgement import Judgement, Metric, confusion
+from simclr.eval.metrics.judgement import Judgement, Metric, confusion
 
 
 def per_class_recall(labels: Tensor, predictions: Tensor) -> dict[int, float]:

@@ -6,8 +6,8 @@ import torch
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
-from eval.metrics.judgement import Judgement, Metric
 from simclr.errors import InputError
+from simclr.eval.metrics.judgement import Judgement, Metric
 
 BINS = 15
 # Bounds of log(temperature): a temperature at a bound says that the logits carry nothing, or separate everything.

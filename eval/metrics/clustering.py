@@ -7,8 +7,8 @@ from sklearn.metrics import normalized_mutual_info_score
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from eval.metrics.judgement import Metric, check_labelled
 from simclr.errors import InputError
+from simclr.eval.metrics.judgement import Metric, check_labelled
 
 STARTS = 10
 

@@ -10,8 +10,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from eval.subject.features import check_finite
 from simclr.errors import InputError
+from simclr.eval.subject.features import check_finite
 
 Need = Literal["predictions", "logits", "temperature", "features"]
 Family = Literal["accuracy", "calibration", "structure", "other"]

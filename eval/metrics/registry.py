@@ -6,19 +6,19 @@ everything that gives what it needs, and tables show it by its title.
 
 from __future__ import annotations
 
-from eval.metrics.judgement import Judgement, Metric
+from simclr.eval.metrics.judgement import Judgement, Metric
 from simclr.registry import Registry
 
 METRICS: Registry[Metric] = Registry(
     {
-        "oa": "eval.metrics.accuracy:OA",
-        "aa": "eval.metrics.accuracy:AA",
-        "kappa": "eval.metrics.accuracy:KAPPA",
-        "ece": "eval.metrics.calibration:ECE",
-        "ece_scaled": "eval.metrics.calibration:ECE_SCALED",
-        "r_at_1": "eval.metrics.retrieval:R_AT_1",
-        "map_at_r": "eval.metrics.retrieval:MAP_AT_R",
-        "nmi": "eval.metrics.clustering:NMI",
+        "oa": "simclr.eval.metrics.accuracy:OA",
+        "aa": "simclr.eval.metrics.accuracy:AA",
+        "kappa": "simclr.eval.metrics.accuracy:KAPPA",
+        "ece": "simclr.eval.metrics.calibration:ECE",
+        "ece_scaled": "simclr.eval.metrics.calibration:ECE_SCALED",
+        "r_at_1": "simclr.eval.metrics.retrieval:R_AT_1",
+        "map_at_r": "simclr.eval.metrics.retrieval:MAP_AT_R",
+        "nmi": "simclr.eval.metrics.clustering:NMI",
     }
 )
 

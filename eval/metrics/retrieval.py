@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from eval.metrics.judgement import Metric, check_labelled
 from simclr.errors import InputError
+from simclr.eval.metrics.judgement import Metric, check_labelled
 
 ROWS_AT_ONCE = 1024
 

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from augment.addressed import permutation
-from eval.metrics.clustering import STARTS
-from eval.metrics.registry import METRICS
-from eval.splits.split import Split
-from eval.streams import Stream
+from simclr.augment.addressed import permutation
+from simclr.eval.metrics.clustering import STARTS
+from simclr.eval.metrics.registry import METRICS
+from simclr.eval.splits.split import Split
+from simclr.eval.streams import Stream
 
 STRUCTURED = 1_000
 POLICY: dict[str, dict[str, str | int]] = {

@@ -8,12 +8,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from eval.metrics.accuracy import overall_accuracy
-from eval.metrics.judgement import Judgement
-from eval.open_set.metrics import UNKNOWN, auroc, fpr95, open_scores, openness, oscr
-from eval.open_set.scores import FOLDS, OPEN_SCORES, THRESHOLDS, held_out_scores, threshold
-from eval.probes.prediction import Selected
-from eval.splits.split import Split
+from simclr.eval.metrics.accuracy import overall_accuracy
+from simclr.eval.metrics.judgement import Judgement
+from simclr.eval.open_set.metrics import UNKNOWN, auroc, fpr95, open_scores, openness, oscr
+from simclr.eval.open_set.scores import FOLDS, OPEN_SCORES, THRESHOLDS, held_out_scores, threshold
+from simclr.eval.probes.prediction import Selected
+from simclr.eval.splits.split import Split
 
 # The logistic probe is fitted once a fold; distances are cheap, so they leave one sample of each class out at a time.
 FOLDS_OF = {"logits": FOLDS}
@@ -41,7 +41,7 @@ def open_set(features: Tensor, labels: Tensor, split: Split, unknown: Sequence[i
     Args:
         features: (N, dim) float.
         labels: (N,) int64.
-        split: with unknown classes in its test part, as of ``eval.splits.open_split``.
+        split: with unknown classes in its test part, as of ``simclr.eval.splits.open_split``.
         unknown: labels of the unknown classes.
 
     Raises:

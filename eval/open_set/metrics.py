@@ -11,8 +11,8 @@ import math
 import torch
 from torch import Tensor
 
-from eval.metrics.accuracy import confusion
 from simclr.errors import InputError
+from simclr.eval.metrics.accuracy import confusion
 
 UNKNOWN = -1
 # The field's way to write them, and to tell two ways of counting apart.

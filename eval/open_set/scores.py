@@ -13,10 +13,10 @@ import torch
 from scipy.stats import weibull_min
 from torch import Tensor
 
-from eval.probes.logistic_probe import logistic
-from eval.probes.prediction import Selected
-from eval.probes.prototypes import nearest_prototype
 from simclr.errors import InputError
+from simclr.eval.probes.logistic_probe import logistic
+from simclr.eval.probes.prediction import Selected
+from simclr.eval.probes.prototypes import nearest_prototype
 
 REJECTED = 0.05
 """Share of known samples that a threshold is meant to reject."""

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 from typing_extensions import Unpack
 
-from eval.probes.prediction import Prediction, Selected
-from eval.probes.score import Score, scored
-from eval.splits.labelled import LabelledData
-from eval.splits.split import Split
-from eval.splits.validation import FIXED, SHARE, parts_of
 from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
+from simclr.eval.probes.prediction import Prediction, Selected
+from simclr.eval.probes.score import Score, scored
+from simclr.eval.splits.labelled import LabelledData
+from simclr.eval.splits.split import Split
+from simclr.eval.splits.validation import FIXED, SHARE, parts_of
 from simclr.finetune import (
     FROM_SCRATCH,
     FineTuned,
@@ -73,7 +73,7 @@ def _train(
         device: where training runs.
 
     Raises:
-        InputError: as :func:`train_classifier`, or as ``eval.splits.validation.parts_of``.
+        InputError: as :func:`train_classifier`, or as ``simclr.eval.splits.validation.parts_of``.
     """
     train = split.learned()
     own = split.validation_rows() if share else None

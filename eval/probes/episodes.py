@@ -8,11 +8,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from augment.addressed import Address
-from eval.metrics.statistics import mean_sd
-from eval.probes.prototypes import DISTANCES, prototype_distances
-from eval.subject.features import check_finite
+from simclr.augment.addressed import Address
 from simclr.errors import InputError
+from simclr.eval.metrics.statistics import mean_sd
+from simclr.eval.probes.prototypes import DISTANCES, prototype_distances
+from simclr.eval.subject.features import check_finite
 
 WAYS = 5
 QUERIES = 15
@@ -103,7 +103,7 @@ def run_episodes(
         features: (n, dim), any float type.
         labels: (n,) int64; -1 = unlabelled.
         ways, shots, queries, episodes, seed: as in :func:`draw_episodes`.
-        distances: of ``eval.probes.prototypes.DISTANCES``.
+        distances: of ``simclr.eval.probes.prototypes.DISTANCES``.
 
     Raises:
         InputError: as in :func:`draw_episodes`, or features with NaN or infinity.

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from eval.probes.prediction import Prediction, Probe, Selected, classes_of
-from eval.splits.validation import FIXED
 from simclr.errors import InputError
+from simclr.eval.probes.prediction import Prediction, Probe, Selected, classes_of
+from simclr.eval.splits.validation import FIXED
 
 K = 20
 TEMPERATURE = 0.07

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from eval.probes.ridge_path import principal_axes
+from simclr.eval.probes.ridge_path import principal_axes
 
 # Problems side by side: more make the products more efficient, fewer give more of them a start near their solution.
 GROUP = 9

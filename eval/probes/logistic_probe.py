@@ -16,10 +16,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from eval.metrics.calibration import fit_temperature
-from eval.probes.logistic_path import LogisticPath, logistic_path
-from eval.probes.prediction import Prediction, Probe, Selected, classes_of, fit_standardisation
-from eval.splits.validation import FIXED, Parts, columns_of, parts_of
+from simclr.eval.metrics.calibration import fit_temperature
+from simclr.eval.probes.logistic_path import LogisticPath, logistic_path
+from simclr.eval.probes.prediction import Prediction, Probe, Selected, classes_of, fit_standardisation
+from simclr.eval.splits.validation import FIXED, Parts, columns_of, parts_of
 
 PENALTIES = torch.logspace(5, -6, 45, dtype=torch.float64)
 SWEEP_FROM = 50

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from augment.addressed import permutation
-from eval.probes.knn import TEMPERATURE, K, knn_accuracy
-from eval.streams import Stream
+from simclr.augment.addressed import permutation
+from simclr.eval.probes.knn import TEMPERATURE, K, knn_accuracy
+from simclr.eval.streams import Stream
 
 SEED = 0
 MONITORED = 5_000

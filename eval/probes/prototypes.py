@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from eval.probes.prediction import Prediction, Probe, Selected, classes_of
 from simclr.errors import InputError
+from simclr.eval.probes.prediction import Prediction, Probe, Selected, classes_of
 
 DISTANCES = ("euclidean", "standardized", "cosine", "mahalanobis")
 # Two samples in all leave nothing to shrink by: a covariance of rank one would then be inverted.

@@ -7,8 +7,8 @@ where it has one, by accuracy, and then learn from training and validation sampl
 - ``ridge``: least squares on one-hot (+1/-1) targets, the penalty chosen by exact leave-one-out squared error where the
   split has no validation part. Equal to scikit-learn's ``RidgeClassifierCV(ALPHAS)``, but for all penalties from one
   eigendecomposition.
-- ``logistic``: L2 logistic regression, see ``eval.probes.logistic_probe``.
-- ``sgd``: a linear layer by SGD, see ``eval.probes.sgd_probe``; runs when it is named.
+- ``logistic``: L2 logistic regression, see ``simclr.eval.probes.logistic_probe``.
+- ``sgd``: a linear layer by SGD, see ``simclr.eval.probes.sgd_probe``; runs when it is named.
 - ``knn``: weighted cosine kNN with fixed k on features that are centred on the training mean but not scaled: features
   behind a ReLU all point one way, where neighbours count for nothing and the largest class wins; scaling would blow up
   pixels that hardly ever change.
@@ -23,20 +23,20 @@ from collections.abc import Iterable, Sequence
 
 from torch import Tensor
 
-from eval.probes.prediction import Prediction, Probe
 from simclr.errors import InputError
+from simclr.eval.probes.prediction import Prediction, Probe
 from simclr.registry import Registry
 
 PROBES: Registry[Probe] = Registry(
     {
-        "prototype euclidean": "eval.probes.prototypes:EUCLIDEAN",
-        "prototype standardized": "eval.probes.prototypes:STANDARDIZED",
-        "prototype cosine": "eval.probes.prototypes:COSINE",
-        "prototype mahalanobis": "eval.probes.prototypes:MAHALANOBIS",
-        "ridge": "eval.probes.ridge_probe:PROBE",
-        "logistic": "eval.probes.logistic_probe:PROBE",
-        "sgd": "eval.probes.sgd_probe:PROBE",
-        "knn": "eval.probes.knn:PROBE",
+        "prototype euclidean": "simclr.eval.probes.prototypes:EUCLIDEAN",
+        "prototype standardized": "simclr.eval.probes.prototypes:STANDARDIZED",
+        "prototype cosine": "simclr.eval.probes.prototypes:COSINE",
+        "prototype mahalanobis": "simclr.eval.probes.prototypes:MAHALANOBIS",
+        "ridge": "simclr.eval.probes.ridge_probe:PROBE",
+        "logistic": "simclr.eval.probes.logistic_probe:PROBE",
+        "sgd": "simclr.eval.probes.sgd_probe:PROBE",
+        "knn": "simclr.eval.probes.knn:PROBE",
     }
 )
 # Those that run unless others are named, and those that summaries are of.

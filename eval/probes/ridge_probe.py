@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from eval.probes.prediction import Prediction, Probe, Selected, classes_of, fit_standardisation
-from eval.probes.ridge_path import ridge_path
-from eval.splits.validation import LEAVE_ONE_OUT, parts_of
+from simclr.eval.probes.prediction import Prediction, Probe, Selected, classes_of, fit_standardisation
+from simclr.eval.probes.ridge_path import ridge_path
+from simclr.eval.splits.validation import LEAVE_ONE_OUT, parts_of
 
 ALPHAS = np.logspace(-6, 5, 45)
 

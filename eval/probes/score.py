@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from eval.metrics.accuracy import per_class_recall
-from eval.metrics.judgement import Judgement
-from eval.metrics.registry import measure
-from eval.probes.prediction import Prediction, Selected
-from eval.probes.registry import DEFAULT_PROBES, PROBES, check_probes, fit_probe
-from eval.splits.split import Split
-from eval.subject.features import check_finite
 from simclr.errors import InputError
+from simclr.eval.metrics.accuracy import per_class_recall
+from simclr.eval.metrics.judgement import Judgement
+from simclr.eval.metrics.registry import measure
+from simclr.eval.probes.prediction import Prediction, Selected
+from simclr.eval.probes.registry import DEFAULT_PROBES, PROBES, check_probes, fit_probe
+from simclr.eval.splits.split import Split
+from simclr.eval.subject.features import check_finite
 
 Watch = Callable[[str, Split, Prediction], None]
 
@@ -27,7 +27,7 @@ class Score:
     Attributes:
         probe: its name.
         split: what it learned from and was scored on.
-        metrics: those of ``eval.metrics.registry`` that had what they need, by name.
+        metrics: those of ``simclr.eval.metrics.registry`` that had what they need, by name.
         recall: of each class.
         counts: row = true class, column = predicted class, (K, K) int64, K = largest class that occurs + 1.
         correct: whether each test sample was recognised, (m,) bool, in the order of ``split.test``.
@@ -64,7 +64,7 @@ def score(
         features: (N, dim), any float type, on the CPU.
         labels: classes, (N,) int64; -1 = unlabelled, which no split may use.
         splits: whose ids are rows of ``features``.
-        probes: names of ``eval.probes.registry.PROBES``.
+        probes: names of ``simclr.eval.probes.registry.PROBES``.
         progress: called with (probes fitted, all of them).
         standardise: whether linear probes divide features by their standard deviation over the training rows.
         watch: called with each probe's name, split and prediction, to keep what is needed once more.

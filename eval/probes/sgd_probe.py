@@ -15,12 +15,12 @@ import math
 import torch
 from torch import Tensor
 
-from augment.addressed import permutation
-from eval.metrics.calibration import fit_temperature
-from eval.probes.prediction import Prediction, Probe, Selected, classes_of, fit_standardisation
-from eval.splits.validation import FIXED, Parts, columns_of, parts_of
-from eval.streams import Stream
+from simclr.augment.addressed import permutation
 from simclr.errors import InputError
+from simclr.eval.metrics.calibration import fit_temperature
+from simclr.eval.probes.prediction import Prediction, Probe, Selected, classes_of, fit_standardisation
+from simclr.eval.splits.validation import FIXED, Parts, columns_of, parts_of
+from simclr.eval.streams import Stream
 
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 PAPERS_RATE = 0.1

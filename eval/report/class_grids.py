@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from eval.report.grids import Entry, Grid, GridRow, Percent, grid
-from eval.results.record import Outcome, Result, SplitRecord
-from eval.results.words import JUDGED, amount_name, class_labels, probe_name, representation_name
+from simclr.eval.report.grids import Entry, Grid, GridRow, Percent, grid
+from simclr.eval.results.record import Outcome, Result, SplitRecord
+from simclr.eval.results.words import JUDGED, amount_name, class_labels, probe_name, representation_name
 
 
 def recall_grid(result: Result, outcome: Outcome) -> Grid | None:

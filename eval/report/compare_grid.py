@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from eval.report.grids import Entry, Grid, Percent, Points, grid
-from eval.results.comparison import ComparedRow, Comparison
-from eval.results.words import amount_name, interval_points, metric_name, probe_name
+from simclr.eval.report.grids import Entry, Grid, Percent, Points, grid
+from simclr.eval.results.comparison import ComparedRow, Comparison
+from simclr.eval.results.words import amount_name, interval_points, metric_name, probe_name
 
 
 def comparison_grids(found: Comparison, rows: Sequence[ComparedRow], letters: Mapping[str, str]) -> list[Grid]:

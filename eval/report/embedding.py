@@ -8,8 +8,8 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from torch import Tensor
 
-from augment.addressed import permutation
-from eval.streams import Stream
+from simclr.augment.addressed import permutation
+from simclr.eval.streams import Stream
 
 SAMPLES = 1_500
 COMPONENTS = 50

@@ -6,12 +6,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from eval.open_set.scores import SCORE, THRESHOLD
-from eval.report.grids import Entry, Grid, Percent, grid
-from eval.report.linear_grids import probe_grid
-from eval.report.select import dropped_note, known_splits, left_out_note, open_splits, over_seeds
-from eval.results.record import EpisodeRow, Interval, Result, Row, SplitRecord
-from eval.results.words import JUDGED, amount_name, mean_sd_text, metric_name, probe_name, representation_name
+from simclr.eval.open_set.scores import SCORE, THRESHOLD
+from simclr.eval.report.grids import Entry, Grid, Percent, grid
+from simclr.eval.report.linear_grids import probe_grid
+from simclr.eval.report.select import dropped_note, known_splits, left_out_note, open_splits, over_seeds
+from simclr.eval.results.record import EpisodeRow, Interval, Result, Row, SplitRecord
+from simclr.eval.results.words import JUDGED, amount_name, mean_sd_text, metric_name, probe_name, representation_name
 
 # How the public code of other methods counts; each of a single score and threshold.
 LEGACY = ("mdl4ow_f1", "evml_open_oa")

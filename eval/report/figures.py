@@ -14,10 +14,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from eval.metrics.statistics import interval
-from eval.report.material import HealthLine
-from eval.results.record import Row
-from eval.results.words import class_labels, class_marks, probe_name, representation_name
+from simclr.eval.metrics.statistics import interval
+from simclr.eval.report.material import HealthLine
+from simclr.eval.results.record import Row
+from simclr.eval.results.words import class_labels, class_marks, probe_name, representation_name
 from simclr.views.colours import PALETTE
 
 # Okabe & Ito, "Color universal design", 2008; the pale yellow is left out, it vanishes on paper.

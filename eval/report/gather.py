@@ -9,16 +9,16 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from eval.maps.belonging import belongs
-from eval.report.embedding import choose_for_map, tsne
-from eval.report.material import Embedding, HealthLine, Material
-from eval.results.record import Result
-from eval.results.result_file import FEW_SHOT, RESULT, read_result
-from eval.subject.feature_cache import FeatureCache
-from eval.subject.features import fingerprint
 from simclr.data import open_source
 from simclr.encoder_file import FrozenEncoder, load_encoder
 from simclr.errors import InputError
+from simclr.eval.maps.belonging import belongs
+from simclr.eval.report.embedding import choose_for_map, tsne
+from simclr.eval.report.material import Embedding, HealthLine, Material
+from simclr.eval.results.record import Result
+from simclr.eval.results.result_file import FEW_SHOT, RESULT, read_result
+from simclr.eval.subject.feature_cache import FeatureCache
+from simclr.eval.subject.features import fingerprint
 from simclr.recipe.read import check_recipe
 
 PICTURES = {

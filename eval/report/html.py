@@ -9,8 +9,8 @@ from itertools import groupby
 
 from pydantic import JsonValue
 
-from eval.report.grids import Cell, Grid, Percent, Points
-from eval.results.words import mean_sd_text, points, printable
+from simclr.eval.report.grids import Cell, Grid, Percent, Points
+from simclr.eval.results.words import mean_sd_text, points, printable
 
 # Rows of a table that is not parted between two pages of paper.
 SHORT = 30

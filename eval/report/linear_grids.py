@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from eval.metrics.statistics import FEWEST_FOR_INTERVAL
-from eval.metrics.structure import STRUCTURED
-from eval.report.grids import Entry, Grid, Percent, Points, grid
-from eval.report.select import SUPERVISED, dropped_note, known_splits, left_out_note, main_metric, over_seeds
-from eval.results.record import Difference, Gap, Result, Row
-from eval.results.words import (
+from simclr.eval.metrics.statistics import FEWEST_FOR_INTERVAL
+from simclr.eval.metrics.structure import STRUCTURED
+from simclr.eval.report.grids import Entry, Grid, Percent, Points, grid
+from simclr.eval.report.select import SUPERVISED, dropped_note, known_splits, left_out_note, main_metric, over_seeds
+from simclr.eval.results.record import Difference, Gap, Result, Row
+from simclr.eval.results.words import (
     JUDGED,
     OVERALL,
     amount_name,

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from eval.results.record import Record, Result
 from simclr.encoder_metadata import EncoderMetadata
+from simclr.eval.results.record import Record, Result
 
 
 class HealthLine(Record):

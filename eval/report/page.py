@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from eval.report.class_grids import chosen_grid, recall_grid, split_hashes
-from eval.report.few_shot_grids import closed_grid, decision_grid, episode_grids, mapped_grid, open_kinds, rank_grid
-from eval.report.figures import confusion_figure, efficiency_figure, embedding_figure, health_figure
-from eval.report.html import bullets, definitions, escape, facts, figure, keys, page, picture, table
-from eval.report.linear_grids import difference_grid, gap_grid, quality_grid, split_grids
-from eval.report.material import Material
-from eval.report.prose import about_health, efficiency_caption, findings, how_it_was_judged, protocol_sentence
-from eval.report.select import SUPERVISED, at_most_labels, kinds, main_metric, unknown_note
-from eval.results.record import Result
-from eval.results.words import amount_name, metric_name, probe_name, several
+from simclr.eval.report.class_grids import chosen_grid, recall_grid, split_hashes
+from simclr.eval.report.few_shot_grids import (
+    closed_grid,
+    decision_grid,
+    episode_grids,
+    mapped_grid,
+    open_kinds,
+    rank_grid,
+)
+from simclr.eval.report.figures import confusion_figure, efficiency_figure, embedding_figure, health_figure
+from simclr.eval.report.html import bullets, definitions, escape, facts, figure, keys, page, picture, table
+from simclr.eval.report.linear_grids import difference_grid, gap_grid, quality_grid, split_grids
+from simclr.eval.report.material import Material
+from simclr.eval.report.prose import about_health, efficiency_caption, findings, how_it_was_judged, protocol_sentence
+from simclr.eval.report.select import SUPERVISED, at_most_labels, kinds, main_metric, unknown_note
+from simclr.eval.results.record import Result
+from simclr.eval.results.words import amount_name, metric_name, probe_name, several
 
 
 def report_html(found: Material, title: str) -> str:

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from eval.metrics.statistics import FEWEST_FOR_INTERVAL
-from eval.report.material import HealthLine
-from eval.report.select import adjoining_note, at_most_labels, kinds, known_splits, leakage, open_splits, skipped_name
-from eval.results.record import Difference, EncoderRecord, FewerShots, Result
-from eval.results.words import (
+from simclr.eval.metrics.statistics import FEWEST_FOR_INTERVAL
+from simclr.eval.report.material import HealthLine
+from simclr.eval.report.select import (
+    adjoining_note,
+    at_most_labels,
+    kinds,
+    known_splits,
+    leakage,
+    open_splits,
+    skipped_name,
+)
+from simclr.eval.results.record import Difference, EncoderRecord, FewerShots, Result
+from simclr.eval.results.words import (
     JUDGED,
     OVERALL,
     amount_name,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
-from eval.results.record import Result, Row, Skipped, SplitRecord
-from eval.results.words import OVERALL, amount_name, listed, probe_name, representation_name, several
+from simclr.eval.results.record import Result, Row, Skipped, SplitRecord
+from simclr.eval.results.words import OVERALL, amount_name, listed, probe_name, representation_name, several
 
 SUPERVISED = "supervised"
 DRAWN = ("random", "stratified")

@@ -9,8 +9,8 @@ from string import ascii_uppercase
 from rich.console import Console
 from rich.text import Text
 
-from eval.report.compare_grid import comparison_grids
-from eval.report.few_shot_grids import (
+from simclr.eval.report.compare_grid import comparison_grids
+from simclr.eval.report.few_shot_grids import (
     DETAILS,
     closed_grid,
     decision_grid,
@@ -20,14 +20,14 @@ from eval.report.few_shot_grids import (
     rank_grid,
     splits_of,
 )
-from eval.report.grids import Grid
-from eval.report.linear_grids import accuracy_grid, difference_grid, gap_grid, quality_grid
-from eval.report.prose import damaged_text, fewer_shots_lines, findings, what_pretraining_saw
-from eval.report.select import kinds, known_splits, leakage_note, skipped_name, unknown_note
-from eval.report.terminal import line, show
-from eval.results.comparison import ComparedRow, Comparison
-from eval.results.record import Result
-from eval.results.words import printable, several
+from simclr.eval.report.grids import Grid
+from simclr.eval.report.linear_grids import accuracy_grid, difference_grid, gap_grid, quality_grid
+from simclr.eval.report.prose import damaged_text, fewer_shots_lines, findings, what_pretraining_saw
+from simclr.eval.report.select import kinds, known_splits, leakage_note, skipped_name, unknown_note
+from simclr.eval.report.terminal import line, show
+from simclr.eval.results.comparison import ComparedRow, Comparison
+from simclr.eval.results.record import Result
+from simclr.eval.results.words import printable, several
 
 
 def print_result(result: Result, console: Console) -> None:
@@ -67,7 +67,7 @@ def print_comparison(found: Comparison, rows: Sequence[ComparedRow], console: Co
     """Prints one line for each difference, in percentage points, then tests and notes.
 
     Args:
-        found: as of ``eval.results.compare.compare``.
+        found: as of ``simclr.eval.results.compare.compare``.
         rows: those of it that are shown.
         console: where to.
     """

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from eval.report.grids import Cell, Grid, GridRow, Percent, Points
-from eval.results.words import interval_points, mean_sd_text, points, printable
+from simclr.eval.report.grids import Cell, Grid, GridRow, Percent, Points
+from simclr.eval.results.words import interval_points, mean_sd_text, points, printable
 
 T = TypeVar("T")
 # Headings are wrapped where they are wider than this and than the numbers below.

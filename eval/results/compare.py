@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from typing_extensions import TypedDict
 
-from eval.metrics.statistics import (
+from simclr.errors import InputError
+from simclr.eval.metrics.statistics import (
     ENUMERATED,
     FEWEST_FOR_INTERVAL,
     RESAMPLES,
@@ -21,12 +22,11 @@ from eval.metrics.statistics import (
     sign_flip_floor,
     sign_flip_p,
 )
-from eval.results.comparison import ComparedEncoder, ComparedRow, Comparison
-from eval.results.outcomes import unpack
-from eval.results.record import Result, Row, SourceRecord, SplitRecord
-from eval.results.result_file import RESULT
-from eval.results.words import JUDGED, OVERALL, metric_family
-from simclr.errors import InputError
+from simclr.eval.results.comparison import ComparedEncoder, ComparedRow, Comparison
+from simclr.eval.results.outcomes import unpack
+from simclr.eval.results.record import Result, Row, SourceRecord, SplitRecord
+from simclr.eval.results.result_file import RESULT
+from simclr.eval.results.words import JUDGED, OVERALL, metric_family
 
 PROTOCOL = "simclr-compare/1"
 
@@ -261,7 +261,7 @@ def choose(
     shots: str | None = None,
     metric: str | None = None,
 ) -> list[ComparedRow]:
-    """The rows of a comparison that are asked for, as in :func:`eval.commands.run_compare`.
+    """The rows of a comparison that are asked for, as in :func:`simclr.eval.commands.run_compare`.
 
     Raises:
         InputError: a name that no row has; says which ones there are.

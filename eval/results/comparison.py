@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eval.results.record import EncoderRecord, Record, SourceRecord
+from simclr.eval.results.record import EncoderRecord, Record, SourceRecord
 
 
 class ComparedRow(Record):
@@ -10,7 +10,7 @@ class ComparedRow(Record):
 
     Attributes:
         first, other: names of the two results.
-        probe, split, shots, labels, metric: what was measured, as in :class:`eval.results.record.Row`.
+        probe, split, shots, labels, metric: what was measured, as in :class:`simclr.eval.results.record.Row`.
         first_mean, other_mean: means over the splits that both have, as fractions.
         mean, sd, per_seed: of the differences, other minus first.
         ci95: of the mean difference; None where there is none.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from eval.results.record import FewerShots, Leakage, SplitRecord
-from eval.splits.labelled import LabelledData
-from eval.splits.leakage import leakage
-from eval.splits.split import Split
 from simclr.data.scenes.scene import SceneSource
+from simclr.eval.results.record import FewerShots, Leakage, SplitRecord
+from simclr.eval.splits.labelled import LabelledData
+from simclr.eval.splits.leakage import leakage
+from simclr.eval.splits.split import Split
 
 
 def describe_split(split: Split, data: LabelledData, unknown: Sequence[int] | None = None) -> SplitRecord:

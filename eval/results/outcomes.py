@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from eval.probes.score import Score
-from eval.results.record import Outcome
 from simclr.errors import InputError
+from simclr.eval.probes.score import Score
+from simclr.eval.results.record import Outcome
 
 MOST_CLASSES = 256
 """With more, no confusion counts are kept: a million numbers tell nobody anything."""

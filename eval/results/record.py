@@ -1,6 +1,6 @@
 """What an evaluation found, as typed records: the fields are the keys of result.json and few-shot.json.
 
-Everything reads attributes; ``eval.results.result_file`` alone turns records into JSON and back. A field that an
+Everything reads attributes; ``simclr.eval.results.result_file`` alone turns records into JSON and back. A field that an
 evaluation does not set is not written, and one that an old file lacks has its default.
 """
 
@@ -28,7 +28,7 @@ class Row(Record):
         shots: labels a class that were asked for, None where there is no such number.
         labels: share of each class's labels that was asked for, None where there is none.
         split: kind of split.
-        metric: name in ``eval.metrics.registry`` or ``eval.open_set.metrics``.
+        metric: name in ``simclr.eval.metrics.registry`` or ``simclr.eval.open_set.metrics``.
         mean, sd: fractions; sd has n - 1 in its denominator, and is None for a single value.
         per_seed: the value of each seed, None where there is none.
         seeds: those, in the same order; None for a measurement in which nothing is drawn. Older files have none.
@@ -100,7 +100,7 @@ class Outcome(Record):
 
     Attributes:
         counts: row = true class, column = predicted class, added up over the splits; None for very many classes.
-        correct: a text of ``eval.results.outcomes.pack`` for each split.
+        correct: a text of ``simclr.eval.results.outcomes.pack`` for each split.
     """
 
     representation: str

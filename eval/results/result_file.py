@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from eval.results.record import Record, Result
 from simclr.errors import InputError
+from simclr.eval.results.record import Record, Result
 from simclr.files import write_text
 
 RESULT = "result.json"
@@ -41,7 +41,7 @@ def read_result(path: str | Path) -> Result:
 
 
 def as_result(content: object, file: str | Path = "the result") -> Result:
-    """A result from what JSON holds, such as :func:`eval.linear_eval.linear_eval` returns.
+    """A result from what JSON holds, such as :func:`simclr.eval.linear_eval.linear_eval` returns.
 
     Args:
         content: the JSON.

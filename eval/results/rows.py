@@ -9,17 +9,17 @@ from typing import Protocol
 from pydantic import JsonValue
 from typing_extensions import TypedDict
 
-from eval.metrics.statistics import interval, mean_sd
-from eval.open_set.evaluate import OpenEntry
-from eval.probes.score import Score
-from eval.results.record import ClassRecall, Difference, Gap, Row
-from eval.splits.split import Split
+from simclr.eval.metrics.statistics import interval, mean_sd
+from simclr.eval.open_set.evaluate import OpenEntry
+from simclr.eval.probes.score import Score
+from simclr.eval.results.record import ClassRecall, Difference, Gap, Row
+from simclr.eval.splits.split import Split
 
 BASELINES = ("random", "raw", "pca", "window mean", "supervised")
 
 
 class Measured(Protocol):
-    """What rows are made of: :class:`eval.probes.score.Score`, or a measurement without a probe."""
+    """What rows are made of: :class:`simclr.eval.probes.score.Score`, or a measurement without a probe."""
 
     @property
     def probe(self) -> str: ...

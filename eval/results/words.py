@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from unicodedata import bidirectional, category
 
-from eval.metrics.judgement import Family
-from eval.metrics.registry import METRICS
-from eval.open_set.metrics import TITLES
-from eval.probes.registry import PROBES
+from simclr.eval.metrics.judgement import Family
+from simclr.eval.metrics.registry import METRICS
+from simclr.eval.open_set.metrics import TITLES
+from simclr.eval.probes.registry import PROBES
 
 # Two names of one metric: the share of test samples that were recognised.
 OVERALL = ("oa", "accuracy")

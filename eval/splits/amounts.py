@@ -7,9 +7,9 @@ from numbers import Integral, Real
 
 from torch import Tensor
 
-from eval.splits.labelled import LabelledData
-from eval.splits.split import Split
 from simclr.errors import InputError
+from simclr.eval.splits.labelled import LabelledData
+from simclr.eval.splits.split import Split
 
 LARGEST = 2**63 - 1
 

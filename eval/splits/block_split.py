@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from augment.addressed import permutation
-from eval.splits.split import Split, usable
-from eval.streams import Stream
+from simclr.augment.addressed import permutation
 from simclr.errors import InputError
+from simclr.eval.splits.split import Split, usable
+from simclr.eval.streams import Stream
 
 DRAWS = 8
 LEAST_KEPT = 0.1

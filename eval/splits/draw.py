@@ -9,16 +9,16 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from augment.addressed import permutation
-from eval.splits.block_split import block_split
-from eval.splits.label_map import map_split, read_map
-from eval.splits.labelled import LabelledData
-from eval.splits.split import Split, given, hold_out, k_shot, stratified
-from eval.splits.split_file import read_split
-from eval.streams import Stream
+from simclr.augment.addressed import permutation
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source
 from simclr.errors import InputError
+from simclr.eval.splits.block_split import block_split
+from simclr.eval.splits.label_map import map_split, read_map
+from simclr.eval.splits.labelled import LabelledData
+from simclr.eval.splits.split import Split, given, hold_out, k_shot, stratified
+from simclr.eval.splits.split_file import read_split
+from simclr.eval.streams import Stream
 
 SCENE_SHOTS = (5, 20)
 MAPS = (".mat", ".npy", ".npz")
@@ -46,9 +46,9 @@ def draw_splits(
     the data has a test part of its own, training samples are drawn from the training part (all of it with neither), and
     the test part is used as given. A share of 1 is all of a training part, once.
 
-    ``block``: the same of a scene, with training samples from a few blocks (``eval.splits.block_split``).
+    ``block``: the same of a scene, with training samples from a few blocks (``simclr.eval.splits.block_split``).
 
-    A file: a split file of ``eval.splits.split_file`` (.json), a label map of the training pixels, or two maps
+    A file: a split file of ``simclr.eval.splits.split_file`` (.json), a label map of the training pixels, or two maps
     TRAIN+TEST (.mat, .npy, .npz). Its training part is used whole, or with ``shots`` or ``shares`` as far as it goes. A
     ``Split`` is used in the same way.
 

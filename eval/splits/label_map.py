@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from eval.splits.split import Split, usable
 from simclr.data.class_numbers import class_numbers
 from simclr.data.scenes.array_file import read_array_file
 from simclr.errors import InputError
+from simclr.eval.splits.split import Split, usable
 
 
 def map_split(

@@ -9,15 +9,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from augment.addressed import permutation
-from eval.splits.draw import draw_splits, split_of_file
-from eval.splits.labelled import LabelledData
-from eval.splits.leakage import near
-from eval.splits.split import Split
-from eval.streams import Stream
+from simclr.augment.addressed import permutation
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source
 from simclr.errors import InputError
+from simclr.eval.splits.draw import draw_splits, split_of_file
+from simclr.eval.splits.labelled import LabelledData
+from simclr.eval.splits.leakage import near
+from simclr.eval.splits.split import Split
+from simclr.eval.streams import Stream
 
 SHOTS = (1, 5, 20)
 
@@ -50,7 +50,7 @@ def few_shot_splits(
     """All splits of a few-shot evaluation: closed ones, and those with unknown classes, if any.
 
     Args:
-        data, kinds, shares, seeds, exclude: as in ``eval.splits.draw.draw_splits``.
+        data, kinds, shares, seeds, exclude: as in ``simclr.eval.splits.draw.draw_splits``.
         shots: None is ``SHOTS``, and the whole training part of a file.
         unknown: labels of unknown classes, of which the closed splits have none.
         unknown_classes: instead, so many are drawn for each seed; the closed splits have all classes.
@@ -59,7 +59,7 @@ def few_shot_splits(
         The closed splits; and open ones, but for those of one sample a class, which leave no threshold.
 
     Raises:
-        InputError: as in :func:`open_splits` and ``eval.splits.open_split.drawn_unknown``.
+        InputError: as in :func:`open_splits` and ``simclr.eval.splits.open_split.drawn_unknown``.
     """
     few = SHOTS if shots is None else shots
     files_whole = shots is None and not shares

@@ -14,10 +14,10 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from augment.addressed import permutation
-from eval.splits.validation import LEAST, SHARE, validation_part
-from eval.streams import Stream
+from simclr.augment.addressed import permutation
 from simclr.errors import InputError
+from simclr.eval.splits.validation import LEAST, SHARE, validation_part
+from simclr.eval.streams import Stream
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def hold_out(split: Split, labels: Tensor, share: float = SHARE) -> Split:
     Args:
         split: without a validation part.
         labels: class of each sample, (N,) int64.
-        share: as in ``eval.splits.validation.validation_part``, whose seed is the split's (0 where it has none).
+        share: as in ``simclr.eval.splits.validation.validation_part``, whose seed is the split's (0 where it has none).
 
     Raises:
         InputError: if the share is out of range, no class can spare a sample, or the split has a validation part.

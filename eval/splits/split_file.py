@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from eval.splits.split import Split
 from simclr.errors import InputError
+from simclr.eval.splits.split import Split
 from simclr.files import write_text
 
 FORMAT = "simclr-split/1"

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from augment.addressed import permutation
-from eval.streams import Stream
+from simclr.augment.addressed import permutation
 from simclr.errors import InputError
+from simclr.eval.streams import Stream
 
 SHARE = 0.2
 # A class of fewer training samples keeps them all.

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
-from augment.addressed import permutation
-from eval.streams import Stream
-from eval.subject.features import BATCH_SIZE, check_finite
+from simclr.augment.addressed import permutation
 from simclr.data.preprocess import Preprocess
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
+from simclr.eval.streams import Stream
+from simclr.eval.subject.features import BATCH_SIZE, check_finite
 from simclr.views.encoder_inputs import plain_inputs
 
 RAW_SIDE = 16

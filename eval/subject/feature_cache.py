@@ -16,10 +16,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from eval.subject.features import BATCH_SIZE, extract_features, fingerprint
 from simclr.data.source import Source
 from simclr.data.stream import StreamSource
 from simclr.errors import InputError
+from simclr.eval.subject.features import BATCH_SIZE, extract_features, fingerprint
 from simclr.files import write_atomically
 from simclr.run.metadata import versions
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import torch
 
-from eval.subject.feature_cache import FeatureCache
-from eval.subject.seen import Seen, what_was_seen
-from eval.subject.subject import Subject, subject_of
 from simclr.data.open import open_source
 from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder, load_encoder
 from simclr.errors import InputError
+from simclr.eval.subject.feature_cache import FeatureCache
+from simclr.eval.subject.seen import Seen, what_was_seen
+from simclr.eval.subject.subject import Subject, subject_of
 from simclr.recipe.data import Data
 from simclr.recipe.read import data_with
 

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from eval.subject.baselines import calibrated_twin, fit_pca, patches, raw_features, unlabelled_ids, window_mean
-from eval.subject.subject import Subject
 from simclr.data.scenes.scene import SceneSource
 from simclr.encoder_file import FrozenEncoder
+from simclr.eval.subject.baselines import calibrated_twin, fit_pca, patches, raw_features, unlabelled_ids, window_mean
+from simclr.eval.subject.subject import Subject
 
 Progress = Callable[[str, int, int], None]
 PCA_COMPONENTS = 64

@@ -9,17 +9,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from eval.splits.amounts import check_switch
-from eval.splits.labelled import LabelledData
-from eval.splits.split import as_ids
-from eval.subject.feature_cache import FeatureCache
-from eval.subject.features import fingerprint
-from eval.subject.given import device_of, ids_of, model_of, source_of
-from eval.subject.seen import Seen, what_was_seen
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
 from simclr.errors import InputError
+from simclr.eval.splits.amounts import check_switch
+from simclr.eval.splits.labelled import LabelledData
+from simclr.eval.splits.split import as_ids
+from simclr.eval.subject.feature_cache import FeatureCache
+from simclr.eval.subject.features import fingerprint
+from simclr.eval.subject.given import device_of, ids_of, model_of, source_of
+from simclr.eval.subject.seen import Seen, what_was_seen
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def subject_of(
         test_source: the test part, with the same classes.
         exclude: see :func:`excluded_ids`; of features None is none.
         transductive, cache, device: see :class:`Subject`.
-        seen: as of ``eval.subject.seen.what_was_seen``, where it is known already.
+        seen: as of ``simclr.eval.subject.seen.what_was_seen``, where it is known already.
 
     Raises:
         InputError: if these do not fit together, one is of a wrong kind, there is no such device, or as in

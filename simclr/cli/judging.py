@@ -80,7 +80,7 @@ def linear_eval(
     check_subject(encoder, overrides)
     folder = output_path(output, "folder")
 
-    from eval.commands import run_linear_eval
+    from simclr.eval.commands import run_linear_eval
     from simclr.launch import keep_freed_memory
 
     keep_freed_memory()
@@ -227,7 +227,7 @@ def few_shot(
     check_subject(encoder, overrides)
     folder = output_path(output, "folder")
 
-    from eval.commands import run_few_shot
+    from simclr.eval.commands import run_few_shot
     from simclr.launch import keep_freed_memory
 
     keep_freed_memory()
@@ -267,7 +267,7 @@ def report(
     """
     file = output_path(output, "file")
 
-    from eval.commands import run_report
+    from simclr.eval.commands import run_report
 
     run_report(folder, output=file)
 
@@ -294,6 +294,6 @@ def compare(
     """
     file = output_path(output, "file")
 
-    from eval.commands import run_compare
+    from simclr.eval.commands import run_compare
 
     run_compare(results, output=file, probe=probe, split=split, shots=shots, metric=metric)

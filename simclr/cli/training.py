@@ -27,7 +27,7 @@ def pretrain(
     checked = recipe_to_run(recipe, overrides)
     path, given = Path(recipe), output_path(output, "folder")
 
-    from eval.probes.monitor import knn_monitor, monitor_ids
+    from simclr.eval.probes.monitor import knn_monitor, monitor_ids
     from simclr.launch import keep_freed_memory
     from simclr.pretrain import OnlineProbe, pretrain
     from simclr.run.run_folder import is_run_folder

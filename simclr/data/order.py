@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from augment.addressed import permutation
-from augment.checks import counted
+from simclr.augment.addressed import permutation
+from simclr.augment.checks import counted
 from simclr.errors import InputError
 
 

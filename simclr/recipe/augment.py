@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, create_model, model_serializer, model_validator
 
-from augment.needs import Need
-from augment.registry import OPERATIONS, OPERATIONS_TABLE, arguments_of
+from simclr.augment.needs import Need
+from simclr.augment.registry import OPERATIONS, OPERATIONS_TABLE, arguments_of
 from simclr.recipe.derived import derived_section
 from simclr.recipe.section import (
     MOST_CHANNELS,

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from augment.addressed import permutation
-from augment.spectral_axis import segments
-from augment.trace import trace
-from augment.view_groups import ViewGroups
+from simclr.augment.addressed import permutation
+from simclr.augment.spectral_axis import segments
+from simclr.augment.trace import trace
+from simclr.augment.view_groups import ViewGroups
 from simclr.data import Neighbours, SceneSource
 from simclr.files import write_text
 from simclr.views.colours import false_colour, own_colours

@@ -9,8 +9,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from augment.registry import OPERATIONS
-from augment.view_groups import ViewGroups
+from simclr.augment.registry import OPERATIONS
+from simclr.augment.view_groups import ViewGroups
 from simclr.data.open import open_source
 from simclr.data.preprocess import Preprocess, fit_preprocess
 from simclr.data.scenes.bands import put_back

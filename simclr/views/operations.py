@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import torch
 
-from augment.needs import Need
-from augment.pipeline import Views, build_views
-from augment.registry import OPERATIONS
-from augment.view_groups import ViewGroups
+from simclr.augment.needs import Need
+from simclr.augment.pipeline import Views, build_views
+from simclr.augment.registry import OPERATIONS
+from simclr.augment.view_groups import ViewGroups
 from simclr.data.preprocess import Preprocess
 from simclr.data.scenes.band_noise import noise_in_units
 from simclr.data.scenes.neighbours import Neighbours

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from augment.addressed import MAX_EPOCHS
+from simclr.augment.addressed import MAX_EPOCHS
 from simclr.errors import InputError
 from simclr.files import write_atomically
 from simclr.recipe.schema import Recipe

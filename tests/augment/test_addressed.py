@@ -2,7 +2,7 @@ import pytest
 import torch
 from scipy import stats
 
-from augment.addressed import Address, box_muller, permutation, philox4x32
+from simclr.augment.addressed import Address, box_muller, permutation, philox4x32
 
 ONES = 0xFFFFFFFF
 

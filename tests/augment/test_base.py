@@ -5,7 +5,7 @@ import pytest
 import torch
 from kornia.augmentation import AugmentationSequential
 
-from augment import OPERATIONS, Views
+from simclr.augment import OPERATIONS, Views
 
 ARGUMENTS = {
     "resized_crop": {"size": 5},

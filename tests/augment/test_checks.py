@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from augment import OPERATIONS, ViewGroups, Views, build_views, permutation, virtual_samples
-from augment.checks import image_size, integer, interval, number, shown
-from augment.spectral_axis import check_wavelengths
+from simclr.augment import OPERATIONS, ViewGroups, Views, build_views, permutation, virtual_samples
+from simclr.augment.checks import image_size, integer, interval, number, shown
+from simclr.augment.spectral_axis import check_wavelengths
 
 NEEDED = {"resized_crop": {"size": 7}, "blur": {"kernel_size": 5}}
 

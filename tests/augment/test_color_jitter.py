@@ -14,9 +14,9 @@ from scipy import stats
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
-from augment import RandomColorJitter
-from augment.color_affine import color_affine
-from augment.color_jitter import (
+from simclr.augment import RandomColorJitter
+from simclr.augment.color_affine import color_affine
+from simclr.augment.color_jitter import (
     BRIGHTNESS,
     CONTRAST,
     HUE,
@@ -26,8 +26,8 @@ from augment.color_jitter import (
     _order_by_order_,
     color_jitter,
 )
-from augment.hue import adjust_hue
-from augment.luma import luma
+from simclr.augment.hue import adjust_hue
+from simclr.augment.luma import luma
 
 TORCHVISION = {
     BRIGHTNESS: F.adjust_brightness,

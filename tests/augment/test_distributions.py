@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 from torchvision.transforms import v2
 
-from augment import OPERATIONS, Views
+from simclr.augment import OPERATIONS, Views
 
 N = 4000
 # SimCLR's, of strength 1 (Chen et al. 2020, appendix A); all gates open, but where gates are what is looked at.

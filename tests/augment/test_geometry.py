@@ -4,13 +4,13 @@ import pytest
 import torch
 from kornia.augmentation import AugmentationSequential
 
-from augment import (
+from simclr.augment import (
     RandomHorizontalFlip,
     RandomResizedCrop,
     RandomRotation90,
     RandomVerticalFlip,
 )
-from augment.rotation90 import rotate90
+from simclr.augment.rotation90 import rotate90
 
 PATCHES = torch.arange(6 * 4 * 7 * 7, dtype=torch.float32).view(6, 4, 7, 7)
 

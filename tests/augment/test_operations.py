@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kornia.augmentation import AugmentationSequential
 
-from augment import OPERATIONS, Views
+from simclr.augment import OPERATIONS, Views
 
 ARGUMENTS = {
     "neighbour_mixture": {"alpha": (0.6, 0.9)},

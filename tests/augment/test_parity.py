@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision.transforms.v2 import functional as F
 
-from augment import OPERATIONS, RandomColorJitter, Views, build_views
+from simclr.augment import OPERATIONS, RandomColorJitter, Views, build_views
 
 # Bands of any number and spectra: their references, numpy and scipy, are in test_scene.py and test_spectral.py.
 SPECTRAL = {"neighbour_mixture", "spectral_shift", "spectral_smoothing", "radiation", "spectral_jitter"}

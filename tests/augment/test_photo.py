@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from scipy import stats
 from torchvision.transforms.v2 import functional as F
 
-from augment import RandomGaussianBlur, RandomGrayscale, RandomSolarize
-from augment.blur import gaussian_blur
-from augment.luma import luma
+from simclr.augment import RandomGaussianBlur, RandomGrayscale, RandomSolarize
+from simclr.augment.blur import gaussian_blur
+from simclr.augment.luma import luma
 
 
 def images(n, bands=3, height=19, width=23, seed=0):

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from augment import (
+from simclr.augment import (
     OPERATIONS,
     Address,
     RandomHorizontalFlip,
@@ -91,7 +91,7 @@ def test_views_are_the_operations_on_the_addressed_uniforms(name):
 def test_views_do_not_depend_on_the_parts_in_which_they_are_drawn(name, monkeypatch):
     views, x, ids = case(name, n=9)
     whole = views(x, ids, 0)
-    monkeypatch.setattr("augment.execute._CPU_VALUES", 2 * 2 * x[0].numel())
+    monkeypatch.setattr("simclr.augment.execute._CPU_VALUES", 2 * 2 * x[0].numel())
     assert torch.equal(views(x, ids, 0), whole)
     assert whole.flatten(0, 1).is_contiguous(memory_format=torch.channels_last)
     assert views(x[:0], ids[:0], 0).shape == (2, 0, *whole.shape[2:])

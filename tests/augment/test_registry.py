@@ -7,10 +7,10 @@ import sys
 import pytest
 import torch
 
-import augment
-from augment import OPERATIONS, Views, build_views
-from augment.base import AddressedOperation, GeometricOperation, IntensityOperation
-from augment.registry import OPERATIONS_TABLE, arguments_of
+from simclr import augment
+from simclr.augment import OPERATIONS, Views, build_views
+from simclr.augment.base import AddressedOperation, GeometricOperation, IntensityOperation
+from simclr.augment.registry import OPERATIONS_TABLE, arguments_of
 
 
 def run(code):
@@ -53,7 +53,7 @@ def test_every_public_name_is_there():
 
 def test_the_place_in_the_table_is_the_place_in_the_pipeline(monkeypatch):
     """Also of an entry that is made when everything has been imported."""
-    monkeypatch.setitem(OPERATIONS_TABLE, "again", "augment.solarize:RandomSolarize")
+    monkeypatch.setitem(OPERATIONS_TABLE, "again", "simclr.augment.solarize:RandomSolarize")
     views = build_views({"again": {}, "blur": {"kernel_size": 3}}, size=8, in_chans=3, views=1, seed=0)
     assert list(views.operations) == ["blur", "again"]
     assert views.describe()[1] == "again: threshold=0.5, p=0.2"

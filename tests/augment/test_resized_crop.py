@@ -9,8 +9,8 @@ from scipy import stats
 from torchvision.transforms import RandomResizedCrop as TorchvisionCrop
 from torchvision.transforms.v2 import functional as F
 
-from augment import RandomResizedCrop
-from augment.resized_crop import crop_boxes, resized_crop
+from simclr.augment import RandomResizedCrop
+from simclr.augment.resized_crop import crop_boxes, resized_crop
 
 
 def boxes(n, height, width, scale, ratio, seed=0):

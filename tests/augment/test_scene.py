@@ -6,9 +6,9 @@ import pytest
 import torch
 from scipy import stats
 
-from augment import RandomBandDropout, RandomCutout, RandomNoise, RandomRadiation, RandomSpectralJitter
-from augment.noise_field import noise_draws, noise_field
-from augment.spectral_jitter import cosine_curve
+from simclr.augment import RandomBandDropout, RandomCutout, RandomNoise, RandomRadiation, RandomSpectralJitter
+from simclr.augment.noise_field import noise_draws, noise_field
+from simclr.augment.spectral_jitter import cosine_curve
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.ndimage import gaussian_filter1d
 
-from augment import (
+from simclr.augment import (
     RandomCutout,
     RandomNeighbourMixture,
     RandomNoise,
@@ -18,9 +18,9 @@ from augment import (
     virtual_sample,
     virtual_samples,
 )
-from augment.neighbour_mixture import mixture
-from augment.spectral_axis import SpectralAxis, segments
-from augment.virtual_samples import same_class_pairs
+from simclr.augment.neighbour_mixture import mixture
+from simclr.augment.spectral_axis import SpectralAxis, segments
+from simclr.augment.virtual_samples import same_class_pairs
 
 CPU = torch.device("cpu")
 # Two spectrometers that overlap, and a gap where water absorbs.

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from augment import RandomGaussianBlur, ViewGroups, Views, build_views, trace
+from simclr.augment import RandomGaussianBlur, ViewGroups, Views, build_views, trace
 
 BASE = {
     "resized_crop": {"size": 12, "scale": [0.2, 1.0]},

@@ -6,24 +6,24 @@ from rich.console import Console
 from sklearn.linear_model import RidgeClassifierCV
 from sklearn.preprocessing import StandardScaler
 
-from eval.few_shot import few_shot
-from eval.probes.prototypes import nearest_prototype
-from eval.probes.registry import FEW_SHOT_PROBES
-from eval.probes.ridge_probe import ALPHAS
-from eval.report.summary import print_few_shot
-from eval.results.record import Result
-from eval.results.result_file import write_result
-from eval.splits.labelled import LabelledData
-from eval.splits.leakage import leakage
-from eval.splits.open_split import open_splits
-from eval.splits.split import k_shot
-from eval.splits.split_file import write_split
-from eval.subject.representations import representations
 from simclr.data.preprocess import fit_preprocess
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import TensorSource
 from simclr.encoder_file import FrozenEncoder
 from simclr.errors import InputError
+from simclr.eval.few_shot import few_shot
+from simclr.eval.probes.prototypes import nearest_prototype
+from simclr.eval.probes.registry import FEW_SHOT_PROBES
+from simclr.eval.probes.ridge_probe import ALPHAS
+from simclr.eval.report.summary import print_few_shot
+from simclr.eval.results.record import Result
+from simclr.eval.results.result_file import write_result
+from simclr.eval.splits.labelled import LabelledData
+from simclr.eval.splits.leakage import leakage
+from simclr.eval.splits.open_split import open_splits
+from simclr.eval.splits.split import k_shot
+from simclr.eval.splits.split_file import write_split
+from simclr.eval.subject.representations import representations
 from simclr.models.encoder import random_encoder
 
 
@@ -95,7 +95,7 @@ def scene_encoder():
 
 
 def test_an_encoder_beside_its_baselines(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("eval.probes.end_to_end.STEPS", 5)
+    monkeypatch.setattr("simclr.eval.probes.end_to_end.STEPS", 5)
     encoder, scene = scene_encoder()
     result = few_shot(
         encoder,
@@ -133,7 +133,7 @@ def test_bad_input_is_one_line_before_any_feature_is_extracted(monkeypatch):
     x, labels = blobs()
     encoder, scene = scene_encoder()
     extracted = []
-    monkeypatch.setattr("eval.judging.representations", lambda *a: extracted.append(a) or representations(*a))
+    monkeypatch.setattr("simclr.eval.judging.representations", lambda *a: extracted.append(a) or representations(*a))
     nan = x.clone()
     nan[3, 2] = torch.nan
     for match, model, source, options in (

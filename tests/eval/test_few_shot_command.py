@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import torch
 
-from eval.commands import run_few_shot
 from simclr.data import open_source
 from simclr.data.preprocess import fit_preprocess
 from simclr.encoder_file import save_encoder
 from simclr.errors import InputError
+from simclr.eval.commands import run_few_shot
 from simclr.models.encoder import random_encoder
 from simclr.recipe.read import check_recipe
 

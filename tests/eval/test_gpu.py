@@ -5,15 +5,15 @@ import json
 import pytest
 import torch
 
-from eval.commands import run_few_shot, run_linear_eval
-from eval.few_shot import few_shot
-from eval.linear_eval import linear_eval
-from eval.probes.end_to_end import fine_tune
-from eval.splits.split import k_shot
 from simclr.data.preprocess import fit_preprocess
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import TensorSource
 from simclr.encoder_file import FrozenEncoder, load_encoder
+from simclr.eval.commands import run_few_shot, run_linear_eval
+from simclr.eval.few_shot import few_shot
+from simclr.eval.linear_eval import linear_eval
+from simclr.eval.probes.end_to_end import fine_tune
+from simclr.eval.splits.split import k_shot
 from simclr.models.encoder import random_encoder
 from simclr.pretrain import pretrain
 from simclr.recipe.read import read_recipe

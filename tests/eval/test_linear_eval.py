@@ -14,19 +14,19 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
-from eval.linear_eval import linear_eval
-from eval.metrics.calibration import expected_calibration_error
-from eval.probes.ridge_probe import ALPHAS
-from eval.probes.score import score
-from eval.report.linear_grids import accuracy_grid
-from eval.results.record import Result
-from eval.splits.split import Split, given, hold_out, k_shot, stratified
 from simclr.data import ImageFolder
 from simclr.data.images.digits import load_digits
 from simclr.data.preprocess import Preprocess, fit_preprocess
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import TensorSource
 from simclr.errors import InputError
+from simclr.eval.linear_eval import linear_eval
+from simclr.eval.metrics.calibration import expected_calibration_error
+from simclr.eval.probes.ridge_probe import ALPHAS
+from simclr.eval.probes.score import score
+from simclr.eval.report.linear_grids import accuracy_grid
+from simclr.eval.results.record import Result
+from simclr.eval.splits.split import Split, given, hold_out, k_shot, stratified
 
 
 class Projection(nn.Module):

@@ -1,8 +1,8 @@
 import pytest
 
-from eval.protocol import FewShotRequest, LinearRequest, few_shot_request, linear_request
-from eval.splits.open_split import SHOTS
 from simclr.errors import InputError
+from simclr.eval.protocol import FewShotRequest, LinearRequest, few_shot_request, linear_request
+from simclr.eval.splits.open_split import SHOTS
 
 
 def test_words_become_numbers():

@@ -5,15 +5,14 @@ from pathlib import Path
 
 import torch
 
-import augment.addressed
-import eval.splits.split as module
-from augment.addressed import MAX_EPOCHS, Address
-from eval.few_shot import few_shot
-from eval.linear_eval import linear_eval
-from eval.streams import Stream
+import simclr.eval.splits.split as module
+from simclr.augment.addressed import MAX_EPOCHS, Address
 from simclr.data.preprocess import fit_preprocess
 from simclr.data.scenes.scene import SceneSource
 from simclr.encoder_file import FrozenEncoder
+from simclr.eval.few_shot import few_shot
+from simclr.eval.linear_eval import linear_eval
+from simclr.eval.streams import Stream
 from simclr.models.encoder import random_encoder
 
 HOUSE = Path(module.__file__).parents[1]

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from augment.checks import counted
+from simclr.augment.checks import counted
 from simclr.data.moments import moments_of
 from simclr.data.preprocess import Preprocess
 from simclr.data.scenes.scene import SceneSource

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from augment.checks import counted
-from augment.spectral_axis import check_wavelengths
+from simclr.augment.checks import counted
+from simclr.augment.spectral_axis import check_wavelengths
 from simclr.errors import InputError
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from augment.addressed import Address
+from simclr.augment.addressed import Address
 from simclr.data.scenes.scene import SceneSource, reflect
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from augment.spectral_axis import check_wavelengths
+from simclr.augment.spectral_axis import check_wavelengths
 from simclr.data.class_numbers import Unlabelled, class_numbers
 from simclr.data.scenes.array_file import read_array_file
 from simclr.data.scenes.cube import find_cube, with_bands_last

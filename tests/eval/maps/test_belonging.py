@@ -6,12 +6,12 @@ import pytest
 import torch
 from PIL import Image
 
-from eval.commands import run_few_shot, run_linear_eval
-from eval.maps.belonging import belongs, drawn_for
-from eval.report.gather import gather
 from simclr.data import open_source
 from simclr.data.preprocess import fit_preprocess
 from simclr.encoder_file import save_encoder
+from simclr.eval.commands import run_few_shot, run_linear_eval
+from simclr.eval.maps.belonging import belongs, drawn_for
+from simclr.eval.report.gather import gather
 from simclr.models.encoder import random_encoder
 from simclr.recipe.read import check_recipe
 
@@ -54,7 +54,7 @@ def judge(folder, **options):
 
 @pytest.fixture
 def copied(run, tmp_path, monkeypatch):
-    monkeypatch.setattr("eval.report.gather._embedding", lambda *args: None)
+    monkeypatch.setattr("simclr.eval.report.gather._embedding", lambda *args: None)
     return shutil.copytree(run, tmp_path / "run")
 
 

@@ -5,12 +5,12 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 from torch import Tensor, nn
 
-from eval.maps.picture import SceneMap, draw_scene_map, map_title
-from eval.maps.predict import predict_scene
-from eval.probes.score import score
-from eval.splits.split import Split, k_shot
 from simclr.data.preprocess import Preprocess, fit_preprocess
 from simclr.data.scenes.scene import SceneSource
+from simclr.eval.maps.picture import SceneMap, draw_scene_map, map_title
+from simclr.eval.maps.predict import predict_scene
+from simclr.eval.probes.score import score
+from simclr.eval.splits.split import Split, k_shot
 from simclr.views.colours import PALETTE
 
 

@@ -3,14 +3,14 @@ import torch
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from eval.maps.picture import SceneMap, draw_scene_map
-from eval.maps.predict import predict_with_unknown
-from eval.open_set.metrics import UNKNOWN
-from eval.open_set.scores import OPEN_SCORES, held_out_scores, threshold
-from eval.splits.labelled import LabelledData
-from eval.splits.open_split import open_splits
 from simclr.data.preprocess import Preprocess, fit_preprocess
 from simclr.data.scenes.scene import SceneSource
+from simclr.eval.maps.picture import SceneMap, draw_scene_map
+from simclr.eval.maps.predict import predict_with_unknown
+from simclr.eval.open_set.metrics import UNKNOWN
+from simclr.eval.open_set.scores import OPEN_SCORES, held_out_scores, threshold
+from simclr.eval.splits.labelled import LabelledData
+from simclr.eval.splits.open_split import open_splits
 from simclr.views.colours import PALETTE
 
 

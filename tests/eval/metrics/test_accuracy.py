@@ -4,10 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, cohen_kappa_score, recall_score
 
-from eval.metrics.accuracy import per_class_recall
-from eval.metrics.judgement import Judgement, confusion
-from eval.metrics.registry import METRICS
 from simclr.errors import InputError
+from simclr.eval.metrics.accuracy import per_class_recall
+from simclr.eval.metrics.judgement import Judgement, confusion
+from simclr.eval.metrics.registry import METRICS
 
 
 def scores(labels, predictions):

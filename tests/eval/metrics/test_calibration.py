@@ -4,9 +4,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eval.metrics.calibration import ece, ece_scaled, expected_calibration_error, fit_temperature
-from eval.metrics.judgement import Judgement
 from simclr.errors import InputError
+from simclr.eval.metrics.calibration import ece, ece_scaled, expected_calibration_error, fit_temperature
+from simclr.eval.metrics.judgement import Judgement
 
 
 def by_bins(confidence, right, bins):

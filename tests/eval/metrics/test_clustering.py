@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
-from eval.metrics.clustering import kmeans_nmi
 from simclr.errors import InputError
+from simclr.eval.metrics.clustering import kmeans_nmi
 
 
 def mutual_information(table):

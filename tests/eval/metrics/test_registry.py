@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from eval.metrics.judgement import Judgement, Metric
-from eval.metrics.registry import METRICS, measure, reported, structural
-from eval.probes.score import score
-from eval.splits.split import k_shot
+from simclr.eval.metrics.judgement import Judgement, Metric
+from simclr.eval.metrics.registry import METRICS, measure, reported, structural
+from simclr.eval.probes.score import score
+from simclr.eval.splits.split import k_shot
 
 
 def test_a_metric_is_measured_where_there_is_what_it_needs():

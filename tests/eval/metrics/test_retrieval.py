@@ -4,9 +4,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eval.metrics import retrieval as module
-from eval.metrics.retrieval import retrieval
 from simclr.errors import InputError
+from simclr.eval.metrics import retrieval as module
+from simclr.eval.metrics.retrieval import retrieval
 
 
 def by_query(h, labels):

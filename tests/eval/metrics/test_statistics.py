@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from eval.metrics.statistics import bootstrap_interval, mcnemar_p, sign_flip_floor, sign_flip_p
+from simclr.eval.metrics.statistics import bootstrap_interval, mcnemar_p, sign_flip_floor, sign_flip_p
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 9])

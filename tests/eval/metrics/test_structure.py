@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from eval.metrics import structure as module
-from eval.metrics.structure import structure
-from eval.splits.split import k_shot
+from simclr.eval.metrics import structure as module
+from simclr.eval.metrics.structure import structure
+from simclr.eval.splits.split import k_shot
 
 
 def data():

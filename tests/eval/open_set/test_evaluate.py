@@ -1,15 +1,15 @@
 import pytest
 import torch
 
-from eval.open_set.evaluate import open_set
-from eval.open_set.metrics import UNKNOWN, auroc, open_scores
-from eval.open_set.scores import OPEN_SCORES
-from eval.results.rows import open_rows
-from eval.splits.labelled import LabelledData
-from eval.splits.open_split import class_ids, drawn_unknown, open_splits
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import TensorSource
 from simclr.errors import InputError
+from simclr.eval.open_set.evaluate import open_set
+from simclr.eval.open_set.metrics import UNKNOWN, auroc, open_scores
+from simclr.eval.open_set.scores import OPEN_SCORES
+from simclr.eval.results.rows import open_rows
+from simclr.eval.splits.labelled import LabelledData
+from simclr.eval.splits.open_split import class_ids, drawn_unknown, open_splits
 
 
 def samples(seed=0, classes=6, per_class=30):

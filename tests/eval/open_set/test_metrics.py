@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, roc_auc_score, roc_curve
 
-from eval.open_set.metrics import UNKNOWN, auroc, fpr95, mapping_error, open_scores, openness, oscr
 from simclr.errors import InputError
+from simclr.eval.open_set.metrics import UNKNOWN, auroc, fpr95, mapping_error, open_scores, openness, oscr
 
 ANY_SEED = st.integers(0, 10**6)
 

@@ -5,10 +5,10 @@ from scipy.special import logsumexp, softmax
 from scipy.stats import weibull_min
 from sklearn.neighbors import NearestNeighbors
 
-from eval.open_set.metrics import auroc
-from eval.open_set.scores import OPEN_SCORES, THRESHOLDS, held_out_scores, threshold
-from eval.probes.registry import PROBES
 from simclr.errors import InputError
+from simclr.eval.open_set.metrics import auroc
+from simclr.eval.open_set.scores import OPEN_SCORES, THRESHOLDS, held_out_scores, threshold
+from simclr.eval.probes.registry import PROBES
 
 
 def clusters(per_class=12, classes=4, dim=8, seed=0):

@@ -4,17 +4,17 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
-from eval.probes import end_to_end
-from eval.probes.end_to_end import fine_tune, fine_tuned_scores, supervised_scores
-from eval.splits.labelled import LabelledData
-from eval.splits.split import Split, given, hold_out, k_shot
-from eval.splits.validation import validation_part
-from eval.subject.features import fingerprint
 from simclr import finetune
 from simclr.data import TensorSource
 from simclr.data.preprocess import fit_preprocess
 from simclr.encoder_file import FrozenEncoder
 from simclr.errors import InputError
+from simclr.eval.probes import end_to_end
+from simclr.eval.probes.end_to_end import fine_tune, fine_tuned_scores, supervised_scores
+from simclr.eval.splits.labelled import LabelledData
+from simclr.eval.splits.split import Split, given, hold_out, k_shot
+from simclr.eval.splits.validation import validation_part
+from simclr.eval.subject.features import fingerprint
 from simclr.finetune import FROM_SCRATCH
 from simclr.models.encoder import random_encoder, seeded
 from simclr.models.head import ProjectionHead

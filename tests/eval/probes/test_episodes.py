@@ -5,8 +5,8 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 
-from eval.probes.episodes import draw_episodes, episode_shots, mean_interval, run_episodes
 from simclr.errors import InputError
+from simclr.eval.probes.episodes import draw_episodes, episode_shots, mean_interval, run_episodes
 
 
 def features_of(sizes, dim=6, seed=0):
@@ -68,7 +68,7 @@ def test_accuracy_is_that_of_a_loop(shots):
 def test_chunks_change_nothing(monkeypatch):
     x, labels = features_of([20, 30, 25, 22])
     whole = run_episodes(x, labels, ways=3, shots=3, queries=5, episodes=10)
-    monkeypatch.setattr("eval.probes.episodes.CHUNK", 1)
+    monkeypatch.setattr("simclr.eval.probes.episodes.CHUNK", 1)
     assert run_episodes(x, labels, ways=3, shots=3, queries=5, episodes=10) == whole
 
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from eval.probes import knn
-from eval.probes.knn import knn_accuracy, knn_votes
 from simclr.errors import InputError
+from simclr.eval.probes import knn
+from simclr.eval.probes.knn import knn_accuracy, knn_votes
 
 
 def loop(bank, bank_labels, query, k, temperature):

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from eval.probes import logistic_path as module
-from eval.probes.logistic_path import logistic_path
+from simclr.eval.probes import logistic_path as module
+from simclr.eval.probes.logistic_path import logistic_path
 
 
 def data(n, dim, classes, seed=0, spread=0.6):

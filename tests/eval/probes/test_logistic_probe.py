@@ -5,8 +5,8 @@ from scipy.optimize import minimize_scalar
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from eval.probes.logistic_probe import PENALTIES, SWEEP_FROM, logistic
-from eval.splits.validation import validation_part
+from simclr.eval.probes.logistic_probe import PENALTIES, SWEEP_FROM, logistic
+from simclr.eval.splits.validation import validation_part
 
 
 def data(n, dim=12, classes=3, seed=0):

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from eval.probes.knn import knn_accuracy
-from eval.probes.monitor import MONITORED, knn_monitor, monitor_ids
+from simclr.eval.probes.knn import knn_accuracy
+from simclr.eval.probes.monitor import MONITORED, knn_monitor, monitor_ids
 
 
 def test_a_tenth_of_each_class_but_of_none_that_is_too_small():

@@ -8,15 +8,15 @@ from sklearn.covariance import LedoitWolf
 from sklearn.covariance import ledoit_wolf as sklearn_ledoit_wolf
 from sklearn.neighbors import NearestCentroid
 
-from eval.probes.prototypes import (
+from simclr.errors import InputError
+from simclr.eval.probes.prototypes import (
     DISTANCES,
     class_means,
     ledoit_wolf,
     nearest_prototype,
     prototype_distances,
 )
-from eval.probes.registry import PROBES
-from simclr.errors import InputError
+from simclr.eval.probes.registry import PROBES
 
 
 def blobs(n=40, m=30, dim=12, ways=4, seed=0):

@@ -6,9 +6,9 @@ from sklearn.model_selection import GridSearchCV, PredefinedSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from eval.probes.registry import PROBES, check_probes, fit_probe
-from eval.probes.ridge_probe import ALPHAS, ridge
 from simclr.errors import InputError
+from simclr.eval.probes.registry import PROBES, check_probes, fit_probe
+from simclr.eval.probes.ridge_probe import ALPHAS, ridge
 
 
 def data(n, dim, classes=4, seed=0, spread=0.6):

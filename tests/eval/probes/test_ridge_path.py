@@ -3,7 +3,7 @@ import pytest
 import torch
 from sklearn.linear_model import Ridge
 
-from eval.probes.ridge_path import principal_axes, ridge_path
+from simclr.eval.probes.ridge_path import principal_axes, ridge_path
 
 
 @pytest.mark.parametrize(("n", "dim"), [(40, 6), (24, 50), (20, 20)], ids=["long", "wide", "square"])

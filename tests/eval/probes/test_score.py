@@ -5,10 +5,10 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from eval.metrics.calibration import expected_calibration_error
-from eval.probes.score import score
-from eval.splits.split import given, k_shot
 from simclr.errors import InputError
+from simclr.eval.metrics.calibration import expected_calibration_error
+from simclr.eval.probes.score import score
+from simclr.eval.splits.split import given, k_shot
 
 
 def data():

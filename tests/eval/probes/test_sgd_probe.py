@@ -3,12 +3,12 @@ import math
 import pytest
 import torch
 
-from augment.addressed import permutation
-from eval.probes import sgd_probe as module
-from eval.probes.sgd_probe import RATES, sgd, sgd_path
-from eval.splits.validation import validation_part
-from eval.streams import Stream
+from simclr.augment.addressed import permutation
 from simclr.errors import InputError
+from simclr.eval.probes import sgd_probe as module
+from simclr.eval.probes.sgd_probe import RATES, sgd, sgd_path
+from simclr.eval.splits.validation import validation_part
+from simclr.eval.streams import Stream
 
 RATES_TRIED = (1e-4, 0.1, 10.0)
 

@@ -2,7 +2,7 @@ import numpy as np
 import torch
 from sklearn.preprocessing import StandardScaler
 
-from eval.probes.prediction import fit_standardisation
+from simclr.eval.probes.prediction import fit_standardisation
 
 
 def test_equals_scikit_learns_scaler_also_where_a_feature_is_constant():

@@ -1,6 +1,6 @@
-from eval.report.class_grids import chosen_grid, recall_grid, split_hashes
-from eval.report.html import cell_text
-from eval.results.record import Result
+from simclr.eval.report.class_grids import chosen_grid, recall_grid, split_hashes
+from simclr.eval.report.html import cell_text
+from simclr.eval.results.record import Result
 
 KEY = {"split": "random", "shots": 5, "labels": None}
 

@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from eval.report.embedding import choose_for_map, tsne
+from simclr.eval.report.embedding import choose_for_map, tsne
 
 
 def test_labelled_samples_at_random_the_same_each_time():

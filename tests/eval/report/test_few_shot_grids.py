@@ -1,6 +1,6 @@
-from eval.report.few_shot_grids import decision_grid, episode_grids, mapped_grid, open_kinds, rank_grid
-from eval.report.html import cell_text
-from eval.results.record import Result
+from simclr.eval.report.few_shot_grids import decision_grid, episode_grids, mapped_grid, open_kinds, rank_grid
+from simclr.eval.report.html import cell_text
+from simclr.eval.results.record import Result
 
 KEY = {"representation": "pretrained", "shots": 5, "labels": None, "split": "random", "mean": 0.7, "sd": None}
 

@@ -2,9 +2,9 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from eval.report.figures import confusion_figure, efficiency_figure, embedding_figure, health_figure
-from eval.report.material import HealthLine
-from eval.results.record import Row
+from simclr.eval.report.figures import confusion_figure, efficiency_figure, embedding_figure, health_figure
+from simclr.eval.report.material import HealthLine
+from simclr.eval.results.record import Row
 
 CLASSES = ["oats", "wheat & <corn>", "woods"]
 

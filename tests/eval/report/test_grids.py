@@ -1,4 +1,4 @@
-from eval.report.grids import Entry, GridRow, Percent, grid
+from simclr.eval.report.grids import Entry, GridRow, Percent, grid
 
 
 def test_rows_and_columns_come_in_the_order_of_the_entries_and_gaps_stay_empty():

@@ -1,7 +1,7 @@
 import re
 
-from eval.report.grids import Grid, GridRow, Percent, Points
-from eval.report.html import cell_text, table
+from simclr.eval.report.grids import Grid, GridRow, Percent, Points
+from simclr.eval.report.html import cell_text, table
 
 
 def test_a_representation_is_named_once_above_its_probes():

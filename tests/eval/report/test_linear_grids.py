@@ -1,6 +1,6 @@
-from eval.report.html import cell_text
-from eval.report.linear_grids import accuracy_grid, difference_grid, probe_grid, quality_grid, split_grids
-from eval.results.record import Result
+from simclr.eval.report.html import cell_text
+from simclr.eval.report.linear_grids import accuracy_grid, difference_grid, probe_grid, quality_grid, split_grids
+from simclr.eval.results.record import Result
 
 KEY = {"split": "random", "shots": 5, "labels": None}
 

@@ -9,20 +9,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from eval.commands import run_report
-from eval.report.embedding import choose_for_map
-from eval.report.gather import gather
-from eval.report.material import Embedding, HealthLine, Material
-from eval.report.page import report_html
-from eval.report.prose import findings
-from eval.results.record import Result
-from eval.results.result_file import write_result
-from eval.subject.features import fingerprint
 from simclr.data.images.digits import load_digits
 from simclr.data.preprocess import fit_preprocess
 from simclr.encoder_file import load_encoder, save_encoder
 from simclr.encoder_metadata import EncoderMetadata
 from simclr.errors import InputError
+from simclr.eval.commands import run_report
+from simclr.eval.report.embedding import choose_for_map
+from simclr.eval.report.gather import gather
+from simclr.eval.report.material import Embedding, HealthLine, Material
+from simclr.eval.report.page import report_html
+from simclr.eval.report.prose import findings
+from simclr.eval.results.record import Result
+from simclr.eval.results.result_file import write_result
+from simclr.eval.subject.features import fingerprint
 from simclr.models.encoder import random_encoder
 
 CLASSES = ["oats", "wheat & <corn>", "woods"]
@@ -348,7 +348,7 @@ def run(tmp_path_factory):
 
 
 def test_a_run_without_results_is_shown_and_what_is_missing_is_said(run, monkeypatch):
-    monkeypatch.setattr("eval.report.gather.choose_for_map", lambda labels: choose_for_map(labels, 60))
+    monkeypatch.setattr("simclr.eval.report.gather.choose_for_map", lambda labels: choose_for_map(labels, 60))
     found = gather(run)
     assert (found.result, found.few_shot) == (None, None)
     assert len(found.metrics) == 1_000  # the line that was cut short is left out
@@ -412,7 +412,7 @@ def test_a_copy_of_the_metadata_that_is_damaged_or_of_another_encoder_is_refused
 
 
 def test_a_report_is_a_single_file(run, monkeypatch):
-    monkeypatch.setattr("eval.report.gather.choose_for_map", lambda labels: choose_for_map(labels, 60))
+    monkeypatch.setattr("simclr.eval.report.gather.choose_for_map", lambda labels: choose_for_map(labels, 60))
     before = {path for path in run.rglob("*") if "features" not in path.parts}
     file = run_report(run)
     assert {path for path in run.rglob("*") if "features" not in path.parts} - before == {file}

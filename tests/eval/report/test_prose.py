@@ -1,6 +1,6 @@
-from eval.report.material import HealthLine
-from eval.report.prose import about_health, damaged_text, fewer_shots_lines, findings, how_it_was_judged
-from eval.results.record import FewerShots, Result
+from simclr.eval.report.material import HealthLine
+from simclr.eval.report.prose import about_health, damaged_text, fewer_shots_lines, findings, how_it_was_judged
+from simclr.eval.results.record import FewerShots, Result
 
 
 def test_classes_that_give_fewer_samples_are_named_with_their_numbers():

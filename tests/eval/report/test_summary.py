@@ -3,11 +3,11 @@ import re
 import pytest
 from rich.console import Console
 
-from eval.metrics.statistics import interval, mean_sd
-from eval.report.prose import how_it_was_judged
-from eval.report.select import leakage_note
-from eval.report.summary import print_few_shot, print_result
-from eval.results.record import Result, SplitRecord
+from simclr.eval.metrics.statistics import interval, mean_sd
+from simclr.eval.report.prose import how_it_was_judged
+from simclr.eval.report.select import leakage_note
+from simclr.eval.report.summary import print_few_shot, print_result
+from simclr.eval.results.record import Result, SplitRecord
 
 PER_SEED = [0.60, 0.65, 0.625]
 

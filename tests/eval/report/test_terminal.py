@@ -4,10 +4,10 @@ from xml.etree import ElementTree
 
 from rich.console import Console
 
-from eval.report.figures import confusion_figure
-from eval.report.grids import Entry, Grid, GridRow, Percent, Points, grid
-from eval.report.html import table as html_table
-from eval.report.terminal import line, show, side_by_side, tables
+from simclr.eval.report.figures import confusion_figure
+from simclr.eval.report.grids import Entry, Grid, GridRow, Percent, Points, grid
+from simclr.eval.report.html import table as html_table
+from simclr.eval.report.terminal import line, show, side_by_side, tables
 
 GRID = Grid(
     "of it",

@@ -8,16 +8,16 @@ import pytest
 import torch
 from rich.console import Console
 
-from eval.commands import run_compare
-from eval.linear_eval import linear_eval
-from eval.metrics.statistics import sign_flip_p
-from eval.report.summary import print_comparison
-from eval.results.compare import choose, compare, telling_names
-from eval.results.comparison import Comparison
-from eval.results.outcomes import pack
-from eval.results.record import Result
-from eval.results.result_file import as_json, as_result, read_result, write_result
 from simclr.errors import InputError
+from simclr.eval.commands import run_compare
+from simclr.eval.linear_eval import linear_eval
+from simclr.eval.metrics.statistics import sign_flip_p
+from simclr.eval.report.summary import print_comparison
+from simclr.eval.results.compare import choose, compare, telling_names
+from simclr.eval.results.comparison import Comparison
+from simclr.eval.results.outcomes import pack
+from simclr.eval.results.record import Result
+from simclr.eval.results.result_file import as_json, as_result, read_result, write_result
 
 
 def result(sha, oa, splits=("random",), seeds=range(5), correct=None):

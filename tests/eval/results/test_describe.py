@@ -4,13 +4,13 @@ import json
 import numpy as np
 import torch
 
-from eval.results.describe import describe_split, fewer_shots
-from eval.results.record import FewerShots
-from eval.results.result_file import as_json
-from eval.splits.block_split import block_split
-from eval.splits.labelled import LabelledData
-from eval.splits.split import hold_out, k_shot
 from simclr.data import SceneSource, TensorSource
+from simclr.eval.results.describe import describe_split, fewer_shots
+from simclr.eval.results.record import FewerShots
+from simclr.eval.results.result_file import as_json
+from simclr.eval.splits.block_split import block_split
+from simclr.eval.splits.labelled import LabelledData
+from simclr.eval.splits.split import hold_out, k_shot
 
 
 def test_a_split_of_photographs_is_counted_and_hashed():

@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix
 
-from eval.probes.registry import PROBES
-from eval.probes.score import score
-from eval.results.outcomes import outcomes, pack, unpack
-from eval.splits.split import k_shot
 from simclr.errors import InputError
+from simclr.eval.probes.registry import PROBES
+from simclr.eval.probes.score import score
+from simclr.eval.results.outcomes import outcomes, pack, unpack
+from simclr.eval.splits.split import k_shot
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=70))

@@ -5,10 +5,10 @@ from statistics import fmean
 import pytest
 from scipy import stats
 
-from eval.metrics.statistics import interval, mean_sd
-from eval.results.record import Result, Row
-from eval.results.result_file import read_result, write_result
-from eval.results.rows import gaps, paired
+from simclr.eval.metrics.statistics import interval, mean_sd
+from simclr.eval.results.record import Result, Row
+from simclr.eval.results.result_file import read_result, write_result
+from simclr.eval.results.rows import gaps, paired
 
 
 def row(representation, probe, split, per_seed, shots=None, metric="oa", seeds=None):

@@ -1,6 +1,6 @@
 import pytest
 
-from eval.results.words import (
+from simclr.eval.results.words import (
     amount_name,
     amount_names,
     class_labels,

@@ -1,11 +1,11 @@
 import pytest
 import torch
 
-from eval.splits.amounts import check_amounts
-from eval.splits.labelled import LabelledData
-from eval.splits.split import given
 from simclr.data.source import TensorSource
 from simclr.errors import InputError
+from simclr.eval.splits.amounts import check_amounts
+from simclr.eval.splits.labelled import LabelledData
+from simclr.eval.splits.split import given
 
 NONE = torch.empty(0, dtype=torch.int64)
 

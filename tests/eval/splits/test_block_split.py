@@ -6,10 +6,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eval.splits.block_split import block_split
-from eval.splits.leakage import leakage
 from simclr.data import load_indian_pines
 from simclr.errors import InputError
+from simclr.eval.splits.block_split import block_split
+from simclr.eval.splits.leakage import leakage
 
 
 def fields(seed, height=30, width=34, classes=3, cell=6):

@@ -3,17 +3,17 @@ import pytest
 import torch
 from torch import nn
 
-from augment.addressed import permutation
-from eval.splits.block_split import block_split
-from eval.splits.draw import SCENE_SHOTS, default_kinds, draw_splits
-from eval.splits.labelled import LabelledData
-from eval.splits.leakage import leakage
-from eval.splits.split import hold_out, k_shot, stratified
-from eval.splits.split_file import write_split
-from eval.streams import Stream
-from eval.subject.subject import excluded_ids
+from simclr.augment.addressed import permutation
 from simclr.data import SceneSource, TensorSource
 from simclr.errors import InputError
+from simclr.eval.splits.block_split import block_split
+from simclr.eval.splits.draw import SCENE_SHOTS, default_kinds, draw_splits
+from simclr.eval.splits.labelled import LabelledData
+from simclr.eval.splits.leakage import leakage
+from simclr.eval.splits.split import hold_out, k_shot, stratified
+from simclr.eval.splits.split_file import write_split
+from simclr.eval.streams import Stream
+from simclr.eval.subject.subject import excluded_ids
 
 NONE = torch.empty(0, dtype=torch.int64)
 

@@ -8,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eval.splits.label_map import map_split, read_map
 from simclr.data import load_indian_pines
 from simclr.errors import InputError
+from simclr.eval.splits.label_map import map_split, read_map
 
 SMALL = st.lists(st.integers(0, 2), min_size=30, max_size=30)
 

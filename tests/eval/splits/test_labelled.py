@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from eval.splits.labelled import LabelledData
 from simclr.data import TensorSource
 from simclr.errors import InputError
+from simclr.eval.splits.labelled import LabelledData
 
 
 def source(labels, first=0, names=("a", "b")):

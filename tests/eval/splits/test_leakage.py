@@ -4,10 +4,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eval.splits.leakage import leakage
-from eval.splits.split import k_shot, stratified
 from simclr.data import load_indian_pines
 from simclr.errors import InputError
+from simclr.eval.splits.leakage import leakage
+from simclr.eval.splits.split import k_shot, stratified
 
 
 @settings(max_examples=60, deadline=None)

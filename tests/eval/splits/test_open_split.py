@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 import torch
 
-from eval.splits.block_split import block_split
-from eval.splits.draw import draw_splits
-from eval.splits.labelled import LabelledData
-from eval.splits.open_split import SHOTS, class_ids, drawn_unknown, few_shot_splits, open_splits
-from eval.splits.split import given, k_shot
-from eval.splits.split_file import write_split
 from simclr.data import SceneSource, TensorSource
 from simclr.errors import InputError
+from simclr.eval.splits.block_split import block_split
+from simclr.eval.splits.draw import draw_splits
+from simclr.eval.splits.labelled import LabelledData
+from simclr.eval.splits.open_split import SHOTS, class_ids, drawn_unknown, few_shot_splits, open_splits
+from simclr.eval.splits.split import given, k_shot
+from simclr.eval.splits.split_file import write_split
 
 NONE = torch.empty(0, dtype=torch.int64)
 

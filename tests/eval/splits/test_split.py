@@ -7,10 +7,10 @@ from hypothesis import given as hypothesis_given
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from augment.addressed import permutation
-from eval.splits.split import Split, given, hold_out, k_shot, stratified
-from eval.streams import Stream
+from simclr.augment.addressed import permutation
 from simclr.errors import InputError
+from simclr.eval.splits.split import Split, given, hold_out, k_shot, stratified
+from simclr.eval.streams import Stream
 
 
 def labels_of(*sizes, unlabelled=0):

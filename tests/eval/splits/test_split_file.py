@@ -7,9 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eval.splits.split import hold_out, k_shot
-from eval.splits.split_file import as_ranges, from_ranges, read_split, write_split
 from simclr.errors import InputError
+from simclr.eval.splits.split import hold_out, k_shot
+from simclr.eval.splits.split_file import as_ranges, from_ranges, read_split, write_split
 
 NAMES = ("oats", "wheat", "woods", "rare")
 

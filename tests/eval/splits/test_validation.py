@@ -3,8 +3,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.splits.validation import SPLITS_OWN, columns_of, parts_of, validation_part
 from simclr.errors import InputError
+from simclr.eval.splits.validation import SPLITS_OWN, columns_of, parts_of, validation_part
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.sampled_from([0.0, 0.1, 0.2, 0.5]), st.integers(0, 99))

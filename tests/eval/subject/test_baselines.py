@@ -4,11 +4,11 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 
-from eval.subject.baselines import calibrated_twin, fit_pca, patches, raw_features, window_mean
 from simclr.data.preprocess import fit_preprocess
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import TensorSource
 from simclr.encoder_file import FrozenEncoder
+from simclr.eval.subject.baselines import calibrated_twin, fit_pca, patches, raw_features, window_mean
 from simclr.models.encoder import random_encoder
 
 

@@ -6,13 +6,13 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from eval.subject import feature_cache
-from eval.subject.feature_cache import FeatureCache
-from eval.subject.features import extract_features
 from simclr.data import ImageFolder, SceneSource, TensorSource
 from simclr.data.preprocess import Preprocess, fit_preprocess
 from simclr.encoder_file import FrozenEncoder
 from simclr.errors import InputError
+from simclr.eval.subject import feature_cache
+from simclr.eval.subject.feature_cache import FeatureCache
+from simclr.eval.subject.features import extract_features
 from simclr.models.encoder import random_encoder
 
 

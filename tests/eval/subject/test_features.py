@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from eval.subject.baselines import raw_features
-from eval.subject.features import extract_features, fingerprint
 from simclr.data.preprocess import Preprocess, fit_preprocess
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import TensorSource
 from simclr.errors import InputError
+from simclr.eval.subject.baselines import raw_features
+from simclr.eval.subject.features import extract_features, fingerprint
 
 
 class Small(nn.Module):

@@ -5,13 +5,13 @@ import pytest
 import scipy.sparse
 import torch
 
-from eval.few_shot import few_shot
-from eval.linear_eval import linear_eval
-from eval.results.compare import compare
-from eval.results.result_file import as_result
-from eval.subject.given import classes_of, ids_of
 from simclr.data.images.digits import load_digits
 from simclr.errors import InputError
+from simclr.eval.few_shot import few_shot
+from simclr.eval.linear_eval import linear_eval
+from simclr.eval.results.compare import compare
+from simclr.eval.results.result_file import as_result
+from simclr.eval.subject.given import classes_of, ids_of
 
 Y = np.arange(60) % 3
 X = np.random.default_rng(0).normal(size=(60, 8)) + 2 * np.eye(3, 8)[Y]

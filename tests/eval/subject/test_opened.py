@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 import torch
 
-from eval.subject.opened import data_section, open_subject
-from eval.subject.seen import may_be_own
-from eval.subject.subject import subject_of
 from simclr.data.preprocess import fit_preprocess
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import TensorSource
 from simclr.encoder_file import FrozenEncoder, load_encoder, save_encoder
 from simclr.errors import InputError
+from simclr.eval.subject.opened import data_section, open_subject
+from simclr.eval.subject.seen import may_be_own
+from simclr.eval.subject.subject import subject_of
 from simclr.models.encoder import random_encoder
 from simclr.recipe.read import check_recipe
 

@@ -2,12 +2,12 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 
-from eval.subject.baselines import unlabelled_ids
-from eval.subject.representations import representations
-from eval.subject.subject import subject_of
 from simclr.data.preprocess import fit_preprocess
 from simclr.data.source import TensorSource
 from simclr.encoder_file import FrozenEncoder
+from simclr.eval.subject.baselines import unlabelled_ids
+from simclr.eval.subject.representations import representations
+from simclr.eval.subject.subject import subject_of
 from simclr.models.encoder import random_encoder
 
 

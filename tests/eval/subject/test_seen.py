@@ -5,15 +5,15 @@ import pytest
 import torch
 from PIL import Image
 
-from eval.few_shot import few_shot
-from eval.linear_eval import linear_eval
-from eval.subject.opened import open_subject
-from eval.subject.seen import what_was_seen
 from simclr.data import ImageFolder, SceneSource, open_source
 from simclr.data.preprocess import fit_preprocess
 from simclr.data.source import Source, TensorSource
 from simclr.encoder_file import FrozenEncoder, load_encoder, save_encoder
 from simclr.errors import InputError
+from simclr.eval.few_shot import few_shot
+from simclr.eval.linear_eval import linear_eval
+from simclr.eval.subject.opened import open_subject
+from simclr.eval.subject.seen import what_was_seen
 from simclr.models.encoder import random_encoder
 from simclr.recipe.read import check_recipe
 

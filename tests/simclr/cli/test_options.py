@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from augment import addressed
+from simclr.augment import addressed
 from simclr.cli.main import main
 from simclr.cli.options import LAST_EPOCH, check_subject, output_path, recipe_to_run
 from simclr.data.preprocess import fit_preprocess

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from augment import OPERATIONS
+from simclr.augment import OPERATIONS
 from simclr.errors import InputError
 from simclr.recipe.augment import Operations
 from simclr.recipe.read import apply_overrides, check_recipe

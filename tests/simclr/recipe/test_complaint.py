@@ -2,7 +2,7 @@
 
 import pytest
 
-from augment import addressed
+from simclr.augment import addressed
 from simclr.errors import InputError
 from simclr.recipe import augment as augment_schema
 from simclr.recipe.augment import Operations

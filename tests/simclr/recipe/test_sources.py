@@ -6,11 +6,11 @@ import sys
 import pytest
 import torch
 
-from eval.subject.feature_cache import FeatureCache
 from simclr.cli import main as cli
 from simclr.data import fit_preprocess, open_source
 from simclr.encoder_file import FrozenEncoder
 from simclr.errors import InputError
+from simclr.eval.subject.feature_cache import FeatureCache
 from simclr.models.encoder import random_encoder
 from simclr.recipe.data import Preprocessing
 from simclr.recipe.read import check_recipe, read_recipe, write_recipe

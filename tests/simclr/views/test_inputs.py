@@ -5,7 +5,7 @@ import pytest
 import scipy.io
 import torch
 
-from augment import OPERATIONS
+from simclr.augment import OPERATIONS
 from simclr.data.scenes.band_noise import noise_of_bands
 from simclr.data.scenes.bands import band_numbers, wavelengths_of
 from simclr.data.scenes.indian_pines import load_indian_pines
@@ -383,7 +383,7 @@ def test_the_noise_of_a_scene_can_be_estimated(tmp_path):
 
 
 def test_mixtures_come_from_the_neighbourhood_of_the_shifted_centre():
-    from augment.addressed import Address
+    from simclr.augment.addressed import Address
     from simclr.data.scenes.neighbours import Neighbours
 
     source = SceneSource(torch.arange(400.0).view(1, 20, 20), patch_size=1)

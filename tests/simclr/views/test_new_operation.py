@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-import augment
+from simclr import augment
 
 STRANGER = '''
 from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 import torch
-from augment import checks
-from augment.base import IntensityOperation, per_sample
-from augment.needs import Need
+from simclr.augment import checks
+from simclr.augment.base import IntensityOperation, per_sample
+from simclr.augment.needs import Need
 
 class RandomFade(IntensityOperation):
     """x * (1 - strength * u): darker at random, of photographs."""
@@ -39,8 +39,8 @@ class RandomFade(IntensityOperation):
         return x * per_sample(parameters["factor"], x)
 '''
 OF_SCENES = '''
-from augment import RandomNeighbourMixture
-from augment.needs import Need
+from simclr.augment import RandomNeighbourMixture
+from simclr.augment.needs import Need
 
 class RandomPatchwork(RandomNeighbourMixture):
     """Only a neighbour, with everything else that a scene can give."""
@@ -52,7 +52,7 @@ class RandomPatchwork(RandomNeighbourMixture):
 '''
 SCENE_PROGRAM = """
 import json
-from augment.registry import OPERATIONS_TABLE
+from simclr.augment.registry import OPERATIONS_TABLE
 OPERATIONS_TABLE["patchwork"] = "stranger:RandomPatchwork"
 
 import torch
@@ -88,11 +88,11 @@ print(json.dumps({
 PROGRAM = """
 import json
 from pathlib import Path
-from augment.registry import OPERATIONS_TABLE
+from simclr.augment.registry import OPERATIONS_TABLE
 OPERATIONS_TABLE["fade"] = "stranger:RandomFade"
 
 import torch
-from augment import trace
+from simclr.augment import trace
 from simclr.errors import InputError
 from simclr.recipe.read import check_recipe, read_recipe, write_recipe
 from simclr.views.inputs import build_inputs, build_training_views
@@ -136,7 +136,7 @@ print(json.dumps({
 """
 COMMANDS = """
 import sys
-from augment.registry import OPERATIONS_TABLE
+from simclr.augment.registry import OPERATIONS_TABLE
 OPERATIONS_TABLE["fade"] = "stranger:RandomFade"
 
 from simclr.cli.main import main

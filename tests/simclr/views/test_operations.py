@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from augment import OPERATIONS
-from augment.needs import Need
-from augment.registry import OPERATIONS_TABLE
+from simclr.augment import OPERATIONS
+from simclr.augment.needs import Need
+from simclr.augment.registry import OPERATIONS_TABLE
 from simclr.errors import InputError
 from simclr.recipe.augment import KEYS_OF_NEED, SECTIONS, Near
 from simclr.recipe.read import check_recipe

@@ -1,6 +1,6 @@
 import torch
 
-from augment.addressed import Address
+from simclr.augment.addressed import Address
 from simclr.data import Neighbours, SceneSource
 
 
