@@ -55,6 +55,7 @@ _TABLE = {
     "simclr/finetune.py": _LOOP,
     "simclr/plan.py": _LOOP,
     "simclr/verify.py": _LOOP,
+    "eval/__init__.py": "augment",
     "eval/streams.py": "augment",
     "eval/splits": _JUDGED,
     "eval/subject": f"{_JUDGED} eval/splits simclr/views simclr/run",
@@ -88,6 +89,7 @@ JSON_EDGE = frozenset(
 LOADERS = frozenset(
     {
         "augment/__init__.py",
+        "augment/doors.py",
         "augment/registry.py",
         "simclr/__init__.py",
         "simclr/data/__init__.py",
@@ -151,6 +153,11 @@ def last(node: ast.AST) -> str:
     return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
 
 
+def short(module: str) -> str:
+    """A module by its folder: ``simclr.eval.probes`` lies in ``eval/probes``."""
+    return re.sub(r"^simclr\.(?=(augment|eval)\b)", "", module)
+
+
 def base_of(source: Source, node: ast.ImportFrom) -> str:
     """The module that names are taken from, also where its name is relative."""
     package = source.module.split(".") if source.path.endswith("__init__.py") else source.module.split(".")[:-1]
@@ -185,11 +192,27 @@ def imports_of(source: Source, modules: set[str]) -> Iterator[Import]:
         elif isinstance(node, ast.ImportFrom):
             base = base_of(source, node)
             names = [f"{base}.{alias.name}" for alias in node.names]
-            lines.append((node.lineno, [name if name in modules else base for name in names]))
+            lines.append((node.lineno, [name if short(name) in modules else base for name in names]))
     for line, names in sorted(lines, key=lambda one: one[0]):
         for name in dict.fromkeys(names):
             if name.split(".")[0] in PACKAGES:
-                yield Import(source.path, line, name)
+                yield Import(source.path, line, short(name))
+
+
+def short_names(sources: list[Source]) -> list[str]:
+    """Imports of ``augment`` and ``eval`` without ``simclr.``: a project that uses us may have such names itself."""
+    written: list[tuple[Source, int, str]] = []
+    for source in sources:
+        for node in ast.walk(source.tree):
+            if isinstance(node, ast.Import):
+                written += [(source, node.lineno, alias.name) for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                written.append((source, node.lineno, node.module or ""))
+    return [
+        f"{source.path}:{line} imports {name}: write simclr.{name}"
+        for source, line, name in written
+        if name.split(".")[0] in ("augment", "eval")
+    ]
 
 
 def hidden_imports(sources: list[Source]) -> list[str]:
@@ -426,15 +449,15 @@ def unlisted_packages(root: Path) -> list[str]:
     config = configparser.ConfigParser()
     config.read(root / "setup.cfg", encoding="utf-8")
     listed = set(config["options"]["packages"].split())
-    elsewhere = dict(line.split(" = ") for line in config["options"]["package_dir"].strip().splitlines())
     folders = {file.parent.relative_to(root) for package in PACKAGES for file in (root / package).rglob("*.py")}
     complaints = [f"{folder}/ has no __init__.py" for folder in folders if not (root / folder / "__init__.py").exists()]
-    here = {".".join(folder.parts) for folder in folders}
+    here = {folder.as_posix().replace("/", ".") for folder in folders}
+    here = {name if name.startswith("simclr") else f"simclr.{name}" for name in here}
     complaints += [f"setup.cfg's packages lack {name}" for name in here - listed]
     complaints += [
         f"setup.cfg's packages name {name}, which is no folder"
         for name in listed - here
-        if not (root / elsewhere.get(name, name.replace(".", "/"))).is_dir()
+        if not (root / name.replace(".", "/")).is_dir()
     ]
     return sorted(complaints)
 
@@ -475,6 +498,17 @@ def told(complaints: list[str]) -> str:
 
 def test_augment_imports_nothing_of_ours(house):
     assert not (found := imports_between(house, "augment/", "simclr eval")), told(found)
+
+
+def test_our_own_files_use_the_long_names(house, tmp_path):
+    assert not (found := short_names(house)), told(found)
+    planted_ones = planted(
+        tmp_path, {"simclr/a.py": "import eval.b", "eval/b.py": "def f():\n    from augment import c"}
+    )
+    assert short_names(planted_ones) == [
+        "eval/b.py:2 imports augment: write simclr.augment",
+        "simclr/a.py:1 imports eval.b: write simclr.eval.b",
+    ]
 
 
 def test_simclr_imports_nothing_of_eval_but_on_the_command_line(house):
@@ -757,10 +791,10 @@ def test_packages_that_nobody_installs_are_found(tmp_path):
         "simclr/data/__init__.py": "",
         "simclr/data/scenes/mat.py": "",
         "recipes/a.yaml": "",
-        "setup.cfg": "[options]\npackages =\n    simclr\n    simclr.gone\n    simclr.recipes\n"
-        "package_dir =\n    simclr = simclr\n    simclr.recipes = recipes\n",
+        "setup.cfg": "[options]\npackages =\n    simclr\n    simclr.gone\n    simclr.recipes\n",
     }
     planted(tmp_path, files)
+    (tmp_path / "simclr" / "recipes").symlink_to("../recipes")
     assert unlisted_packages(tmp_path) == [
         "setup.cfg's packages lack simclr.data",
         "setup.cfg's packages lack simclr.data.scenes",

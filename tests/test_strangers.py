@@ -48,7 +48,7 @@ class RandomDimming(IntensityOperation):
         return x * per_sample(parameters["factor"], x)
 """,
         "augment/registry.py",
-        '"dimming": "augment.dimming:RandomDimming",',
+        '"dimming": "simclr.augment.dimming:RandomDimming",',
         ("augment.dimming.least=0.25",),
     ),
     "source": Stranger(
@@ -127,7 +127,7 @@ def nearest_in_l1(train_x, train_y, test_x):
 PROBE = Probe(nearest_in_l1, "nearest in L1")
 """,
         "eval/probes/registry.py",
-        '"l1": "eval.probes.nearest_in_l1:PROBE",',
+        '"l1": "simclr.eval.probes.nearest_in_l1:PROBE",',
         judge=("--probes", "l1,ridge"),
     ),
     "metric": Stranger(
@@ -142,7 +142,7 @@ def worst_class(judged):
 WORST = Metric(worst_class, "worst class")
 """,
         "eval/metrics/registry.py",
-        '"worst_class": "eval.metrics.worst_class:WORST",',
+        '"worst_class": "simclr.eval.metrics.worst_class:WORST",',
     ),
 }
 QUICK = ("train.max_steps=2", "train.batch_size=32", "monitor.every=1")
@@ -165,7 +165,8 @@ def settle(house: Path, *strangers: Stranger) -> None:
 
 def copied(house: Path) -> Path:
     for package in ("augment", "simclr", "eval", "recipes"):
-        shutil.copytree(ROOT / package, house / package, ignore=shutil.ignore_patterns("__pycache__"))
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / package, house / package, symlinks=True, ignore=ignored)
     return house
 
 

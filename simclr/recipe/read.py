@@ -26,10 +26,8 @@ from simclr.recipe.typed import typed
 
 
 def recipe_folder() -> Path:
-    """The folder of the shipped recipes: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).parent.parent
-    installed = package / "recipes"
-    return installed if installed.is_dir() else package.parent / "recipes"
+    """The folder of the shipped recipes, inside the package."""
+    return Path(__file__).parent.parent / "recipes"
 
 
 def shipped_recipes() -> list[str]:

@@ -19,8 +19,8 @@ def run(code):
 
 def test_the_table_is_read_without_torch():
     loaded = "print([m for m in ('torch', 'kornia', 'numpy') if m in sys.modules])"
-    assert run(f"import sys; from augment.registry import OPERATIONS; list(OPERATIONS); {loaded}") == "[]"
-    assert run(f"import sys; import augment.needs; {loaded}") == "[]"
+    assert run(f"import sys; from simclr.augment.registry import OPERATIONS; list(OPERATIONS); {loaded}") == "[]"
+    assert run(f"import sys; import simclr.augment.needs; {loaded}") == "[]"
 
 
 def test_a_name_leads_to_its_class():
@@ -35,19 +35,19 @@ def test_a_name_leads_to_its_class():
 
 def test_files_named_like_a_function_leave_it_where_it_is():
     code = (
-        "import augment.trace, augment.virtual_samples, augment.noise\n"
-        "from augment import trace, virtual_samples\n"
+        "import simclr.augment.trace, simclr.augment.virtual_samples, simclr.augment.noise\n"
+        "from simclr import augment\nfrom simclr.augment import trace, virtual_samples\n"
         "print(type(trace).__name__, type(virtual_samples).__name__, type(augment.noise).__name__)"
     )
     assert run(code) == "function function module"
     names = "OPERATIONS, Views, build_views, trace, virtual_samples, RandomGaussianBlur, permutation"
-    assert run(f"from augment import {names}; print(callable(trace) and callable(virtual_samples))") == "True"
+    assert run(f"from simclr.augment import {names}; print(callable(trace) and callable(virtual_samples))") == "True"
 
 
 def test_every_public_name_is_there():
     assert all(getattr(augment, name) is not None for name in augment.__all__)
     assert set(augment.__all__) <= set(dir(augment))
-    with pytest.raises(AttributeError, match="module 'augment' has no attribute 'blurr'"):
+    with pytest.raises(AttributeError, match=r"module 'simclr\.augment' has no attribute 'blurr'"):
         _ = augment.blurr
 
 

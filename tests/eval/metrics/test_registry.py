@@ -25,8 +25,8 @@ def test_what_is_reported_is_what_the_field_reports():
 
 def test_a_metric_of_ones_own_is_one_line(monkeypatch, tmp_path):
     (tmp_path / "worst_class.py").write_text(
-        "from eval.metrics.judgement import Metric\n"
-        "from eval.metrics.accuracy import per_class_recall\n"
+        "from simclr.eval.metrics.judgement import Metric\n"
+        "from simclr.eval.metrics.accuracy import per_class_recall\n"
         "def worst(judged):\n"
         "    return min(per_class_recall(judged.truth, judged.classes).values())\n"
         "WORST = Metric(worst, 'worst class')\n"

@@ -151,7 +151,7 @@ for command in (["views", "--output", "v.png", "--samples", "1"], ["plan", "--st
 
 def python(folder, *arguments):
     """What another Python prints that finds both the stranger's file and this checkout."""
-    path = os.pathsep.join([str(folder), str(Path(augment.__file__).parents[1])])
+    path = os.pathsep.join([str(folder), str(Path(augment.__file__).parents[2])])
     environment = {**os.environ, "PYTHONPATH": path, "COLUMNS": "200"}
     done = subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
