@@ -5,7 +5,7 @@ BIN := .venv/bin
 RUN ?= runs/indian-pines
 BENCH ?=
 
-.PHONY: help pretrain test test-all bench lint format wheel clean
+.PHONY: help pretrain test test-all fuzz bench lint format wheel clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -21,6 +21,9 @@ test: .venv/.installed-dev  ## the fast tests (under five minutes on two cores)
 
 test-all: .venv/.installed-dev  ## every test (under thirty minutes)
 	$(BIN)/python -m pytest
+
+fuzz: .venv/.installed-dev  ## odd recipes, files and arguments by the thousand (FUZZ=0.1 for a tenth)
+	FUZZ=$(or $(FUZZ),1) $(BIN)/python -m pytest tests/fuzz
 
 bench: .venv/.installed-bench  ## side by side with peers, ratios printed (BENCH="ntxent --quick" for one of them)
 	$(BIN)/python -m benchmarks $(BENCH)

@@ -1,0 +1,82 @@
+"""Recipes and overrides that nobody would write on purpose."""
+
+import json
+
+import torch
+import yaml
+
+from simclr.data.source import Source
+from simclr.recipe.read import read_recipe, recipe_folder, shipped_recipes
+from simclr.train.course import set_course
+from simclr.views.inputs import build_inputs
+
+TEXTS = {name: (recipe_folder() / f"{name}.yaml").read_text(encoding="utf-8") for name in shipped_recipes()}
+
+
+def keys(tree, above=""):
+    for key, value in tree.items() if isinstance(tree, dict) else ():
+        yield above + key
+        yield from keys(value, f"{above}{key}.")
+
+
+KEYS = sorted({key for text in TEXTS.values() for key in keys(yaml.safe_load(text))})
+MORE = ("x", "data", "train.epochs.x", "train.micro_batch", "loss.options", "encoder.options", "log.trackers")
+MORE += ("augment.overrides", "augment.small_views", *(f"data.{key}" for key in ("path", "test_path", "unlabelled")))
+MORE += tuple(f"data.{key}" for key in ("whiten", "normalize", "mean", "unknown", "eval_size"))
+NO_OVERRIDES = ("", "=", "a", "=1", "a..b=1", ".=1", "seed", "seed==1", "SEED=1", "\0=1")
+
+
+def written(tree):
+    """As JSON, which is YAML."""
+    try:
+        return json.dumps(tree)
+    except RecursionError:
+        return "[" * 2000
+
+
+def opened(path, overrides=()):
+    """As far as a run goes before it takes memory for a network: what is learnt from, how it is seen, for how long."""
+    recipe = read_recipe(path, overrides)
+    if recipe.data.source == "digits":
+        inputs = build_inputs(recipe, torch.device("cpu"))
+        assert isinstance(inputs.source, Source)
+        set_course(recipe.train, len(inputs.source), recipe.seed, 0, 1)
+
+
+def test_mutated_texts(fuzz, tmp_path):
+    def make(odd):
+        text = odd.text(TEXTS[odd.random.choice(sorted(TEXTS))])
+        file = tmp_path / "r.yaml"
+        content = text.encode("utf-8", "surrogatepass")
+        file.write_bytes(odd.bytes(content) if odd.random.random() < 0.2 else content)
+        return text, lambda: opened(file)
+
+    fuzz(1000, make)
+
+
+def test_mutated_trees(fuzz, tmp_path):
+    def make(odd):
+        tree = odd.tree(yaml.safe_load(TEXTS[odd.random.choice(sorted(TEXTS))]))
+        file = tmp_path / "r.yaml"
+        text = written(tree)
+        file.write_text(text)
+        return text, lambda: opened(file)
+
+    fuzz(1000, make)
+
+
+def test_odd_overrides(fuzz):
+    def make(odd):
+        overrides = []
+        for _ in range(odd.random.choice((1, 1, 2, 3))):
+            key = odd.random.choice([*KEYS, *MORE])
+            value = odd.value()
+            overrides.append(f"{key}={value if isinstance(value, str) else written(value)}")
+        if odd.random.random() < 0.1:
+            overrides.append(
+                odd.random.choice(("", "=", "a", "=1", "a..b=1", ".=1", "seed", "seed==1", "SEED=1", "\0=1"))
+            )
+        name = odd.random.choice(sorted(TEXTS) if odd.random.random() < 0.5 else ["digits"])
+        return " ".join(overrides), lambda: opened(name, overrides)
+
+    fuzz(1000, make)
