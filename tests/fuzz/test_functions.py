@@ -109,7 +109,7 @@ def test_linear_eval(fuzz):
 
 def test_augmentations(fuzz):
     names = sorted(OPERATIONS)
-    needed = {"resized_crop": {"size": 4}}
+    needed = {"resized_crop": {"size": 4}, "blur": {"kernel_size": 3}}
 
     def make(odd):
         name = odd.random.choice(names)
