@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 import simclr.eval.splits.split as module
+from simclr.augment import addressed
 from simclr.augment.addressed import MAX_EPOCHS, Address
 from simclr.data.preprocess import fit_preprocess
 from simclr.data.scenes.scene import SceneSource
@@ -52,7 +53,7 @@ def test_no_two_draws_of_different_purpose_coincide(monkeypatch):
 
     def watched(self, request):
         frame = sys._getframe(1)
-        while Path(frame.f_code.co_filename) == Path(augment.addressed.__file__):
+        while Path(frame.f_code.co_filename) == Path(addressed.__file__):
             frame = frame.f_back
         for operation in request:
             asked[self.seed, int(self.epoch), operation].add(Path(frame.f_code.co_filename))
@@ -79,6 +80,6 @@ def test_no_two_draws_of_different_purpose_coincide(monkeypatch):
 def test_baselines_are_not_fitted_on_the_first_samples_that_a_split_learns_from():
     source = scene()
     few = module.k_shot(source.labels, 40, 0)
-    order = augment.addressed.permutation(0, Stream.BASELINES, 900)
+    order = addressed.permutation(0, Stream.BASELINES, 900)
     inside = torch.isin(few.train, order[:100]).float().mean()
     assert 0.02 < float(inside) < 0.25  # 100 of 900 at random, not all of them
