@@ -36,7 +36,7 @@ PLAYED = {
     ),
     "simclr plan cifar10 data.download=true": f"simclr plan digits {DIGITS}",
     "simclr linear-eval runs/indian-pines": f"simclr linear-eval runs/digits --shots 5 {FEW}",
-    "simclr linear-eval runs/cifar10 --labels 1%,10% --probes ridge,knn": (
+    "simclr linear-eval runs/cifar10 --labels 1%,10%,100% --probes ridge,knn": (
         f"simclr linear-eval runs/digits --labels 1%,10% --probes ridge,knn {FEW} --output runs/shares"
     ),
     "simclr linear-eval runs/photos data.path=others data.test_path=others-test --output runs/others": (
@@ -57,7 +57,7 @@ LEFT_OUT = {
     "simclr views indian-pines augment.radiation={}": "tests/simclr/views draw views of a scene with radiation",
     "accelerate launch --multi_gpu --num_processes 8 -m simclr pretrain imagenet data.path=/data/imagenet": LAUNCH,
     "accelerate launch --multi_gpu --num_processes 8 -m simclr verify": LAUNCH,
-    **dict.fromkeys(("make pretrain", "make test", "make test-all", "make lint", "make wheel", "make bench"), MAKE),
+    **dict.fromkeys(("make pretrain", "make test", "make test-all", "make fuzz", "make lint", "make wheel", "make bench"), MAKE),
     'make bench BENCH="ntxent --quick"': MAKE,
 }
 # Pages whose snippets are parts of files that another test adds and runs.
