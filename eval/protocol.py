@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import ClassVar
 
 from typing_extensions import TypedDict
 
+from simclr.augment.checks import shown
 from simclr.errors import InputError
 from simclr.eval.probes.episodes import EPISODES
 from simclr.eval.probes.registry import DEFAULT_PROBES, FEW_SHOT_HEADLINE, FEW_SHOT_PROBES, HEADLINE, check_probes
-from simclr.eval.splits.amounts import check_share, check_switch, whole_numbers
+from simclr.eval.splits.amounts import check_share, check_switch, listed, whole_numbers
 from simclr.eval.splits.open_split import SHOTS
 from simclr.eval.splits.split import Split
 from simclr.finetune import FineTuning, FineTuningOptions
@@ -55,10 +56,10 @@ class Request:
         check_switch("standardise", self.standardise, unset=False)
         if isinstance(self.splits, str | Split):
             self._set("splits", (self.splits,))
-        given = () if self.splits is None else self.splits
-        if not isinstance(given, Iterable) or not all(isinstance(kind, str | Split) for kind in given):
-            raise InputError(f"splits is {self.splits!r}: give random, block, files or Splits, in a list.")
-        if self.splits is not None and not list(given):
+        given = [] if self.splits is None else listed(self.splits)
+        if given is None or not all(isinstance(kind, str | Split) for kind in given):
+            raise InputError(f"splits is {shown(self.splits)}: give random, block, files or Splits, in a list.")
+        if self.splits is not None and not given:
             raise InputError("no split is given: write random, block or a file.")
         self._check()
         self._set("probes", check_probes(self.usual_probes if self.probes is None else self.probes))
@@ -154,31 +155,31 @@ class FewShotRequest(Request):
         check_switch("fine_tune", self.fine_tune)
         if self.head is not None and not isinstance(self.head, ProjectionHead):
             raise InputError(
-                f"head is {self.head!r}: give the projection head of simclr.encoder_file.load_head, or None."
+                f"head is {shown(self.head)}: give the projection head of simclr.encoder_file.load_head, or None."
             )
         usual = FineTuningOptions.__annotations__
         if not isinstance(self.fine_tune_options, dict) or not self.fine_tune_options.keys() <= usual.keys():
             raise InputError(
-                f"fine_tune_options is {self.fine_tune_options!r}: give a dict of some of {', '.join(usual)}."
+                f"fine_tune_options is {shown(self.fine_tune_options)}: give a dict of some of {', '.join(usual)}."
             )
         for name, value in self.fine_tune_options.items():
             default = getattr(FineTuning(), name)
             if not isinstance(value, Real if isinstance(default, float) else type(default)):
-                raise InputError(f"fine_tune_options has {name}={value!r}: give one like {default!r}.")
+                raise InputError(f"fine_tune_options has {name}={shown(value)}: give one like {shown(default)}.")
         least = {"ways": 2, "queries": 1, "episodes": 0, "unknown_classes": 0, "fine_tune_seeds": 0}
         for name, fewest in least.items():
             value = getattr(self, name)
             if value is None and name in ("ways", "queries"):
                 continue
             if not isinstance(value, Integral) or not fewest <= int(value) <= MOST:
-                raise InputError(f"{name} is {value!r}: give a whole number, {fewest} or more (up to {MOST:,}).")
+                raise InputError(f"{name} is {shown(value)}: give a whole number, {fewest} or more (up to {MOST:,}).")
 
 
 def _numbers(name: str, values: object) -> tuple[float, ...]:
-    found = list(values) if isinstance(values, Iterable) and not isinstance(values, str) else [None]
-    numbers = [float(value) for value in found if isinstance(value, Real)]
-    if len(numbers) < len(found):
-        raise InputError(f"{name} is {values!r}: give a list of numbers, such as [0.01, 0.1].")
+    found = listed(values)
+    numbers = [float(value) for value in found or () if isinstance(value, Real)]
+    if found is None or len(numbers) < len(found):
+        raise InputError(f"{name} is {shown(values)}: give a list of numbers, such as [0.01, 0.1].")
     return tuple(numbers)
 
 
@@ -266,7 +267,7 @@ def linear_request(words: LinearWords) -> LinearRequest:
     """
     text = words.get("validation")
     if text is not None and (not text.strip() or "," in text):
-        raise InputError(f"--validation is {text!r}: give one share, such as 20%")
+        raise InputError(f"--validation is {shown(text)}: give one share, such as 20%")
     (held_out,) = _shares_of(text, "--validation") or (0.0,)
     return LinearRequest(
         seeds=range(words.get("seeds", 5)), validation=held_out, supervised=words.get("supervised"), **_common(words)
@@ -295,7 +296,7 @@ def _shots_of(text: str | None) -> tuple[int, ...] | None:
     except ValueError:
         numbers = ()
     if not numbers or min(numbers) < 1:
-        raise InputError(f"--shots is {text!r}: give numbers of labels per class, such as 5,20")
+        raise InputError(f"--shots is {shown(text)}: give numbers of labels per class, such as 5,20")
     return numbers
 
 
@@ -308,5 +309,5 @@ def _shares_of(text: str | None, option: str) -> tuple[float, ...]:
         except ValueError:
             found.append(0.0)
     if not all(0 < share <= 1 for share in found):
-        raise InputError(f"{option} is {text!r}: give shares of each class's labels, such as 1%,10%")
+        raise InputError(f"{option} is {shown(text)}: give shares of each class's labels, such as 1%,10%")
     return tuple(found)

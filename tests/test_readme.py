@@ -57,7 +57,9 @@ LEFT_OUT = {
     "simclr views indian-pines augment.radiation={}": "tests/simclr/views draw views of a scene with radiation",
     "accelerate launch --multi_gpu --num_processes 8 -m simclr pretrain imagenet data.path=/data/imagenet": LAUNCH,
     "accelerate launch --multi_gpu --num_processes 8 -m simclr verify": LAUNCH,
-    **dict.fromkeys(("make pretrain", "make test", "make test-all", "make fuzz", "make lint", "make wheel", "make bench"), MAKE),
+    **dict.fromkeys(
+        ("make pretrain", "make test", "make test-all", "make fuzz", "make lint", "make wheel", "make bench"), MAKE
+    ),
     'make bench BENCH="ntxent --quick"': MAKE,
 }
 # Pages whose snippets are parts of files that another test adds and runs.

@@ -11,6 +11,7 @@ import math
 import torch
 from torch import Tensor
 
+from simclr.augment.checks import shown
 from simclr.errors import InputError
 from simclr.eval.metrics.accuracy import confusion
 
@@ -71,7 +72,7 @@ def fpr95(score: Tensor, unknown: Tensor, positive: str) -> float | None:
         InputError: for another word than ``known`` or ``unknown``.
     """
     if positive not in ("known", "unknown"):
-        raise InputError(f"positive is {positive!r}: choose known or unknown.")
+        raise InputError(f"positive is {shown(positive)}: choose known or unknown.")
     # The positive class as the one with the higher scores.
     value, is_positive = (score, unknown) if positive == "unknown" else (-score, ~unknown)
     if not bool(is_positive.any()) or bool(is_positive.all()):

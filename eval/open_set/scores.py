@@ -13,6 +13,7 @@ import torch
 from scipy.stats import weibull_min
 from torch import Tensor
 
+from simclr.augment.checks import shown
 from simclr.errors import InputError
 from simclr.eval.probes.logistic_probe import logistic
 from simclr.eval.probes.prediction import Selected
@@ -136,7 +137,7 @@ def threshold(held_out: Tensor, kind: str, rejected: float = REJECTED) -> tuple[
         Scheirer et al., "Meta-recognition", TPAMI 2011 (Weibull tails of recognition scores).
     """
     if kind not in THRESHOLDS:
-        raise InputError(f"there is no threshold {kind!r}: choose from {', '.join(THRESHOLDS)}.")
+        raise InputError(f"there is no threshold {shown(kind)}: choose from {', '.join(THRESHOLDS)}.")
     values = np.sort(held_out.double().numpy())
     if len(values) == 0:
         raise InputError("a threshold needs scores of training samples, but there are none.")

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from simclr.augment.checks import shown
 from simclr.errors import InputError
 from simclr.eval.probes.prediction import Prediction, Probe, Selected, classes_of
 
@@ -89,7 +90,7 @@ def prototype_distances(support: Tensor, labels: Tensor, query: Tensor, ways: in
         InputError: if the distance is unknown.
     """
     if distance not in DISTANCES:
-        raise InputError(f"there is no distance {distance!r}: choose from {', '.join(DISTANCES)}.")
+        raise InputError(f"there is no distance {shown(distance)}: choose from {', '.join(DISTANCES)}.")
     means, query = _transformed(support, labels, query, ways, distance)
     if distance == "cosine":
         return 1 - (F.normalize(query, dim=-1) @ F.normalize(means, dim=-1).to(query.dtype).mT).double()

@@ -19,12 +19,14 @@ name, and results have rows of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from torch import Tensor
 
+from simclr.augment.checks import shown
 from simclr.errors import InputError
 from simclr.eval.probes.prediction import Prediction, Probe
+from simclr.eval.splits.amounts import listed
 from simclr.registry import Registry
 
 PROBES: Registry[Probe] = Registry(
@@ -77,13 +79,12 @@ def check_probes(names: str | Sequence[str]) -> tuple[str, ...]:
     Raises:
         InputError: if there is none, or one that is no probe.
     """
-    names = (names,) if isinstance(names, str) else names
-    if not isinstance(names, Iterable):
-        raise InputError(f"probes is {names!r}: give names, of {', '.join(PROBES)}.")
-    names = list(names)
-    for name in names:
+    asked = [names] if isinstance(names, str) else listed(names)
+    if asked is None:
+        raise InputError(f"probes is {shown(names)}: give names, of {', '.join(PROBES)}.")
+    for name in asked:
         if not isinstance(name, str) or name not in PROBES:
-            raise InputError(f"there is no probe {name!r}: choose from {', '.join(PROBES)}.")
-    if not names:
+            raise InputError(f"there is no probe {shown(name)}: choose from {', '.join(PROBES)}.")
+    if not asked:
         raise InputError(f"no probe is given: choose from {', '.join(PROBES)}.")
-    return tuple(dict.fromkeys(names))
+    return tuple(dict.fromkeys(map(str, asked)))

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from typing_extensions import TypedDict
 
+from simclr.augment.checks import shown
 from simclr.errors import InputError
 from simclr.eval.metrics.statistics import (
     ENUMERATED,
@@ -277,7 +278,7 @@ def choose(
         if unknown:
             among = " among these" if len(rows) < len(found.rows) else ""
             shared = ", ".join(there.values())
-            raise InputError(f"--{option} names {unknown[0]!r}, but{among} the results share {shared}")
+            raise InputError(f"--{option} names {shown(unknown[0])}, but{among} the results share {shared}")
         chosen = {part.casefold() for part in wanted}
         rows = [row for row in rows if _value(row, option).casefold() in chosen]
     usual = [row for row in rows if probe is not None or row.probe == found.headline]

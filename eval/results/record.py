@@ -15,7 +15,7 @@ Facts = dict[str, JsonValue]
 class Record(BaseModel):
     """A frozen record; keys that this version does not know are passed over."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
 class Row(Record):

@@ -7,6 +7,7 @@ from numbers import Integral, Real
 
 from torch import Tensor
 
+from simclr.augment.checks import shown
 from simclr.errors import InputError
 from simclr.eval.splits.labelled import LabelledData
 from simclr.eval.splits.split import Split
@@ -57,25 +58,35 @@ def check_amounts(
             )
 
 
+def listed(values: object) -> list[object] | None:
+    """What a list or the like holds; None for a text, and for what cannot be gone through."""
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        return None
+    try:
+        return list(values)
+    except TypeError:  # a tensor without axes says that it can
+        return None
+
+
 def whole_numbers(name: str, values: object) -> tuple[int, ...]:
     """The numbers, if that is what they are.
 
     Raises:
         InputError: if they are no list of whole numbers from 0.
     """
-    found = list(values) if isinstance(values, Iterable) and not isinstance(values, str) else [None]
-    numbers = [int(value) for value in found if isinstance(value, Integral)]
-    if len(numbers) < len(found) or any(isinstance(v, bool) for v in found) or min(numbers, default=0) < 0:
-        raise InputError(f"{name} is {values!r}: give a list of whole numbers, such as [5, 20].")
+    found = listed(values)
+    numbers = [int(v) for v in found or () if isinstance(v, Integral) and not isinstance(v, bool)]
+    if found is None or len(numbers) < len(found) or min(numbers, default=0) < 0:
+        raise InputError(f"{name} is {shown(values)}: give a list of whole numbers, such as [5, 20].")
     if max(numbers, default=0) > LARGEST:
-        raise InputError(f"{name} names {max(numbers)}: give numbers up to {LARGEST}.")
+        raise InputError(f"{name} names {shown(max(numbers))}: give numbers up to {LARGEST}.")
     return tuple(numbers)
 
 
 def check_switch(name: str, value: object, unset: bool = True) -> None:
     """Raises InputError unless a value is True, False or, where it may be left open, None."""
     if not isinstance(value, bool) and not (unset and value is None):
-        raise InputError(f"{name} is {value!r}: give True or False{', or None to leave it open' * unset}.")
+        raise InputError(f"{name} is {shown(value)}: give True or False{', or None to leave it open' * unset}.")
 
 
 def check_share(name: str, value: object) -> float:
@@ -85,5 +96,5 @@ def check_share(name: str, value: object) -> float:
         InputError: anything else.
     """
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) < 1:
-        raise InputError(f"{name} is {value!r}: give a share of 0 or more and less than 1, such as 0.2.")
+        raise InputError(f"{name} is {shown(value)}: give a share of 0 or more and less than 1, such as 0.2.")
     return float(value)

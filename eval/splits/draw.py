@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from simclr.augment.addressed import permutation
+from simclr.augment.checks import shown
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source
 from simclr.errors import InputError
@@ -148,8 +149,8 @@ def split_of_file(data: LabelledData, text: str) -> Split:
         return read_split(paths[0], data.labels, data.class_names)
     if len(paths) > 2 or any(path.suffix.lower() not in MAPS for path in paths):
         raise InputError(
-            f"--split has {text!r}: write random, block, a split file (.json), or label maps (.mat, .npy, .npz) as "
-            f"TRAIN or TRAIN+TEST."
+            f"--split has {shown(text)}: write random, block, a split file (.json), or label maps (.mat, .npy, .npz) "
+            f"as TRAIN or TRAIN+TEST."
         )
     scene = data.source
     if not isinstance(scene, SceneSource):

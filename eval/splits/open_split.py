@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from simclr.augment.addressed import permutation
+from simclr.augment.checks import shown
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source
 from simclr.errors import InputError
@@ -188,7 +189,8 @@ def class_ids(words: Sequence[str | int], source: Source) -> list[int]:
             found.append(numbers.index(int(word)))
         else:
             raise InputError(
-                f"{word!r} is no class of {source.name}: give names or numbers of {', '.join(source.class_names[:8])}"
+                f"{shown(word)} is no class of {source.name}: give names or numbers of "
+                f"{', '.join(source.class_names[:8])}"
                 f"{', …' if len(source.class_names) > 8 else ''} (numbers {numbers[0]} to {numbers[-1]})."
             )
     return sorted(set(found))

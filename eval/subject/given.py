@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from simclr.augment.checks import shown
 from simclr.data.source import Source, TensorSource
 from simclr.errors import InputError
 
@@ -115,7 +116,9 @@ def ids_of(values: object, n: int, what: str) -> Tensor:
         return torch.from_numpy(np.flatnonzero(array))
     whole = array.size == 0 or array.dtype.kind in "iu" or (array.dtype.kind == "f" and bool((array % 1 == 0).all()))
     if array.ndim != 1 or not whole:
-        raise InputError(f"{what} is {values!r}: give ids from 0 to {n - 1}, or one True or False for each sample.")
+        raise InputError(
+            f"{what} is {shown(values)}: give ids from 0 to {n - 1}, or one True or False for each sample."
+        )
     wrong = array[(array < 0) | (array >= n)]
     if len(wrong):
         raise InputError(
@@ -138,7 +141,7 @@ def device_of(value: object) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = (str(error).splitlines() or ["unknown"])[0].partition(". ")[0][:60]
         raise InputError(
-            f"device is {value!r}, which this machine does not have ({reason}): give cpu or cuda."
+            f"device is {shown(value)}, which this machine does not have ({reason}): give cpu or cuda."
         ) from None
     return device
 
@@ -146,9 +149,9 @@ def device_of(value: object) -> torch.device:
 def check_wordings(progress: object, command: object) -> None:
     """Raises InputError unless ``progress`` can be called and ``command`` is a text, or they are None."""
     if progress is not None and not callable(progress):
-        raise InputError(f"progress is {progress!r}: give a function of (what, done, all of it), or None.")
+        raise InputError(f"progress is {shown(progress)}: give a function of (what, done, all of it), or None.")
     if command is not None and not isinstance(command, str):
-        raise InputError(f"command is {command!r}: give a text, or None.")
+        raise InputError(f"command is {shown(command)}: give a text, or None.")
 
 
 def numbers_of(value: object, what: str) -> Tensor:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from simclr.augment.checks import shown
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
@@ -94,7 +95,7 @@ def subject_of(
     given, where = model_of(model), device_of(device)
     check_switch("transductive", transductive)
     if cache is not None and not isinstance(cache, FeatureCache):
-        raise InputError(f"cache is {cache!r}: give FeatureCache(folder) of eval.subject.feature_cache, or None.")
+        raise InputError(f"cache is {shown(cache)}: give FeatureCache(folder) of eval.subject.feature_cache, or None.")
     if test_source is not None and (isinstance(given, Tensor) or not isinstance(test_source, Source)):
         raise InputError(
             "test_source is a source beside an encoder's: with features, give splits=[given(train, test)]."

@@ -3,6 +3,7 @@
 A short run is part of the tests; ``make fuzz`` makes the long one. The n-th try of a test is the same in both.
 """
 
+import json
 import math
 import os
 import random
@@ -52,7 +53,7 @@ class Odd:
         """Something that is seldom expected."""
         if self.random.random() < 0.03:
             deep: Any = 1
-            for _ in range(self.random.choice((10, 100, 1000))):
+            for _ in range(self.random.choice((10, 50, 200))):
                 deep = [deep] if self.random.random() < 0.5 else {"a": deep}
             return deep
         if self.random.random() < 0.02:
@@ -77,6 +78,14 @@ class Odd:
             else:
                 holder.insert(self.random.randrange(len(holder) + 1), self.value())
         return tree
+
+    def json(self, tree: Any) -> str:
+        """A tree as JSON, which is YAML, too; now and then with a part that nests thousands of levels deep."""
+        text = json.dumps(tree)
+        if self.random.random() < 0.03:
+            deep = self.random.choice((1000, 5000, 100_000))
+            text = text.replace("null", "[" * deep + "]" * deep, 1) if "null" in text else "[" * deep
+        return text
 
     def bytes(self, content: bytes) -> bytes:
         """A file's content with bytes flipped, cut off, doubled, or of another kind altogether."""

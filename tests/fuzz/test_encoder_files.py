@@ -50,7 +50,7 @@ def test_mutated_metadata(fuzz, file, tmp_path):
     def make(odd):
         tree = odd.tree(json.loads(header["simclr"]))
         other = tmp_path / "e.safetensors"
-        text = json.dumps(tree)
+        text = odd.json(tree)
         save_file(tensors, other, metadata={**header, "simclr": text} if odd.random.random() < 0.97 else {"x": "y"})
         return text, lambda: used(other)
 

@@ -36,7 +36,7 @@ def results():
 
 def mutated(odd, text):
     if odd.random.random() < 0.6:
-        return json.dumps(odd.tree(json.loads(text)))
+        return odd.json(odd.tree(json.loads(text)))
     return odd.bytes(text.encode()).decode("latin-1")
 
 

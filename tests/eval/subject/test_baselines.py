@@ -100,7 +100,9 @@ def test_a_scenes_baselines_are_taken_on_the_device_of_the_preprocessing(baselin
 
 
 def test_a_twin_on_another_device_leaves_the_encoders_preprocessing_where_it_is(monkeypatch):
-    monkeypatch.setattr("simclr.eval.subject.baselines.NORMS", ())  # whose statistics are values, which meta tensors lack
+    monkeypatch.setattr(
+        "simclr.eval.subject.baselines.NORMS", ()
+    )  # whose statistics are values, which meta tensors lack
     source = SceneSource(torch.rand(5, 6, 7) * 1000, patch_size=3)
     encoder = small_encoder(source)
     twin = calibrated_twin(encoder, 0, source, "meta")
