@@ -7,6 +7,7 @@ weights and metadata, so that a damaged or edited file is noticed. A copy of the
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,6 +29,8 @@ from simclr.models.head import ProjectionHead
 # What the header of the file holds: the metadata, the hash of everything (in files of older versions not), and what
 # other tools add when they copy a file.
 _METADATA, _HASH, _OTHERS = "simclr", "sha256", "format"
+# No training takes a weight so far, and float32 ends where it is multiplied.
+_ABSURD = 1e15
 # The tensor of the hashes of the samples that it was pretrained on.
 _SAW = "saw.samples"
 
@@ -187,8 +190,10 @@ def _filled(
     if complaint or module is None:
         raise InputError(f"{file} does not fit the {name} that its metadata describes: {complaint}")
     for key, value in part.items():
-        if value.is_floating_point() and not bool(value.isfinite().all()):
-            raise InputError(f"{file} is damaged: its {name}.{key} holds NaN or infinity")
+        most = math.inf if name == "preprocess" else _ABSURD  # whose units may be any
+        if value.is_floating_point() and not bool((value.abs() < most).all()):
+            held = "NaN or infinity" if not bool(value.isfinite().all()) else f"{float(value.abs().max()):.3g}"
+            raise InputError(f"{file} is damaged: its {name}.{key} holds {held}")
         if key.endswith("running_var") and bool((value < 0).any()):
             raise InputError(f"{file} is damaged: its {name}.{key} holds a negative variance")
     module.load_state_dict(part)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -68,6 +69,8 @@ class ValueRange(NamedTuple):
         if x.is_complex() or not x.numel() or x.is_meta or (known is not None and known in (BYTE, self.value_max)):
             return
         low, high = _extremes(x)
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise InputError("the batch holds NaN or infinity: replace such values before.")
         if x.is_floating_point() and self.unit and not (low >= 0.0 and high <= 1.0):
             raise InputError(
                 f"this encoder takes integer pixels, or floats from 0 to 1, but the batch has floats from "

@@ -187,6 +187,13 @@ def test_weights_that_are_no_numbers_are_refused(saved, key, value):
     assert f"{key} holds NaN or infinity" in refusal(path)
 
 
+def test_weights_that_no_training_gives_are_refused_and_large_units_are_not(saved):
+    path = rewritten(saved[0], lambda tensors: tensors["encoder.conv1.weight"].view(-1)[-1:].fill_(-1e38))
+    assert "encoder.conv1.weight holds 1e+38" in refusal(path)
+    path = rewritten(saved[0], lambda tensors: tensors["encoder.conv1.weight"].view(-1)[-1:].fill_(0.5))
+    load_encoder(rewritten(path, lambda tensors: tensors["preprocess.offset"].fill_(1e20)))
+
+
 def test_a_negative_variance_is_refused(saved):
     path = rewritten(saved[0], lambda tensors: tensors["encoder.layer2.0.bn1.running_var"][3].fill_(-0.5))
     assert "encoder.layer2.0.bn1.running_var holds a negative variance" in refusal(path)

@@ -151,3 +151,12 @@ def test_what_is_no_batch_of_numbers():
     assert "the batch is bool" in refusal(on_bytes(), BYTES > 9)
     assert "the batch is complex64" in refusal(on_bytes(), BYTES.to(torch.complex64))
     assert on_bytes()(BYTES[:0]).shape == (0, 1, 6, 5)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize("fitted_on", [torch.rand(8, 1, 6, 5), 1000 * torch.rand(8, 1, 6, 5)], ids=["unit", "raw"])
+def test_a_batch_with_no_numbers_is_refused(fitted_on, value):
+    preprocess = fit_preprocess(TensorSource(fitted_on))
+    batch = fitted_on[:2].clone()
+    batch[1, 0, 2, 3] = value
+    assert refusal(preprocess, batch) == "the batch holds NaN or infinity: replace such values before."
