@@ -36,8 +36,9 @@ def test_every_operations_views_on_the_gpu_are_those_of_the_cpu(tmp_path, kind):
         ids = torch.arange(500, device=device)
         views = [draw(inputs.source[ids], ids, 3) for draw in (inputs.augment, inputs.small) if draw]
         drawn.append([view.cpu() for view in views])
+    # The weights of a crop are rounded by other kernels: by 2e-6 of the range, which is 2e-5 standard deviations.
     for cpu, cuda in zip(*drawn):
-        torch.testing.assert_close(cuda, cpu, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(cuda, cpu, atol=1e-4, rtol=1e-5)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -57,4 +58,10 @@ def band_numbers(given: Sequence[int | Sequence[int]], bands: int) -> tuple[int,
 def put_back(x: Tensor, good: Sequence[int], bands: int) -> Tensor:
     """(B, good, H, W) in their places among ``bands``, with 0 in the others: (B, bands, H, W)."""
     whole = x.new_zeros(len(x), bands, *x.shape[2:])
-    return whole.index_copy_(1, torch.tensor(good, device=x.device), x)
+    return whole.index_copy_(1, _places(tuple(good), x.device), x)
+
+
+@cache
+def _places(good: tuple[int, ...], device: torch.device) -> Tensor:
+    """Numbers of bands on a device: sent there once, as a GPU would be waited for each time."""
+    return torch.tensor(good, device=device)
