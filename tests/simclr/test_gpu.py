@@ -97,6 +97,14 @@ def test_drawing_views_never_waits_for_the_gpu(recipe):
         torch.cuda.set_sync_debug_mode("default")
 
 
+def test_neighbours_are_found_for_ids_on_either_device():
+    inputs = build_inputs(read_recipe("indian-pines"), torch.device("cuda"))
+    (views,) = (group for group in inputs.augment.members() if group.neighbours is not None and 1 in group.views)
+    chosen = [views.neighbours.ids(views.address(torch.arange(64, device=d), 3)) for d in ("cpu", "cuda")]
+    assert [ids.device.type for ids in chosen] == ["cpu", "cuda"]
+    assert torch.equal(chosen[0], chosen[1].cpu())
+
+
 @pytest.mark.parametrize("micro_batch", ["null", "6"])
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
 def test_streamed_photographs_train_on_the_gpu(tmp_path, precision, micro_batch):

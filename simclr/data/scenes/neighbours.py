@@ -51,7 +51,7 @@ class Neighbours:
         return f"{self.operation}: ±{self.shift} pixels, most similar of {self.candidates}"
 
     def ids(self, address: Address) -> Tensor:
-        """The neighbour of each row's sample, (R,) int64."""
+        """The neighbour of each row's sample, (R,) int64, on the address's device, wherever the scene lies."""
         height, width, side = self.patches.height, self.patches.width, 2 * self.shift + 1
         centre = address.ids
         if self.around is not None:
@@ -65,7 +65,7 @@ class Neighbours:
             return candidates[:, 0]
         own = self._surroundings[centre]
         distance = (self._surroundings[candidates] - own[:, None]).square().sum(-1)
-        return candidates.gather(1, distance.argmin(1, keepdim=True))[:, 0]
+        return candidates.gather(1, distance.argmin(1, keepdim=True).to(candidates.device))[:, 0]
 
     def __call__(self, address: Address) -> Tensor:
         """Patches (R, C, patch_size, patch_size), in the units of ``patches``."""
