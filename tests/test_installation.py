@@ -40,7 +40,7 @@ def project(tmp_path):
 def test_a_project_keeps_its_own_eval_and_augment_and_we_keep_ours(installed, project):
     code = (
         "import simclr, eval, augment, eval.probes\n"
-        "import simclr.pretrain, simclr.eval.linear_eval, simclr.eval.probes.knn\n"
+        "import simclr.augment.base, simclr.eval.splits.split\n"
         "print(simclr.__file__)\n"
         "print(eval.MINE, augment.MINE, eval.probes.MINE, simclr.augment.RandomNoise.__module__)"
     )
@@ -49,6 +49,7 @@ def test_a_project_keeps_its_own_eval_and_augment_and_we_keep_ours(installed, pr
     assert what == "eval augment probes simclr.augment.noise"
 
 
+@pytest.mark.slow
 def test_the_command_runs_in_a_project_that_has_such_folders(installed, project):
     code = (
         "import sys; sys.argv = ['simclr', 'views', 'digits', '--samples', '1']\n"
@@ -78,13 +79,13 @@ def test_the_folder_above_a_checkout_is_no_trap(tmp_path):
 
 def test_a_checkout_has_short_names_for_the_same_modules():
     code = (
-        "import eval.probes.knn, augment, simclr.augment, simclr.eval.probes.knn\n"
+        "import eval.splits.split, augment, simclr.augment, simclr.eval.splits.split\n"
         "from augment.noise import RandomNoise\n"
-        "from eval.linear_eval import linear_eval\n"
-        "print(eval.probes.knn is simclr.eval.probes.knn, augment is simclr.augment)\n"
-        "print(RandomNoise is simclr.augment.RandomNoise, linear_eval.__module__)"
+        "from eval.streams import Stream\n"
+        "print(eval.splits.split is simclr.eval.splits.split, augment is simclr.augment)\n"
+        "print(RandomNoise is simclr.augment.RandomNoise, Stream.__module__)"
     )
-    assert python(ROOT, code).split() == ["True", "True", "True", "simclr.eval.linear_eval"]
+    assert python(ROOT, code).split() == ["True", "True", "True", "simclr.eval.streams"]
 
 
 @pytest.mark.slow

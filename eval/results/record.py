@@ -15,7 +15,7 @@ Facts = dict[str, JsonValue]
 class Record(BaseModel):
     """A frozen record; keys that this version does not know are passed over."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class Row(Record):
@@ -34,6 +34,8 @@ class Row(Record):
         seeds: those, in the same order; None for a measurement in which nothing is drawn. Older files have none.
         selected: what was chosen on the training samples of each seed.
     """
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
     representation: str
     probe: str

@@ -67,6 +67,7 @@ def test_an_output_without_a_folder_is_refused(monkeypatch, capsys, tmp_path):
     assert "nowhere" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_command_over_two_processes(tmp_path):
     file = tmp_path / "verify.json"
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]

@@ -105,7 +105,7 @@ def test_a_written_result_is_read_back_whole(tmp_path):
 def test_a_result_that_cannot_be_written_leaves_the_old_file(tmp_path):
     write_result(result(), tmp_path / "result.json")
     with pytest.raises(ValueError, match="JSON"):
-        write_result(result(rows=[row("raw", "ridge", "given", [float("nan")])]), tmp_path / "result.json")
+        write_result(result(probes={"ridge": {"alpha": float("nan")}}), tmp_path / "result.json")
     assert read_result(tmp_path) == result()
     assert [p.name for p in tmp_path.iterdir()] == ["result.json"]
 

@@ -34,6 +34,7 @@ def read_and_interrupt(ids):
     return read(ids)
 
 
+@pytest.mark.slow
 def test_a_signal_to_all_processes_of_a_terminal_does_not_end_the_workers():
     assert [ids for _, ids in workers.read_ahead(read_and_interrupt, LISTS, 2)] == LISTS
 

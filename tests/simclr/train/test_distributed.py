@@ -161,6 +161,7 @@ def pretrain_on(folder: Path, steps: int, output: Path) -> subprocess.CompletedP
     return run([*start, *options, "--output", str(output)])
 
 
+@pytest.mark.slow
 def test_a_mistake_that_one_process_meets_is_one_line_and_ends_all(tmp_path):
     picture, step = photo_that_process_1_alone_reads(tmp_path / "photos")
     Image.new("RGB", (20, 10)).save(picture)

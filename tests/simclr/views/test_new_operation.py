@@ -158,6 +158,7 @@ def python(folder, *arguments):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_new_operation_is_one_file_and_one_line(tmp_path):
     (tmp_path / "stranger.py").write_text(STRANGER)
     (tmp_path / "program.py").write_text(PROGRAM)
@@ -185,6 +186,7 @@ def test_a_new_operation_is_one_file_and_one_line(tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_a_new_operation_gets_all_that_it_needs_of_a_scene(tmp_path):
     (tmp_path / "stranger.py").write_text(OF_SCENES)
     (tmp_path / "program.py").write_text(SCENE_PROGRAM)
