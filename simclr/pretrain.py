@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from simclr.build import build_learner, build_loss
 from simclr.data import Source, batches
+from simclr.data.content import SampleHashes
 from simclr.data.feed import note_damaged
 from simclr.encoder_file import save_encoder
 from simclr.errors import DivergenceError
@@ -20,7 +21,7 @@ from simclr.recipe.schema import Recipe
 from simclr.run.checkpoint import load_run_state, newest_state, save_run_state
 from simclr.run.metadata import check_storable, describe_run
 from simclr.run.metrics_file import MetricsFile
-from simclr.run.resume import check_remembered, identify, remember
+from simclr.run.resume import as_stored, check_remembered, identify, remember
 from simclr.run.run_folder import open_run_folder
 from simclr.run.stopping import Stopping
 from simclr.run.terminal import Progress
@@ -104,12 +105,14 @@ def pretrain(
         def begin() -> _Begun:
             """On the main process, with all that can be refused: from here on, the folder changes."""
             assert folder is not None
-            data = identify(recipe.data, source)
+            stored = as_stored(recipe.data, source)
+            data = identify(stored)
             check_remembered(state, recipe, data, str(output))
             check_storable(describe_run(recipe, source, preprocess, encoder, total_steps, {}, ids_seen))
             log = start_trackers(accelerator, recipe, output, folder.id, say)
             folder.begin()
-            return _Begun(remember(recipe, data), log)
+            # What is streamed is hashed at the end: to read it all may take an hour.
+            return _Begun(remember(recipe, data), log, stored.sample_hashes() if stored.resident else None)
 
         begun = on_main_first(accelerator, begin)
         stopping = stack.enter_context(Stopping(checkpoints, speaks=main))
@@ -185,9 +188,9 @@ def pretrain(
             if stop and done < total_steps:
                 raise stopping.stop()
 
-        if main:
+        if begun:
             metadata = describe_run(recipe, source, preprocess, encoder, total_steps, numbers, ids_seen)
-            saw = source.sample_hashes()
+            saw = begun.saw or source.sample_hashes()
             save_encoder(output / "encoder.safetensors", encoder, preprocess, metadata, model.head, saw)
             numbers = dict(metadata.numbers)
             if source.damaged:
@@ -198,10 +201,17 @@ def pretrain(
 
 
 class _Begun(NamedTuple):
-    """What only the main process has: what its run states remember, and what logs the numbers of a step."""
+    """What only the main process has.
+
+    Attributes:
+        remembered: what its run states remember.
+        log: takes the numbers of a step.
+        saw: hashes of the samples, None where they are made at the end.
+    """
 
     remembered: dict[str, Any]
     log: Callable[[dict[str, Any], int], None]
+    saw: SampleHashes | None
 
 
 def _diverged(step: int, loss: float, why: str, checkpoints: Path) -> str:

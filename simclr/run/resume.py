@@ -26,20 +26,29 @@ class DataIdentity(NamedTuple):
     content: str
 
 
-def identify(data: Data, source: Source) -> DataIdentity:
+def as_stored(data: Data, source: Source) -> Source:
+    """The samples of a run as their files hold them: a scene is read once more, as it is in other units by now.
+
+    Args:
+        data: the section of the recipe.
+        source: what the run learns from.
+    """
+    if not isinstance(source, SceneSource):
+        return source
+    raw = open_source(data)
+    assert raw is not None  # it was opened before
+    return raw
+
+
+def identify(source: Source) -> DataIdentity:
     """What tells the samples of a run from others, wherever they lie and whenever they were copied there.
 
     Of a streamed source the names of all samples and the values of 64 of them: reading every one may take an hour.
     Labels count as well where there are any, for the online probe looks at them.
 
     Args:
-        data: the section of the recipe; a scene is read once more, as its samples are in other units by now.
-        source: what the run learns from.
+        source: as of :func:`as_stored`.
     """
-    if isinstance(source, SceneSource):
-        raw = open_source(data)
-        assert raw is not None
-        source = raw
     if isinstance(source, StreamSource):
         content = ContentHash("streamed", len(source), source.sample_shape, str(source.sample_dtype))
         for i in range(len(source)):

@@ -15,7 +15,8 @@ from simclr.eval.linear_eval import linear_eval
 from simclr.eval.subject.opened import open_subject
 from simclr.eval.subject.seen import what_was_seen
 from simclr.models.encoder import random_encoder
-from simclr.recipe.read import check_recipe
+from simclr.pretrain import pretrain
+from simclr.recipe.read import check_recipe, read_recipe
 
 QUICK = {"shots": (3,), "seeds": (0,), "probes": ["ridge"]}
 
@@ -155,3 +156,14 @@ def test_a_result_goes_into_the_run_for_its_own_samples_alone_at_whatever_place(
     (tmp_path / "mine.npz").write_bytes((tmp_path / "other.npz").read_bytes())
     with pytest.raises(InputError, match=r"is not what the encoder was pretrained on: give --output"):
         open_subject(run)
+
+
+@pytest.mark.usefixtures("fresh_accelerate")
+@pytest.mark.parametrize("recipe", ["digits", "indian-pines"])
+def test_a_run_knows_its_own_samples_again_in_whatever_units_it_learned(tmp_path, recipe):
+    options = ["train.max_steps=1", "train.batch_size=32", "encoder.width=8"]
+    pretrain(read_recipe(recipe, options), tmp_path / "run", say=lambda line: None)
+    subject = open_subject(tmp_path / "run").subject
+    assert subject.seen.own is True
+    assert bool(subject.seen.samples.all())
+    assert subject.transductive is None or subject.transductive

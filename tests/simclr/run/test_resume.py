@@ -11,7 +11,7 @@ from PIL import Image
 from simclr.data import open_source
 from simclr.errors import InputError
 from simclr.recipe.read import read_recipe
-from simclr.run.resume import check_remembered, check_same_recipe, identify, remember
+from simclr.run.resume import as_stored, check_remembered, check_same_recipe, identify, remember
 
 RECIPE = read_recipe("digits")
 
@@ -26,7 +26,7 @@ def photos(folder, n=80, seed=0):
 
 def of_folder(folder, feed):
     data = read_recipe("image-folder", [f"data.path={folder}", f"data.feed={feed}", "data.image_size=null"]).data
-    return identify(data, open_source(data))
+    return identify(open_source(data))
 
 
 @pytest.mark.parametrize("feed", ["resident", "stream"])
@@ -52,7 +52,7 @@ def test_arrays_of_equal_number_and_size_are_told_apart(tmp_path):
         os.utime(tmp_path / "x.npz", (0, 0))
         changes = ["data.source=arrays", f"data.path={tmp_path / 'x.npz'}", "data.key=x", "data.labels_key=y"]
         data = read_recipe("digits", [*changes, "data.layout=NHW"]).data
-        return identify(data, open_source(data))
+        return identify(open_source(data))
 
     images, labels = np.random.default_rng(0).integers(0, 255, (50, 6, 6), dtype=np.uint8), np.arange(50) % 2
     before = identity(images, labels)
@@ -65,11 +65,11 @@ def test_arrays_of_equal_number_and_size_are_told_apart(tmp_path):
 def test_a_scene_is_known_by_its_raw_values():
     data = read_recipe("indian-pines").data
     raw = open_source(data)
-    assert identify(data, raw.mapped(lambda cube: cube.float() * 2)) == identify(data, raw)
+    assert identify(as_stored(data, raw.mapped(lambda cube: cube.float() * 2))) == identify(raw)
 
 
 def test_what_a_state_remembers_is_plain_and_compared(tmp_path):
-    data = identify(RECIPE.data, open_source(RECIPE.data))
+    data = identify(open_source(RECIPE.data))
     torch.save(remember(RECIPE, data), tmp_path / "state.pt")
     state = torch.load(tmp_path / "state.pt", weights_only=True)
     check_remembered(state, RECIPE, data, "runs/a")
