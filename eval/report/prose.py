@@ -40,7 +40,7 @@ BASELINE_WORDS = {
 }
 TRANSDUCTIVE = {
     True: "Pretraining saw the test samples, without their labels (transductive)",
-    False: "Pretraining did not see the test samples",
+    False: "No test sample is, byte for byte, one that pretraining saw",
     None: "Whether pretraining saw the test samples is not known",
 }
 

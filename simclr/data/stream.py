@@ -142,7 +142,7 @@ class StreamSource(Source):
             value_max=self.value_max,
             hashes=self.sample_hashes,
         )
-        source.damaged = list(self.damaged)
+        source.damaged, source.notes = list(self.damaged), self.notes
         return source
 
     def _read_chunk(self, ids: list[int]) -> tuple[np.ndarray, list[bool]]:

@@ -66,7 +66,10 @@ class ValueRange(NamedTuple):
             InputError: if they are in other units than the recorded ones, or may be.
         """
         known = _known(x, value_max)
-        if x.is_complex() or not x.numel() or x.is_meta or (known is not None and known in (BYTE, self.value_max)):
+        if x.is_complex() or not x.numel() or x.is_meta or known == BYTE:
+            return
+        if known is not None and known == self.value_max:
+            self._check_size(x)
             return
         low, high = _extremes(x)
         if not (math.isfinite(low) and math.isfinite(high)):
@@ -89,6 +92,19 @@ class ValueRange(NamedTuple):
                 )
         elif self.value_max is not None or known == WORD:
             self._check_integers(x, known, low, high)
+        if known == self.value_max:
+            self._check_size(x)
+
+    def _check_size(self, x: Tensor) -> None:
+        """Raises InputError where values are on average twice the largest that was seen, which no other light makes."""
+        reach = 0.0 if self.seen is None else max(abs(value) for value in self.seen)
+        values = x.detach().to(torch.int32) if x.dtype is torch.uint16 else x.detach()
+        typical = float(values.abs().mean(dtype=torch.float64)) if reach else 0.0
+        if typical > 2 * reach and typical > 1:
+            raise InputError(
+                f"the batch is {_dtype(x)}, of {typical:,.4g} on average, but this encoder was pretrained on "
+                f"{self._said()}: give values in the same units."
+            )
 
     def _top_for_fractions(self, x: Tensor, known: int | None) -> int:
         if known == BYTE or (known == WORD and self.unit):

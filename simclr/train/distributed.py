@@ -1,5 +1,6 @@
 """Starting accelerate so that the processes of a launch really see each other."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -41,6 +42,11 @@ def start_accelerator(precision: str = "fp32", trackers: Sequence[str] = (), fol
     has_gpu = torch.accelerator.is_available()
     if precision == "fp16" and not has_gpu:
         raise InputError("train.precision is fp16, which needs a GPU: set train.precision=bf16 or fp32")
+    if launched_processes() > 1 and "LOCAL_RANK" in os.environ and "MASTER_ADDR" not in os.environ:
+        raise InputError(
+            f"the environment says that {launched_processes()} processes were started, but not where they meet "
+            f"(MASTER_ADDR): start them with accelerate launch, or unset WORLD_SIZE and LOCAL_RANK for a single one"
+        )
     accelerator = Accelerator(
         cpu=not has_gpu,
         mixed_precision="no" if precision == "fp32" else precision,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -16,17 +16,23 @@ from simclr.errors import InputError
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 
 
-def find_images(root: Path) -> list[str]:
+def find_images(root: Path, passed_over: Counter[str] | None = None) -> list[str]:
     """Paths of the image files below a folder, relative to it, sorted; hidden files and folders are left out.
 
     Links are followed, but for those that lead back to a folder that they lie in. A file that several paths lead to,
     by links or as hard links, is listed once, by a path without links where there is one.
+
+    Args:
+        root: the folder.
+        passed_over: counts the files of other endings, by their ending.
 
     Raises:
         InputError: if a folder may not be looked into, an entry is no file that can be read to its end, or one file
             lies in two class folders.
     """
     walk = _Walk(root)
+    if passed_over is not None:
+        walk.passed_over = passed_over
     walk.folder(walk.real_root, "", (walk.real_root,))
     while walk.links:
         walk.link(*walk.links.popleft())
@@ -68,6 +74,7 @@ class _Walk:
         inodes: their numbers on their disk.
         links: links to be followed: (relative path, real folders that it lies in).
         linked: image files that links led to: (real path, relative path).
+        passed_over: files of other endings, by their ending.
     """
 
     def __init__(self, root: Path) -> None:
@@ -76,6 +83,7 @@ class _Walk:
         self.inodes: list[int] = []
         self.links: deque[tuple[str, tuple[str, ...]]] = deque()
         self.linked: list[tuple[str, str]] = []
+        self.passed_over: Counter[str] = Counter()
         self._seen: set[tuple[str, str]] = set()
         self._folders: dict[str, str] = {}
 
@@ -101,7 +109,7 @@ class _Walk:
                 elif entry.is_dir(follow_symlinks=False):
                     todo.append((entry.path, below, (*within, entry.path)))
                 elif not entry.name.lower().endswith(EXTENSIONS):
-                    continue
+                    self.passed_over[os.path.splitext(entry.name)[1].lower()] += 1
                 elif not entry.is_file(follow_symlinks=False):
                     self._refuse(below, f"is {special(os.lstat(entry.path).st_mode)}")
                 elif linked:

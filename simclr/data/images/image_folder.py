@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -88,7 +89,8 @@ class ImageFolder(StreamSource):
         if image_size is not None and image_size < 1:
             raise InputError(f"data.image_size is {image_size}: set 1 or more pixels.")
         self.root = root
-        self.files = find_images(root)
+        passed_over: Counter[str] = Counter()
+        self.files = find_images(root, passed_over)
         if not self.files:
             raise InputError(f"no images under {root}: looked for {', '.join(EXTENSIONS)}.")
         self.max_damaged = max_damaged
@@ -103,6 +105,9 @@ class ImageFolder(StreamSource):
             class_names=class_names,
             value_max=self.format.value_max,
         )
+        if passed_over:
+            endings = ", ".join(f"{n} of {ending or 'none'}" for ending, n in passed_over.most_common(5))
+            self.notes = (f"files of other endings than {', '.join(EXTENSIONS)} are left out: {endings}",)
 
     def __len__(self) -> int:
         return len(self.files)

@@ -144,7 +144,7 @@ def coherence_note(labels: torch.Tensor, cube: np.ndarray, what: str) -> tuple[s
     n, classes = int((found >= 0).sum()), len(np.unique(found[found >= 0]))
     if n < 20 * classes or classes < 2 or both.shape[1] < 20 * classes:
         return ()
-    shares = np.bincount(found[found >= 0]) / n
+    shares = np.unique(found[found >= 0], return_counts=True)[1] / n
     alike, chance = float((both[0] == both[1]).mean()), float(np.square(shares).sum())
     if _explained(found, cube) > 0.02 or alike > chance + 0.1 * (1 - chance):
         return ()

@@ -146,7 +146,7 @@ class SceneSource(Source):
         for row in range(self.height):
             windows = cube[:, row : row + side].float().cpu().unfold(2, side, 1)  # (C, side, W, side)
             found.append(hash_rows(windows.permute(2, 0, 1, 3)))
-        return SampleHashes(f"{'3x3 pixels' if few else 'spectra'} of {self.in_chans} bands", torch.cat(found))
+        return SampleHashes(f"stored {'3x3 pixels' if few else 'spectra'} of {self.in_chans} bands", torch.cat(found))
 
     def pooled(self, pool: int) -> SceneSource:
         """The same scene with patches averaged over cells of ``pool`` x ``pool`` pixels."""

@@ -160,3 +160,16 @@ def test_a_batch_with_no_numbers_is_refused(fitted_on, value):
     batch = fitted_on[:2].clone()
     batch[1, 0, 2, 3] = value
     assert refusal(preprocess, batch) == "the batch holds NaN or infinity: replace such values before."
+
+
+@pytest.mark.parametrize("dtype", [torch.int32, torch.float32])
+def test_values_far_beyond_all_that_were_seen_are_other_units(dtype):
+    cube = torch.randint(200, 4096, (6, 9, 8), generator=torch.Generator().manual_seed(0)).to(dtype)
+    value_max = 65535 if dtype is torch.int32 else None
+    preprocess = fit_preprocess(SceneSource(cube, value_max=value_max))
+    for factor in (0.2, 1.0, 1.3, 3.0):  # darker and brighter light
+        preprocess.scene(SceneSource((cube * factor).to(dtype), value_max=value_max))
+    with pytest.raises(
+        InputError, match=r"on average, but this encoder was pretrained on values from 2\d\d to 4,0\d\d"
+    ):
+        preprocess.scene(SceneSource((cube * 10).to(dtype), value_max=value_max))

@@ -4,6 +4,7 @@ import os
 import socket
 
 import pytest
+from PIL import Image
 
 from simclr.data.images.find import class_folders, find_images
 from simclr.data.images.image_folder import ImageFolder
@@ -173,3 +174,13 @@ def test_a_folder_that_may_not_be_looked_into(photos, monkeypatch):
     monkeypatch.setattr(os, "scandir", scandir)
     with pytest.raises(InputError, match=r"photos/ship cannot be looked into \(Permission denied\)"):
         find_images(photos)
+
+
+def test_files_of_other_endings_are_counted_and_said(tmp_path):
+    for name in ("a/0.png", "a/1.gif", "b/2.png", "b/3.GIF", "b/notes.txt", "b/.hidden.gif", "b/README"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("L", (4, 4), 7).save(tmp_path / name, "PNG")
+    source = ImageFolder(tmp_path)
+    assert source.files == ["a/0.png", "b/2.png"]
+    (note,) = source.load().notes
+    assert note.endswith("are left out: 2 of .gif, 1 of none, 1 of .txt")
