@@ -99,7 +99,9 @@ class ValueRange(NamedTuple):
         """Raises InputError where values are on average twice the largest that was seen, which no other light makes."""
         reach = 0.0 if self.seen is None else max(abs(value) for value in self.seen)
         values = x.detach().to(torch.int32) if x.dtype is torch.uint16 else x.detach()
-        typical = float(values.abs().mean(dtype=torch.float64)) if reach else 0.0
+        others = [axis for axis in range(x.ndim) if axis != x.ndim - 3]
+        # The median over the bands, some of which may be bad and hold anything.
+        typical = float(values.abs().mean(others, dtype=torch.float64).median()) if reach else 0.0
         if typical > 2 * reach and typical > 1:
             raise InputError(
                 f"the batch is {_dtype(x)}, of {typical:,.4g} on average, but this encoder was pretrained on "
