@@ -31,8 +31,8 @@ CHECKED_TEMPERATURE = 0.1
 
 # What rounding alone may cost, relative to the norm of the whole gradient: some three times what was measured. The
 # known mistakes cost far more on two processes: gradients scaled by 1/W 0.5, negatives of one's own process only 0.26,
-# every process differentiating its own queries only 0.11.
-# Half precision rounds in every layer: on an H200 gradients were off by 2.2e-3 in fp16 and by 5.5e-3 in bf16.
+# every process differentiating its own queries only 0.11. Half precision rounds in every layer: on an H200 gradients
+# were off by 2.2e-3 in fp16 and by 5.5e-3 in bf16.
 _TOLERANCES = {torch.float64: 1e-12, torch.float32: 1e-6, torch.float16: 5e-3, torch.bfloat16: 1e-2}
 
 

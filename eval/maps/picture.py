@@ -24,7 +24,7 @@ from simclr.eval.metrics.judgement import Judgement
 from simclr.eval.results.words import amount_name, class_labels, class_marks
 from simclr.eval.splits.split import Split
 from simclr.files import write_atomically
-from simclr.views.colours import PALETTE, REJECTED, UNKNOWN, UNLABELLED, scene_colours
+from simclr.views.colours import PALETTE, REJECTED_COLOUR, UNKNOWN_COLOUR, UNLABELLED_COLOUR, scene_colours
 
 PANEL_INCHES = 3.6
 
@@ -66,7 +66,9 @@ def draw_scene_map(
     classes = len(source.class_names)
     expected = labels.where(~torch.isin(labels, torch.tensor(list(unknown), dtype=labels.dtype)), classes)
     truth, shown = (some.reshape(source.height, source.width).numpy() for some in (labels, expected))
-    colours = ListedColormap([UNLABELLED, *(PALETTE[c % len(PALETTE)] for c in range(classes)), UNKNOWN, REJECTED])
+    colours = ListedColormap(
+        [UNLABELLED_COLOUR, *(PALETTE[c % len(PALETTE)] for c in range(classes)), UNKNOWN_COLOUR, REJECTED_COLOUR]
+    )
     columns = 1 + max(len(one.predicted) for one in maps)
     height = PANEL_INCHES * source.height / source.width
     entries = _legend(source.class_names, unknown)
@@ -156,6 +158,6 @@ def _legend(class_names: Sequence[str], unknown: Sequence[int]) -> list[Patch]:
     ]
     if unknown:
         marks = ", ".join(class_marks(class_names)[c] for c in unknown)
-        patches.append(Patch(facecolor=UNKNOWN, label=f"unknown ({marks})"))
-        patches.append(Patch(facecolor=REJECTED, label="rejected"))
+        patches.append(Patch(facecolor=UNKNOWN_COLOUR, label=f"unknown ({marks})"))
+        patches.append(Patch(facecolor=REJECTED_COLOUR, label="rejected"))
     return patches

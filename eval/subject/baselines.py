@@ -19,13 +19,13 @@ from simclr.eval.subject.features import BATCH_SIZE, check_finite
 from simclr.views.encoder_inputs import plain_inputs
 
 RAW_SIDE = 16
-UNLABELLED = 2_048
+BASELINE_SAMPLES = 2_048
 NORMS = (nn.modules.batchnorm._BatchNorm,)
 
 
 def unlabelled_ids(source: Source) -> Tensor:
-    """Up to ``UNLABELLED`` samples of a training source at random, ascending: what baselines see, without labels."""
-    return permutation(0, Stream.BASELINES, len(source), "cpu")[:UNLABELLED].sort().values
+    """Up to ``BASELINE_SAMPLES`` of a training source at random, ascending: what baselines see, without labels."""
+    return permutation(0, Stream.BASELINES, len(source), "cpu")[:BASELINE_SAMPLES].sort().values
 
 
 @torch.no_grad()

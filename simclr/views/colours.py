@@ -20,7 +20,7 @@ PALETTE = (
 )
 
 # Of a map: pixels without a class, of a class that is unknown, and those that were taken for unknown.
-UNLABELLED, UNKNOWN, REJECTED = "#ffffff", "#000000", "#808080"
+UNLABELLED_COLOUR, UNKNOWN_COLOUR, REJECTED_COLOUR = "#ffffff", "#000000", "#808080"
 
 
 def own_colours(rows: Sequence[Tensor]) -> list[np.ndarray]:

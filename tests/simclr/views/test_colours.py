@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from simclr.views.colours import PALETTE, REJECTED, UNKNOWN, UNLABELLED, scene_colours
+from simclr.views.colours import PALETTE, REJECTED_COLOUR, UNKNOWN_COLOUR, UNLABELLED_COLOUR, scene_colours
 
 # What eyes without red or green cones see of linear sRGB (Machado, Oliveira, Fernandes 2009, severity 1).
 SEEN = {
@@ -60,7 +60,7 @@ def test_the_difference_is_that_of_the_published_pairs(first, second, expected):
 
 @pytest.mark.parametrize(("eyes", "least"), [("all cones", 16), ("no red cones", 10), ("no green cones", 10)])
 def test_the_colours_of_a_map_are_told_apart_by_every_eye(eyes, least):
-    seen = lab([*PALETTE, UNLABELLED, UNKNOWN, REJECTED], eyes)
+    seen = lab([*PALETTE, UNLABELLED_COLOUR, UNKNOWN_COLOUR, REJECTED_COLOUR], eyes)
     differences = {(i, k): ciede2000(seen[i], seen[k]) for k in range(len(seen)) for i in range(k)}
     closest = min(differences, key=differences.get)
     assert differences[closest] >= least, closest
