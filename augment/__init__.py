@@ -18,13 +18,16 @@ if TYPE_CHECKING:
     from simclr.augment.addressed import box_muller as box_muller
     from simclr.augment.addressed import permutation as permutation
     from simclr.augment.addressed import philox4x32 as philox4x32
+    from simclr.augment.affine import RandomAffine as RandomAffine
     from simclr.augment.band_dropout import RandomBandDropout as RandomBandDropout
     from simclr.augment.blur import RandomGaussianBlur as RandomGaussianBlur
     from simclr.augment.color_jitter import RandomColorJitter as RandomColorJitter
     from simclr.augment.cutout import RandomCutout as RandomCutout
+    from simclr.augment.elastic import RandomElastic as RandomElastic
     from simclr.augment.flip import RandomHorizontalFlip as RandomHorizontalFlip
     from simclr.augment.flip import RandomVerticalFlip as RandomVerticalFlip
     from simclr.augment.grayscale import RandomGrayscale as RandomGrayscale
+    from simclr.augment.morphology import RandomMorphology as RandomMorphology
     from simclr.augment.neighbour_mixture import RandomNeighbourMixture as RandomNeighbourMixture
     from simclr.augment.noise import RandomNoise as RandomNoise
     from simclr.augment.pipeline import Views as Views

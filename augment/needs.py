@@ -23,3 +23,7 @@ class Need(Enum):
     BAND_NOISE = "band noise"
     """How noisy the bands are, as the argument ``sd``, a number or one a band; instead of it, the recipe takes a
     ``snr``."""
+
+    ZERO = "zero"
+    """What a radiance of 0 is in the units that the operation works in, as the argument ``zero``, which a recipe does
+    not have; of samples that are no scene it keeps its default."""

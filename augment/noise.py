@@ -62,11 +62,11 @@ class RandomNoise(BandOperation):
     def affine(self, parameters: dict[str, Tensor]) -> BandAffine:
         runs = parameters["runs"]
         one = runs.new_ones(len(runs), 1)
-        sd = _constants(self.flags["sd"], runs.dtype, runs.device)
+        sd = constants(self.flags["sd"], runs.dtype, runs.device)
         return BandAffine(one, None, (BandNoise(runs, sd.expand(len(runs), -1), one[:, 0] > 0),))
 
 
 @lru_cache(maxsize=64)
-def _constants(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """(n,), kept on the device, for a copy to it would wait for the device."""
+def constants(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Numbers as a tensor (n,), kept on the device, for a copy to it would wait for the device."""
     return torch.tensor(values, dtype=dtype, device=device)

@@ -27,12 +27,16 @@ if TYPE_CHECKING:
 
 OPERATIONS_TABLE: dict[str, str] = {
     "neighbour_mixture": "simclr.augment.neighbour_mixture:RandomNeighbourMixture",
+    "affine": "simclr.augment.affine:RandomAffine",
+    "elastic": "simclr.augment.elastic:RandomElastic",
     "resized_crop": "simclr.augment.resized_crop:RandomResizedCrop",
     "horizontal_flip": "simclr.augment.flip:RandomHorizontalFlip",
     "vertical_flip": "simclr.augment.flip:RandomVerticalFlip",
     "rotation90": "simclr.augment.rotation90:RandomRotation90",
+    "morphology": "simclr.augment.morphology:RandomMorphology",
     "spectral_shift": "simclr.augment.spectral_shift:RandomSpectralShift",
     "spectral_smoothing": "simclr.augment.spectral_smoothing:RandomSpectralSmoothing",
+    "illumination": "simclr.augment.illumination:RandomIllumination",
     "radiation": "simclr.augment.radiation:RandomRadiation",
     "spectral_jitter": "simclr.augment.spectral_jitter:RandomSpectralJitter",
     "band_dropout": "simclr.augment.band_dropout:RandomBandDropout",

@@ -5,6 +5,7 @@ import torch
 from kornia.augmentation import AugmentationSequential
 
 from simclr.augment import (
+    RandomAffine,
     RandomHorizontalFlip,
     RandomResizedCrop,
     RandomRotation90,
@@ -50,6 +51,7 @@ def test_flips_flip_the_gated_samples(flip, dim):
 
 
 GEOMETRY = {
+    "affine": RandomAffine(),
     "horizontal flip": RandomHorizontalFlip(p=0.5),
     "vertical flip": RandomVerticalFlip(p=0.5),
     "quarter turn": RandomRotation90(),
@@ -75,7 +77,7 @@ def test_the_matrix_says_where_a_pixel_goes(name):
     torch.testing.assert_close(centre[inside], moved[inside, :2], atol=0.1, rtol=0)
 
 
-@pytest.mark.parametrize("name", [n for n in GEOMETRY if n != "crop"])
+@pytest.mark.parametrize("name", [n for n in GEOMETRY if n not in ("crop", "affine")])
 def test_masks_follow_in_kornias_container_and_come_back(name):
     x = torch.rand(8, 1, 13, 13, generator=torch.Generator().manual_seed(1))
     sequence = AugmentationSequential(GEOMETRY[name], data_keys=["input", "mask"])

@@ -14,12 +14,16 @@ from simclr.augment import OPERATIONS, Views
 
 ARGUMENTS = {
     "neighbour_mixture": {"alpha": (0.6, 0.9)},
+    "affine": {"degrees": 30.0, "translate": 0.2, "scale": (0.6, 1.5), "shear": 20.0},
+    "elastic": {"amount": 0.1, "points": 3},
     "resized_crop": {"size": 7},
     "horizontal_flip": {},
     "vertical_flip": {},
     "rotation90": {},
+    "morphology": {"size": 3},
     "spectral_shift": {"shift": 1.3},
     "spectral_smoothing": {"sigma": (0.5, 2.0)},
+    "illumination": {"gain": 0.3, "zero": -2.0},
     "radiation": {"alpha": (0.8, 1.3), "beta": 0.04},
     "spectral_jitter": {"gain": 0.1, "offset": 0.2, "order": 3},
     "band_dropout": {"fraction": 0.2, "window": 1},
@@ -117,12 +121,16 @@ def and_zero(low, high):
 # In which range the result lies; None where the operation is there to leave it, by as much as the next table says.
 RANGE = {
     "neighbour_mixture": lambda x: (x.amin(0), x.amax(0)),
+    "affine": lambda x: and_zero(*hull(x)),
+    "elastic": lambda x: and_zero(*hull(x)),
     "resized_crop": hull,
     "horizontal_flip": hull,
     "vertical_flip": hull,
     "rotation90": hull,
+    "morphology": hull,
     "spectral_shift": spectral_hull,
     "spectral_smoothing": spectral_hull,
+    "illumination": None,
     "radiation": None,
     "spectral_jitter": None,
     "band_dropout": lambda x: and_zero(*hull(x)),
@@ -175,12 +183,16 @@ SIX_SD = 6.0
 # Flips and turns: not at all. A crop: as far as its piece differs, so all that is said is the range, above.
 MOVES = {
     "neighbour_mixture": lambda x, a: (1 - a["alpha"][0]) * (mean_spectrum(x).amax(0) - mean_spectrum(x).amin(0)),
+    "affine": lambda x, a: and_zero(*hull(x))[1].sub(and_zero(*hull(x))[0])[..., 0, 0],
+    "elastic": lambda x, a: and_zero(*hull(x))[1].sub(and_zero(*hull(x))[0])[..., 0, 0],
     "resized_crop": lambda x, a: (x.amax((2, 3)) - mean_spectrum(x)).maximum(mean_spectrum(x) - x.amin((2, 3))),
     "horizontal_flip": lambda x, a: 0.0,
     "vertical_flip": lambda x, a: 0.0,
     "rotation90": lambda x, a: 0.0,
+    "morphology": lambda x, a: x.amax((2, 3)) - x.amin((2, 3)),
     "spectral_shift": lambda x, a: a["shift"] * slope(x),
     "spectral_smoothing": lambda x, a: a["sigma"][1] * slope(x),
+    "illumination": lambda x, a: math.expm1(a["gain"]) * (mean_spectrum(x) - a["zero"]).abs(),
     "radiation": lambda x, a: (
         max(abs(end - 1) for end in a["alpha"]) * mean_spectrum(x).abs()
         + a["beta"] * SIX_SD / math.sqrt(math.prod(x.shape[-2:]))
@@ -230,7 +242,12 @@ def test_what_is_not_left_out_is_not_touched(name):
 @pytest.mark.parametrize("name", [name for name in OPERATIONS if name != "color_jitter"])
 def test_no_operation_clamps(name):
     """On values far outside 0..1, an operation commutes with a change of units x -> 1000 x, or is an exact move."""
-    scalable = {"radiation": {"beta": 0.0}, "noise": {"sd": 0.0}, "spectral_jitter": {"offset": 0.0}}
+    scalable = {
+        "illumination": {"zero": 0.0},
+        "radiation": {"beta": 0.0},
+        "noise": {"sd": 0.0},
+        "spectral_jitter": {"offset": 0.0},
+    }
     operation = make(name, 0.5, **scalable.get(name, {}))
     x = torch.randn(8, 3, 15, 15, generator=torch.Generator().manual_seed(0))
     params = operation.forward_parameters(x.shape)

@@ -10,9 +10,10 @@ from torchvision.transforms.v2 import functional as F
 
 from simclr.augment import OPERATIONS, RandomColorJitter, Views, build_views
 
-# Bands of any number and spectra: their references, numpy and scipy, are in test_scene.py and test_spectral.py.
-SPECTRAL = {"neighbour_mixture", "spectral_shift", "spectral_smoothing", "radiation", "spectral_jitter"}
-SPECTRAL |= {"band_dropout", "noise"}
+# Bands of any number and spectra: their references, numpy and scipy, are in test_scene.py, test_spectral.py,
+# test_morphology.py and test_elastic.py.
+SPECTRAL = {"neighbour_mixture", "spectral_shift", "spectral_smoothing", "illumination", "radiation", "spectral_jitter"}
+SPECTRAL |= {"band_dropout", "noise", "morphology", "elastic"}
 JITTER_STEPS = (F.adjust_brightness, F.adjust_contrast, F.adjust_saturation, F.adjust_hue)
 
 
@@ -35,7 +36,14 @@ def cutout(image, row, flags):
     return out
 
 
+def affine(image, row, flags):
+    shift, shear = ([float(v) for v in row[name]] for name in ("shift", "shear"))
+    angle, scale = float(row["angle"]), float(row["scale"])
+    return F.affine(image, angle, shift, scale, shear, interpolation=F.InterpolationMode.BILINEAR)
+
+
 TORCHVISION = {
+    "affine": affine,
     "resized_crop": crop,
     "horizontal_flip": lambda image, row, flags: F.horizontal_flip(image),
     "vertical_flip": lambda image, row, flags: F.vertical_flip(image),
@@ -49,6 +57,7 @@ TORCHVISION = {
     "cutout": cutout,
 }
 ARGUMENTS = {
+    "affine": {"degrees": 180.0, "translate": 0.4, "scale": [0.4, 2.5], "shear": 40.0, "p": 0.8},
     "resized_crop": {"size": 11, "p": 0.8},
     "horizontal_flip": {"p": 0.5},
     "vertical_flip": {"p": 0.5},

@@ -12,6 +12,8 @@ from simclr.augment import (
 )
 
 PHOTO = {
+    "affine": {"degrees": 20.0, "p": 0.7},
+    "elastic": {"p": 0.7},
     "resized_crop": {"size": 17, "scale": [0.2, 1.0], "ratio": [0.75, 1.3333]},
     "horizontal_flip": {"p": 0.5},
     "color_jitter": {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1, "p": 0.8},
@@ -23,6 +25,7 @@ SCENE = {
     "horizontal_flip": {"p": 0.5},
     "vertical_flip": {"p": 0.5},
     "rotation90": {"p": 1.0},
+    "morphology": {"size": 3, "p": 0.5},
     "spectral_shift": {"shift": 0.7, "p": 0.5},
     "spectral_smoothing": {"sigma": [0.5, 2.0], "p": 0.5},
     "radiation": {"alpha": [0.9, 1.1], "beta": 0.04, "p": 0.9},
