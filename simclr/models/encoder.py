@@ -51,6 +51,21 @@ def build_encoder(
     return _make(name, **arguments)
 
 
+def for_channels(section: Mapping[str, Any], in_chans: int, components: int) -> dict[str, Any]:
+    """The arguments of `build_encoder` for a recipe's section and the channels that its data gives.
+
+    Args:
+        section: the recipe's ``encoder``, as a dict.
+        in_chans: channels of the input.
+        components: how many of them, the first ones, are no spectra; told to a class that has such an argument, unless
+            the recipe says it.
+    """
+    options = dict(section.get("options") or {})
+    if components < in_chans and "components" in inspect.signature(_network(section["name"])).parameters:
+        options = {"components": components, **options}
+    return {"in_chans": in_chans, **section, "options": options}
+
+
 def blank_encoder(name: str, **arguments: Any) -> nn.Module | None:
     """`build_encoder` on the meta device: shapes and dtypes of all tensors, and no memory for them.
 

@@ -48,7 +48,10 @@ ENCODERS: Registry[Callable[..., nn.Module]] = Registry(
         "resnet50": "simclr.models.resnet:resnet50",
         "resnet101": "simclr.models.resnet:resnet101",
         "resnet152": "simclr.models.resnet:resnet152",
+        "pyramid": "simclr.models.pyramid:Pyramid",
+        "pyramid2": "simclr.models.pyramid:pyramid2",
         "spectral_spatial": "simclr.models.spectral_spatial:SpectralSpatial",
+        "material_context": "simclr.models.material_context:MaterialContext",
     }
 )
 

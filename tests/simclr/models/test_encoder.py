@@ -26,6 +26,8 @@ def test_resnets_are_torchvisions(name):
     [
         ("resnet10", {"stem": "small", "width": 16}, 32),
         ("resnet50", {"width": 8}, 48),
+        ("pyramid", {"width": 8}, 28),
+        ("pyramid", {"width": 8}, 3),
         ("spectral_spatial", {"width": 32}, 9),
         ("spectral_spatial", {"width": 16}, 4),
         ("timm:resnet10t", {}, 64),
@@ -62,7 +64,7 @@ def test_a_scenes_encoder_does_without_torchvision():
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet152", "spectral_spatial", "timm:resnet10t"])
+@pytest.mark.parametrize("name", ["resnet18", "resnet152", "pyramid", "spectral_spatial", "timm:resnet10t"])
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -36,7 +36,7 @@ class Mixer(nn.Module):
 """
 MODULE = "mixer_of_a_stranger"
 TINY = ["encoder.width=4", "train.batch_size=128", "train.max_steps=2"]
-MIXER = ["encoder.name=mixer", "encoder.options.depth=2", "encoder.options.kind=gelu"]
+MIXER = ["encoder={name: mixer, width: 4, options: {depth: 2, kind: gelu}}"]
 
 
 @pytest.fixture
@@ -91,7 +91,8 @@ def test_it_is_pretrained_saved_and_loaded_again(tmp_path, monkeypatch):
             "mixr",
             {},
             "encoder.name is 'mixr', but must be one of resnet8, resnet10, resnet18, resnet34, resnet50, resnet101, "
-            "resnet152, spectral_spatial, mixer, or timm:NAME; did you mean mixer?",
+            "resnet152, pyramid, pyramid2, spectral_spatial, material_context, mixer, or timm:NAME; "
+            "did you mean mixer?",
         ),
     ],
 )
@@ -148,4 +149,4 @@ def test_one_that_does_not_take_the_views_is_refused_before_the_run(monkeypatch,
         True,
     )
     with pytest.raises(InputError, match=r"encoder.name=net does not take views of 8x8 pixels"):
-        build_inputs(read_recipe("digits", ["encoder.name=net"]), torch.device("cpu"))
+        build_inputs(read_recipe("digits", ["encoder={name: net}"]), torch.device("cpu"))

@@ -1,0 +1,97 @@
+"""A plain stack of convolutions for small images: many samples a second on a few CPU cores."""
+
+from functools import partial
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from simclr.errors import InputError
+
+
+class Pyramid(nn.Module):
+    """One 3x3 convolution a stage, each half as large and twice as wide: (B, in_chans, H, W) → (B, feature_dim).
+
+    h holds the last stages side by side, each averaged over a grid of cells, so that it still says roughly where
+    something is: for strokes and for clothes that is half of what they are. On two CPU cores it learns from four times
+    as many views a second as a ResNet of the same widths, and in minutes that is worth more than depth.
+
+    Args:
+        in_chans: channels of the input.
+        width: channels of the first stage.
+        stages: how many, 1 or more.
+        levels: of the last stages, how many h holds, from 1 to ``stages``.
+        grid: cells a side over which a stage is averaged.
+        pixels: cells a side over which the input itself is averaged, to stand in h before the stages; 0 leaves it out.
+            Where objects lie in the middle of an even background, a nearest neighbour by pixels is hard to beat
+            without them.
+
+    Raises:
+        InputError: ``stages``, ``levels``, ``grid`` or ``pixels`` out of its range.
+    """
+
+    any_size = True
+
+    def __init__(
+        self, in_chans: int, width: int = 32, stages: int = 4, levels: int = 2, grid: int = 2, pixels: int = 0
+    ) -> None:
+        super().__init__()
+        limits = (
+            ("stages", stages, 1, 8),
+            ("levels", levels, 1, stages),
+            ("grid", grid, 1, 8),
+            ("pixels", pixels, 0, 64),
+        )
+        for name, value, least, most in limits:
+            if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+                raise InputError(
+                    f"encoder.options.{name} is {value!r:.40}, but must be an integer between {least} and {most}"
+                )
+        self.levels, self.grid, self.pixels = levels, grid, pixels
+        widths = [in_chans, *(width * 2**stage for stage in range(stages))]
+        self.stages = nn.ModuleList(_stage(*pair) for pair in pairwise(widths))
+        self.feature_dim = grid**2 * sum(widths[-levels:]) + pixels**2 * in_chans
+
+    def forward(self, x: Tensor) -> Tensor:
+        pieces = [cell_means(x, self.pixels).flatten(1)] if self.pixels else []
+        for index, stage in enumerate(self.stages):
+            if index and min(x.shape[-2:]) > 1:
+                x = F.max_pool2d(x, 2)
+            x = stage(x)
+            if index >= len(self.stages) - self.levels:
+                pieces.append(cell_means(x, self.grid).flatten(1))
+        return torch.cat(pieces, dim=1)
+
+
+pyramid2 = partial(Pyramid, stages=2)
+"""For images of 8 to 15 pixels a side, of which four stages would leave one."""
+
+
+def cell_means(x: Tensor, grid: int) -> Tensor:
+    """Means over a grid of cells, which overlap by a pixel where the side is no multiple of the grid.
+
+    Args:
+        x: (B, C, H, W).
+        grid: cells a side; of a smaller image, pixels are in several cells.
+
+    Returns:
+        (B, C, grid²), what ``torch.nn.functional.adaptive_avg_pool2d`` gives; as a product with a constant matrix it
+        can be exported for any size.
+    """
+    rows, columns = (_cells(side, grid, x) for side in x.shape[-2:])
+    return (rows @ (x @ columns.mT)).flatten(2)
+
+
+def _cells(side: int, grid: int, like: Tensor) -> Tensor:
+    """(grid, side): the weights of each cell's pixels."""
+    cell, pixel = torch.arange(grid, device=like.device).view(-1, 1), torch.arange(side, device=like.device)
+    first, last = cell * side // grid, -(-(cell + 1) * side // grid)
+    inside = ((pixel >= first) & (pixel < last)).to(like.dtype)
+    return inside / inside.sum(1, keepdim=True)
+
+
+def _stage(in_chans: int, width: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(in_chans, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
+    )
