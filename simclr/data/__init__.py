@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from simclr.data.feed import batches as batches
+    from simclr.data.fitting import fit_preprocess as fit_preprocess
     from simclr.data.images.arrays import Arrays as Arrays
     from simclr.data.images.digits import load_digits as load_digits
     from simclr.data.images.image_folder import ImageFolder as ImageFolder
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from simclr.data.open import open_source as open_source
     from simclr.data.order import SampleOrder as SampleOrder
     from simclr.data.preprocess import Preprocess as Preprocess
-    from simclr.data.preprocess import fit_preprocess as fit_preprocess
     from simclr.data.scenes.indian_pines import load_indian_pines as load_indian_pines
     from simclr.data.scenes.neighbours import Neighbours as Neighbours
     from simclr.data.scenes.scene import SceneSource as SceneSource
@@ -37,7 +37,7 @@ _HOME = {
     "StreamSource": "stream",
     "TensorSource": "source",
     "batches": "feed",
-    "fit_preprocess": "preprocess",
+    "fit_preprocess": "fitting",
     "load_digits": "images.digits",
     "load_indian_pines": "scenes.indian_pines",
     "load_scene": "scenes.scene_file",

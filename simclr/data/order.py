@@ -17,17 +17,26 @@ class SampleOrder:
     contiguous slice of it. The samples left over at the end of an epoch's permutation are not shown in that epoch.
 
     Args:
-        n: samples in the source.
+        n: samples to learn from.
         batch_size: samples of a step over all processes, B.
         seed: the run's seed.
         rank: this process, 0..world_size-1.
         world_size: number of processes.
+        ids: of these samples, (n,) int64; 0..n-1 when None.
 
     Raises:
         InputError: if the batch is larger than the source, or cannot be shared evenly by the processes.
     """
 
-    def __init__(self, n: int, batch_size: int, seed: int, rank: int = 0, world_size: int = 1) -> None:
+    def __init__(
+        self,
+        n: int,
+        batch_size: int,
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
+        ids: Tensor | None = None,
+    ) -> None:
         if batch_size < 1:
             raise InputError(f"train.batch_size is {batch_size}: set it to 1 or more.")
         too_few = "give more samples" + (", or start fewer processes" if world_size > 1 < n else "")
@@ -49,6 +58,7 @@ class SampleOrder:
         if not 0 <= rank < world_size:
             raise ValueError(f"rank is {rank}, but world_size is {world_size}: ranks are 0..{world_size - 1}")
         self.n = n
+        self.ids = ids
         self.batch_size = batch_size
         self.seed = seed
         self.rank = rank
@@ -72,5 +82,6 @@ class SampleOrder:
             # Two epochs are kept: a prefetching feed asks for the next one before the last one is used up.
             while len(self._permutations) > 1:
                 del self._permutations[min(self._permutations)]
-            self._permutations[epoch] = permutation(self.seed, epoch, self.n, torch.device("cpu"))
+            order = permutation(self.seed, epoch, self.n, torch.device("cpu"))
+            self._permutations[epoch] = order if self.ids is None else self.ids[order]
         return self._permutations[epoch]

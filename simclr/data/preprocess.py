@@ -10,10 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from simclr.data.moments import moments_of
 from simclr.data.scenes.scene import SceneSource
-from simclr.data.source import Source
-from simclr.data.units import check_spread, spread_or_one, units_of, whitening_of
 from simclr.data.value_range import ValueRange
 from simclr.errors import InputError
 
@@ -28,22 +25,30 @@ class Preprocess(nn.Module):
     Args:
         in_chans: channels (bands) of the raw batch, C.
         normalize: what the units are: "unit" (0..1 of the dtype's range), "standardize", "minmax" or "none".
-        whiten: number of whitened principal components that ``finish`` gives, or None.
+        whiten: number of components of the units that ``finish`` gives, or None.
+        unit_whiten: number of components of the spectra of unit length; with it, ``finish`` gives these, too, and
+            behind them further 2C channels: the spectrum of unit length, standardised, and the units. None: nothing.
         value_max: largest value that the pixels of the source can take (255, 65535), None for floats and wide integers.
         value_range: the lowest and the highest raw value that was seen when it was fitted; None where none was.
         pool: side of the square cells that a patch of a scene is averaged over; 1 = pixels.
         input_size: side in pixels that ``forward`` resizes and centre-crops photographs to; None = as they are.
 
     Attributes:
+        components: channels of the encoder's input that are components (or bands), which come first.
         out_chans: channels of the encoder's input.
         offset, scale: (C,), units = (raw - offset) * scale for "standardize" and "minmax".
         matrix, bias: finish = matrix @ units + bias; matrix is (whiten, C), or its diagonal (C,) without whitening.
+        unit_mean, unit_std: (C,), of the spectra of unit length; there with ``unit_whiten``.
+        unit_matrix: components = unit_matrix @ standardised spectra of unit length, (unit_whiten, C); likewise.
     """
 
     offset: Tensor
     scale: Tensor
     matrix: Tensor
     bias: Tensor
+    unit_matrix: Tensor
+    unit_mean: Tensor
+    unit_std: Tensor
 
     def __init__(
         self,
@@ -51,6 +56,7 @@ class Preprocess(nn.Module):
         normalize: str = "none",
         *,
         whiten: int | None = None,
+        unit_whiten: int | None = None,
         value_max: int | None = None,
         value_range: Sequence[float] | None = None,
         pool: int = 1,
@@ -60,15 +66,21 @@ class Preprocess(nn.Module):
         self.in_chans = in_chans
         self.normalize = normalize
         self.whiten = whiten
+        self.unit_whiten = unit_whiten
         self.value_max = value_max
         self.value_range = None if value_range is None else (float(value_range[0]), float(value_range[1]))
         self.pool = pool
         self.input_size = input_size
-        self.out_chans = whiten or in_chans
+        self.components = (whiten or in_chans) + (unit_whiten or 0)
+        self.out_chans = self.components + (2 * in_chans if unit_whiten else 0)
         self.register_buffer("offset", torch.zeros(in_chans))
         self.register_buffer("scale", torch.ones(in_chans))
         self.register_buffer("matrix", torch.ones(in_chans) if whiten is None else torch.zeros(whiten, in_chans))
-        self.register_buffer("bias", torch.zeros(self.out_chans))
+        self.register_buffer("bias", torch.zeros(whiten or in_chans))
+        if unit_whiten:
+            self.register_buffer("unit_matrix", torch.zeros(unit_whiten, in_chans))
+            self.register_buffer("unit_mean", torch.zeros(in_chans))
+            self.register_buffer("unit_std", torch.ones(in_chans))
 
     def config(self) -> dict[str, Any]:
         """What, beside the state dict, makes the module again; plain JSON values."""
@@ -76,6 +88,7 @@ class Preprocess(nn.Module):
             "in_chans": self.in_chans,
             "normalize": self.normalize,
             "whiten": self.whiten,
+            **({"unit_whiten": self.unit_whiten} if self.unit_whiten else {}),
             "value_max": self.value_max,
             "value_range": None if self.value_range is None else list(self.value_range),
             "pool": self.pool,
@@ -154,8 +167,23 @@ class Preprocess(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             x = x.to(torch.float32)
             if self.whiten is None:
-                return x * self.matrix[:, None, None] + self.bias[:, None, None]
-            return torch.einsum("kc,bchw->bkhw", self.matrix, x) + self.bias[:, None, None]
+                y = x * self.matrix[:, None, None] + self.bias[:, None, None]
+            else:
+                y = torch.einsum("kc,bchw->bkhw", self.matrix, x) + self.bias[:, None, None]
+            if not self.unit_whiten:
+                return y
+            unit = (self.unit_length(x) - self.unit_mean[:, None, None]) / self.unit_std[:, None, None]
+            return torch.cat([y, torch.einsum("kc,bchw->bkhw", self.unit_matrix, unit), unit, x], 1)
+
+    def unit_length(self, x: Tensor) -> Tensor:
+        """Working units (B, C, h, w) -> each pixel's raw spectrum divided by its length; bad bands count for nothing.
+
+        The brightness of the light is gone, whatever it was.
+        """
+        used = self.scale > 0
+        raw = x / torch.where(used, self.scale, 1.0)[:, None, None] + self.offset[:, None, None]
+        raw = raw * used[:, None, None]
+        return raw / raw.norm(dim=1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
 
     def extra_repr(self) -> str:
         return ", ".join(f"{k}={v}" for k, v in self.config().items() if v is not None)
@@ -185,99 +213,3 @@ def resize_and_crop(x: Tensor, size: int) -> Tensor:
     x = F.interpolate(x, new, mode="bilinear", antialias=True, align_corners=False)
     top, left = round((new[0] - size) / 2), round((new[1] - size) / 2)
     return x[..., top : top + size, left : left + size]
-
-
-def fit_preprocess(
-    source: Source,
-    normalize: str = "auto",
-    whiten: int | None = None,
-    *,
-    mean: Sequence[float] | None = None,
-    std: Sequence[float] | None = None,
-    pool: int = 1,
-    input_size: int | None = None,
-    samples: int = 10_000,
-) -> Preprocess:
-    """Fits a Preprocess on a training source: all pixels of a scene, up to ``samples`` samples of other sources.
-
-    Whatever a scene's bad bands hold, the encoder gets 0 for them (with ``whiten``, nothing of them).
-
-    Args:
-        source: the training data.
-        normalize: "unit": integers over their dtype's maximum, floats must lie in [0, 1]; finish (x - mean) / std.
-            "standardize": z-score per band; finish does nothing. "minmax": every band to [0, 1]; finish
-            (x - mean) / std. "none": as it is. "auto": unit for 8-bit pixels, standardize otherwise.
-        whiten: finish gives this many first principal components of the units instead, each of unit variance
-            (n - 1 in the denominator), the sign such that the largest loading is positive.
-        mean, std: per channel (or one for all), in units ("standardize": in raw values); fitted when None.
-        pool, input_size: see :class:`Preprocess`.
-        samples: most samples looked at.
-
-    Raises:
-        InputError: if an option is unknown or does not fit the source.
-    """
-    if normalize not in MODES:
-        raise InputError(f"data.normalize is {normalize!r}: choose one of {', '.join(MODES)}.")
-    if normalize == "auto":
-        normalize = "unit" if source.value_max == 255 else "standardize"
-    channels = source.in_chans
-    if whiten is not None and not 1 <= whiten <= channels:
-        raise InputError(
-            f"data.whiten is {whiten}, but the source has {channels} bands: set 1..{channels}, or null."
-            if channels > 1
-            else f"data.whiten is {whiten}, but the source has 1 band: leave it out."
-        )
-    given_mean, given_std = _per_channel(mean, channels, "mean"), _per_channel(std, channels, "std")
-    if given_std is not None and bool((given_std <= 0).any()):
-        raise InputError(f"data.std is {list(std or ())}: every value must be above 0.")
-    if (given_mean is not None or given_std is not None) and (normalize == "none" or whiten is not None):
-        other = "data.whiten" if whiten is not None else "data.normalize=none"
-        raise InputError(f"data.mean and data.std do nothing with {other}: remove one of the two.")
-
-    preprocess = Preprocess(
-        channels, normalize, whiten=whiten, value_max=source.value_max, pool=pool, input_size=input_size
-    )
-    _fit(preprocess, source, given_mean, given_std, samples)
-    if isinstance(source, SceneSource) and source.bad_bands:
-        bad = list(source.bad_bands)
-        preprocess.scale[bad] = 0
-        preprocess.matrix[..., bad] = 0
-        if whiten is None:
-            preprocess.bias[bad] = 0
-    return preprocess
-
-
-def _fit(
-    preprocess: Preprocess, source: Source, given_mean: Tensor | None, given_std: Tensor | None, samples: int
-) -> None:
-    """Sets the buffers of a new Preprocess."""
-    normalize, whiten = preprocess.normalize, preprocess.whiten
-    if normalize == "none" and whiten is None:
-        return
-    moments = moments_of(source, covariance=whiten is not None, samples=samples)
-    check_spread(moments, source.name)
-    preprocess.value_range = (float(moments.low.min()), float(moments.high.max()))
-    offset, scale = units_of(source, normalize, moments, given_mean, given_std)
-    if normalize != "unit":  # its scale depends on the dtype of each batch
-        preprocess.offset.copy_(offset)
-        preprocess.scale.copy_(scale)
-    if whiten is not None:
-        matrix, bias = whitening_of(moments, offset, scale, whiten)
-    elif normalize == "standardize":
-        return
-    else:
-        centre = (moments.mean - offset) * scale if given_mean is None else given_mean
-        spread = spread_or_one(moments.variance.sqrt() * scale, centre) if given_std is None else given_std
-        matrix, bias = 1 / spread, -centre / spread
-    preprocess.matrix.copy_(matrix)
-    preprocess.bias.copy_(bias)
-
-
-def _per_channel(values: Sequence[float] | None, channels: int, key: str) -> Tensor | None:
-    if values is None:
-        return None
-    tensor = torch.as_tensor(values, dtype=torch.float64).flatten()
-    if len(tensor) not in (1, channels):
-        more = f", or {channels}, one for each channel" if channels > 1 else ""
-        raise InputError(f"data.{key} has {len(tensor)} values: give 1{more}.")
-    return tensor.expand(channels).clone()

@@ -9,7 +9,8 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from torchvision.transforms.v2 import functional as tv
 
-from simclr.data.preprocess import Preprocess, fit_preprocess
+from simclr.data.fitting import fit_preprocess
+from simclr.data.preprocess import Preprocess
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import TensorSource
 from simclr.errors import InputError

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from simclr.data.preprocess import fit_preprocess
+from simclr.data.fitting import fit_preprocess
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import TensorSource
 from simclr.errors import InputError

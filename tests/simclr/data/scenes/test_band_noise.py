@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from simclr.data.preprocess import fit_preprocess
+from simclr.data.fitting import fit_preprocess
 from simclr.data.scenes.band_noise import noise_in_units
 from simclr.data.scenes.scene import SceneSource
 

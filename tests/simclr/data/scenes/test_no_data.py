@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from simclr.data.fitting import fit_preprocess
 from simclr.data.moments import moments_of
 from simclr.data.open import open_source
-from simclr.data.preprocess import fit_preprocess
 from simclr.data.scenes.scene_file import load_scene
 from simclr.errors import InputError
 from simclr.recipe.read import check_recipe
