@@ -7,25 +7,29 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from simclr.data import SceneSource, Source
+from simclr.choose.scenes import look_at_scene
+from simclr.data import Preprocess, SceneSource, Source
 from simclr.errors import InputError
 from simclr.losses.ntxent import nt_xent
 from simclr.losses.registry import LOSSES, check_loss_name
-from simclr.models.encoder import build_encoder, seeded
+from simclr.models.encoder import build_encoder, for_channels, seeded
 from simclr.models.head import ProjectionHead
-from simclr.models.simclr import SimCLR
+from simclr.models.simclr import SimCLR, projected_dim
 from simclr.recipe.choice import check_options
 from simclr.recipe.schema import Encoder, Head, Loss, Recipe
+from simclr.train.image_verdict import ImageJudge
 from simclr.train.optimizer import build_optimizer
+from simclr.train.scene_verdict import APART, SceneJudge, untrained_features
 from simclr.train.sync_batchnorm import convert_sync_batchnorm
+from simclr.train.verdict import Judge
+from simclr.views.inputs import Inputs
 
 
-def build_model(encoder: Encoder, head: Head, in_chans: int, seed: int) -> SimCLR:
+def build_model(encoder: Encoder, head: Head, preprocess: Preprocess, seed: int) -> SimCLR:
     """Encoder and head with random weights that depend on the seed alone."""
     with seeded(seed):
-        f = build_encoder(in_chans=in_chans, **encoder.model_dump())
-        dim: int = f.feature_dim  # type: ignore[assignment]
-        return SimCLR(f, ProjectionHead(dim, head.hidden_dim, head.out_dim, head.layers))
+        f = build_encoder(**for_channels(encoder.model_dump(), preprocess.out_chans, preprocess.components))
+        return SimCLR(f, ProjectionHead(projected_dim(f), head.hidden_dim, head.out_dim, head.layers))
 
 
 def build_loss(section: Loss, source: Source) -> Callable[[Tensor, Tensor], Tensor]:
@@ -73,11 +77,35 @@ def _build_nt_xent(section: Loss, source: Source) -> Callable[[Tensor, Tensor], 
     return lambda z, ids: loss(z, keys=source.positions(ids), negative_weight=apart)
 
 
+def build_judge(inputs: Inputs, held_out: Tensor, seed: int) -> Judge | None:
+    """What gives the verdict without labels on held-out samples; None where none are held out.
+
+    Which question counts, that of the surroundings or that of the material, is decided by a look at the scene.
+    """
+    scene = inputs.raw
+    if len(held_out) == 0:
+        return None
+    if not isinstance(scene, SceneSource):
+        return ImageJudge(scene, inputs.preprocess, held_out, seed)
+    assert isinstance(inputs.plain, SceneSource)
+    features = untrained_features(scene, max(scene.patch_size, 3))
+    regime = look_at_scene(scene).regime
+    weights = {"context": (1.0, 0.0), "material": (0.0, 1.0), "both": (0.5, 0.5)}[regime]
+    return SceneJudge(
+        inputs.plain,
+        features,
+        held_out,
+        weights=weights,
+        seed=seed,
+        apart=max(APART, scene.patch_size + 3),
+    )
+
+
 def build_learner(
-    recipe: Recipe, in_chans: int, peak_lr: float, device: torch.device, world_size: int
+    recipe: Recipe, preprocess: Preprocess, peak_lr: float, device: torch.device, world_size: int
 ) -> tuple[SimCLR, torch.optim.Optimizer]:
     """Encoder and head on the device, their BatchNorm synchronised over the processes, and the optimizer of both."""
-    model = build_model(recipe.encoder, recipe.head, in_chans, recipe.seed)
+    model = build_model(recipe.encoder, recipe.head, preprocess, recipe.seed)
     model.to(device).to(memory_format=torch.channels_last)
     parts = [model.encoder, model.head]
     if world_size > 1:

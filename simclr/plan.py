@@ -84,7 +84,7 @@ def plan(recipe: Recipe, steps: int = 3) -> dict[str, Any]:
     source = inputs.source
     course = set_course(train, len(source), recipe.seed, accelerator.process_index, world_size)
     order, total_steps, warmup_steps, peak_lr, sizes = course
-    model, optimizer = build_learner(recipe, inputs.preprocess.out_chans, peak_lr, device, world_size)
+    model, optimizer = build_learner(recipe, inputs.preprocess, peak_lr, device, world_size)
     distributed, optimizer = accelerator.prepare(model, optimizer, device_placement=[False, True])
     model.train()
     if device.type == "cuda":

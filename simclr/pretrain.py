@@ -4,16 +4,19 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from simclr.build import build_learner, build_loss
+from simclr.build import build_judge, build_learner, build_loss
+from simclr.choose.resolve import resolved
 from simclr.data import Source, batches
 from simclr.data.content import SampleHashes
 from simclr.data.feed import note_damaged
+from simclr.data.held_out import held_out_ids
 from simclr.encoder_file import save_encoder
 from simclr.errors import DivergenceError
 from simclr.launch import unused_settings
@@ -26,12 +29,14 @@ from simclr.run.run_folder import open_run_folder
 from simclr.run.stopping import Stopping
 from simclr.run.terminal import Progress
 from simclr.run.trackers import start_trackers
+from simclr.train.best_encoder import BestEncoder
 from simclr.train.course import set_course
 from simclr.train.distributed import any_process, of_all, of_main, on_main_first, start_accelerator
 from simclr.train.health import collapse_warning, explain_divergence, health
 from simclr.train.optimizer import parameter_table
 from simclr.train.schedule import warmup_cosine
 from simclr.train.step import Learner, TrainingStep
+from simclr.train.verdict import UNTRAINED
 from simclr.views.drawn_views import choose_samples, look_at_views
 from simclr.views.inputs import Inputs, build_inputs
 from simclr.views.picture import draw_views
@@ -76,6 +81,7 @@ def pretrain(
         DivergenceError: the loss became NaN or infinite.
         StoppedError: Ctrl-C or SIGTERM; the step was finished, and its run state written.
     """
+    recipe = resolved(recipe)
     train, checkpoints = recipe.train, output / "checkpoints"
     accelerator = start_accelerator(train.precision, recipe.log.trackers, output)
     device, main = accelerator.device, accelerator.is_main_process
@@ -90,14 +96,18 @@ def pretrain(
         source, preprocess = inputs.source, inputs.preprocess
         loss_of = build_loss(recipe.loss, source)
         rank, world_size = accelerator.process_index, accelerator.num_processes
-        course = set_course(train, len(source), recipe.seed, rank, world_size)
+        held_out = held_out_ids(inputs.raw, recipe.monitor.held_out, recipe.seed)
+        course = set_course(train, len(source), recipe.seed, rank, world_size, held_out)
         order, total_steps, warmup_steps, peak_lr, sizes = course
         save_every = train.checkpoint_every or max(order.steps_per_epoch, total_steps // 10)
 
         # What learns, who watches, and from where it goes on.
-        model, optimizer = build_learner(recipe, preprocess.out_chans, peak_lr, device, world_size)
+        model, optimizer = build_learner(recipe, preprocess, peak_lr, device, world_size)
         encoder, parts = model.encoder, [model.encoder, model.head]
         watched = _watched(probe, source) if recipe.monitor.knn else None
+        judge = build_judge(inputs, held_out, recipe.seed) if main else None
+        if judge:  # before a run state is loaded: what nothing was learned by
+            judge.add_baseline(UNTRAINED, partial(_encode, encoder, device))
         ids_seen = watched.ids.tolist() if watched else []
         newest = of_main(accelerator, newest_state(checkpoints) if resume else None)
         state: dict[str, Any] = load_run_state(checkpoints / newest) if newest else {"step": 0}
@@ -125,13 +135,14 @@ def pretrain(
         learner = Learner(accelerator, model, distributed, optimizer)
         one_step = TrainingStep(learner, inputs.drawing(), loss_of, sizes)
 
+        best = BestEncoder(train.patience, state.get("best"))
         metrics = stack.enter_context(MetricsFile(output / "metrics.jsonl", state["step"], enabled=main))
         progress = stack.enter_context(Progress(total_steps, state["step"], train.batch_size, enabled=main))
         if main:
             say(f"{len(source):,} samples of {source.name}, processes: {world_size}, {device.type}, {train.precision}")
             for note in source.notes:
                 say(note)
-            described = [*inputs.describe(), f"loss: {recipe.loss.describe()}"]
+            described = [*recipe.chosen, *inputs.describe(), f"loss: {recipe.loss.describe()}"]
             for line in [*described, *parameter_table(parts, train.optimizer, train.weight_decay)]:
                 say(f"  {line}")
             if len(sizes) > 1:
@@ -142,7 +153,7 @@ def pretrain(
             draw_views(looked_at, output / "views.png")
 
         numbers: dict[str, Any] = metrics.last
-        warned = False
+        warned, done = False, state["step"]
         started = saved = time.perf_counter()
         model.train()
 
@@ -167,16 +178,21 @@ def pretrain(
             due = done % save_every == 0 or done == total_steps
             if due and main and probe and watched:
                 numbers["knn"] = probe.score(_embed(encoder, inputs, watched.ids, device), watched.labels)
+            if due and judge:
+                best.look(judge.look(partial(_encode, encoder, device)), done, encoder)
+                numbers["verdict"] = best.latest
             # Before the run state: a line too many is dropped on resume, one too few would be missing for ever.
             metrics.write({**numbers, "seconds": round(time.perf_counter() - started, 3)})
             late = main and time.perf_counter() - saved > 60 * train.checkpoint_minutes
-            late, stop = any_process(accelerator, late, stopping.signal > 0)
+            late, stop, enough = any_process(accelerator, late, stopping.signal > 0, best.is_time_to_stop)
             if due or late or stop:
                 if not all(p.isfinite().all() for p in model.parameters()):
                     why = explain_divergence(taken.draw_again(inputs.augment), h, model, lr)
                     raise DivergenceError(_diverged(step, loss, why, checkpoints))
                 if begun:
                     state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), **begun.remembered}
+                    if judge:
+                        state["best"] = best.state
                     if accelerator.scaler is not None:
                         state["scaler"] = accelerator.scaler.state_dict()
                     save_run_state(checkpoints, done, state)
@@ -187,9 +203,15 @@ def pretrain(
                 begun.log(numbers, step)
             if stop and done < total_steps:
                 raise stopping.stop()
+            if enough:
+                break
 
+        if best.verdict:
+            best.restore(encoder)
+            numbers |= {"verdict": best.verdict.value, "kept_step": best.step}
+            say(str(best.verdict))
         if begun:
-            metadata = describe_run(recipe, source, preprocess, encoder, total_steps, numbers, ids_seen)
+            metadata = describe_run(recipe, source, preprocess, encoder, done, numbers, ids_seen)
             saw = begun.saw or source.sample_hashes()
             save_encoder(output / "encoder.safetensors", encoder, preprocess, metadata, model.head, saw)
             numbers = dict(metadata.numbers)
@@ -233,10 +255,16 @@ def _watched(probe: OnlineProbe | None, source: Source) -> _Watched | None:
     return _Watched(ids, source.labels[ids]) if len(ids) else None
 
 
-@torch.no_grad()
 def _embed(encoder: nn.Module, inputs: Inputs, ids: Tensor, device: torch.device) -> Tensor:
     """Representations (n, feature_dim) of samples without augmentation; leaves the encoder in training mode."""
+    parts = (inputs.embed(inputs.plain[part].to(device)) for part in ids.split(512))
+    return torch.cat([_encode(encoder, device, x) for x in parts])
+
+
+@torch.no_grad()
+def _encode(encoder: nn.Module, device: torch.device, x: Tensor) -> Tensor:
+    """Inputs of the encoder (n, C, H, W) → representations (n, feature_dim) on the CPU, in eval mode for once."""
     encoder.eval()
-    h = torch.cat([encoder(inputs.embed(inputs.plain[part].to(device))).float() for part in ids.split(512)])
+    h = encoder(x.to(device)).float().cpu()
     encoder.train()
-    return h.cpu()
+    return h

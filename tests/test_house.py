@@ -25,7 +25,7 @@ MOST_LINES_OF_LOOP = 299
 _GROUND = "simclr/errors.py simclr/files.py simclr/launch.py simclr/registry.py"
 _ENCODER = "simclr/encoder_metadata.py simclr/frozen_encoder.py simclr/encoder_file.py"
 _CARRIED = f"augment {_GROUND} simclr/recipe simclr/data simclr/models simclr/losses {_ENCODER}"
-_LOOP = f"{_CARRIED} simclr/views simclr/train simclr/run simclr/build.py"
+_LOOP = f"{_CARRIED} simclr/choose simclr/views simclr/train simclr/run simclr/build.py"
 _JUDGED = f"augment {_GROUND} simclr/recipe simclr/data simclr/models {_ENCODER} eval/streams.py"
 _FEATURES = f"{_JUDGED} eval/splits eval/subject"
 _SCORED = f"{_FEATURES} eval/metrics eval/probes eval/open_set"
@@ -47,10 +47,11 @@ _TABLE = {
     "simclr/encoder_file.py": f"{_GROUND} simclr/recipe simclr/data simclr/models simclr/encoder_metadata.py "
     "simclr/frozen_encoder.py",
     "simclr/__init__.py": "simclr/errors.py simclr/encoder_file.py",
+    "simclr/choose": f"{_GROUND} augment simclr/recipe simclr/data",
     "simclr/views": _CARRIED,
     "simclr/train": _CARRIED,
     "simclr/run": f"{_CARRIED} simclr/views simclr/train",
-    "simclr/build.py": f"{_CARRIED} simclr/views simclr/train simclr/run",
+    "simclr/build.py": f"{_CARRIED} simclr/choose simclr/views simclr/train simclr/run",
     "simclr/pretrain.py": _LOOP,
     "simclr/finetune.py": _LOOP,
     "simclr/plan.py": _LOOP,
@@ -70,8 +71,8 @@ _TABLE = {
     "eval/linear_eval.py": _ROAD,
     "eval/few_shot.py": _ROAD,
     "eval/commands.py": f"{_ROAD} eval/report eval/linear_eval.py eval/few_shot.py",
-    "simclr/cli": f"{_LOOP} simclr/pretrain.py simclr/finetune.py simclr/plan.py simclr/verify.py eval/commands.py "
-    "eval/probes simclr/__init__.py",
+    "simclr/cli": f"{_LOOP} simclr/choose simclr/pretrain.py simclr/finetune.py simclr/plan.py simclr/verify.py "
+    "eval/commands.py eval/probes simclr/__init__.py",
     "simclr/__main__.py": "simclr/cli",
 }
 ROOMS = {room: frozenset(below.split()) for room, below in _TABLE.items()}

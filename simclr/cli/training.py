@@ -65,9 +65,10 @@ def views(
     checked, picture = recipe_to_run(recipe, overrides), output_path(output, "file")
     assert picture is not None  # it has a default
 
+    from simclr.choose.resolve import resolved
     from simclr.views.picture import run_views
 
-    run_views(checked, picture, samples=samples, epoch=epoch, ids=ids)
+    run_views(resolved(checked), picture, samples=samples, epoch=epoch, ids=ids)
 
 
 def plan(
@@ -85,11 +86,12 @@ def plan(
     """
     checked, file = recipe_to_run(recipe, overrides), output_path(output, "file")
 
+    from simclr.choose.resolve import resolved
     from simclr.launch import keep_freed_memory
     from simclr.plan import run_plan
 
     keep_freed_memory()
-    run_plan(checked, file, steps=steps)
+    run_plan(resolved(checked), file, steps=steps)
 
 
 def verify(

@@ -41,7 +41,7 @@ class Choice(Section):
         """What has no options is written as it was before there were any."""
         dumped: dict[str, Any] = dump(self)
         if not self.options:
-            del dumped["options"]
+            dumped.pop("options", None)
         return dumped
 
 

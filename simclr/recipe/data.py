@@ -19,11 +19,12 @@ class Preprocessing(NamedTuple):
     """What `simclr.data.preprocess.fit_preprocess` is asked for, in the words of its arguments."""
 
     normalize: str
-    whiten: int | None
+    whiten: int | Literal["auto"] | None
     mean: list[float] | None
     std: list[float] | None
     pool: int = 1
     input_size: int | None = None
+    spectrum: bool = False
 
 
 class Feeding(NamedTuple):
@@ -55,8 +56,9 @@ class Data(Section):
     normalize: Literal["auto", "unit", "standardize", "minmax", "none"] = Field(
         "auto", description="unit: integers to [0,1]; standardize: z-score per band; auto: unit for uint8, else z-score"
     )
-    whiten: Annotated[int, Field(ge=1, le=MOST_CHANNELS)] | None = Field(
-        None, description="keep this many whitened principal components"
+    whiten: Annotated[int, Field(ge=1, le=MOST_CHANNELS)] | Literal["auto"] | None = Field(
+        None,
+        description="keep this many whitened principal components; auto: of a scene, those that stand above its noise",
     )
     mean: list[float] | None = Field(None, description="per channel, in units of [0,1]; fitted when not given")
     std: list[Annotated[float, Field(gt=0)]] | None = None
@@ -66,6 +68,11 @@ class Data(Section):
     unknown: list[Annotated[int, Field(ge=-(2**63), lt=2**63)] | str] = Field(
         [], description="classes, by name or number, that few-shot evaluation treats as unknown; pretraining ignores it"
     )
+
+    @property
+    def views_of_components(self) -> bool:
+        """Whether operations work on the components of ``whiten``, and not on what they are components of."""
+        return False
 
     @property
     def fetches(self) -> bool:

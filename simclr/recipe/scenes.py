@@ -18,12 +18,21 @@ class SceneData(Data):
 
     patch_size: Odd = Field(9, description="side of a patch in pixels, odd")
     pool: Side = Field(1, description="side of the cells that a patch is averaged over")
+    spectrum: Literal["kept", "seen"] | None = Field(
+        None,
+        description="with data.whiten, the encoder also gets each pixel's spectrum, as it is and of unit length; kept: "
+        "for h alone, views are of components; seen: views are of spectra",
+    )
     wavelengths: list[float] | None = Field(
         None, description="of the bands in nm, or [first, last]; by default those that the file holds, if any"
     )
     bad_bands: list[Band | tuple[Band, Band]] = Field(
         [], description="numbers from 0, or ranges [first, last], of bands held at 0, which no operation touches"
     )
+
+    @property
+    def views_of_components(self) -> bool:
+        return self.spectrum == "kept"
 
     @model_validator(mode="after")
     def _check(self) -> SceneData:
@@ -32,7 +41,9 @@ class SceneData(Data):
         return self
 
     def preprocessing(self, side: int) -> Preprocessing:
-        return Preprocessing(self.normalize, self.whiten, self.mean, self.std, pool=self.pool)
+        return Preprocessing(
+            self.normalize, self.whiten, self.mean, self.std, pool=self.pool, spectrum=self.spectrum is not None
+        )
 
 
 class SceneFileData(SceneData):

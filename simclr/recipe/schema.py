@@ -17,7 +17,7 @@ class Encoder(Choice):
 
     name: str = Field(
         "resnet18",
-        description="resnet8 to resnet152, spectral_spatial, timm:NAME, or one of your own: "
+        description="resnet8 to resnet152, pyramid, pyramid2, spectral_spatial, timm:NAME, or one of your own: "
         "see simclr/models/registry.py",
     )
     stem: Literal["imagenet", "small"] = Field("imagenet", description="ResNets; small: 3x3 without max-pool")
@@ -96,6 +96,9 @@ class Train(Section):
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="LARS and SGD; β1 of AdamW")
     warmup_epochs: Annotated[float, Field(ge=0, le=MOST_EPOCHS)] = 10
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    patience: Annotated[int, Field(ge=1, le=MOST_EPOCHS)] | None = Field(
+        None, description="with monitor.held_out: stop after so many looks without a better verdict"
+    )
     checkpoint_every: Steps | None = Field(
         None, description="steps between run states; by default an epoch, or a tenth of the run when that is longer"
     )
@@ -105,10 +108,15 @@ class Train(Section):
 
 
 class Monitor(Section):
-    """What is measured while the run goes on; nothing is ever selected by it."""
+    """What is measured while the run goes on; nothing but the verdict without labels ever selects."""
 
     every: Steps = Field(default=50, description="steps between looks at the health of z and h")
     knn: bool = Field(default=True, description="leave-one-out kNN on a tenth of the labels, if any")
+    held_out: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        0,
+        description="share of the samples that is not learned from: on these a verdict without labels compares h with "
+        "untrained baselines, and the encoder with the best verdict is kept",
+    )
 
 
 class Log(Section):
@@ -122,6 +130,10 @@ class Recipe(Section):
     """One experiment."""
 
     description: str = ""
+    choose: Literal["scene", "images"] | None = Field(
+        None, description="values that are not given are chosen by a look at the data, never at labels"
+    )
+    chosen: list[str] = Field([], description="what was chosen for this data, and why; a run writes it")
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     data: Data
     augment: Augment = Augment()

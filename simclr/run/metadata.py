@@ -15,6 +15,7 @@ from torch import nn
 from simclr.data import Preprocess, SceneSource, Source
 from simclr.encoder_metadata import EncoderMetadata
 from simclr.errors import InputError
+from simclr.models.encoder import for_channels
 from simclr.recipe.schema import Recipe
 
 # What pip knows the package simclr by: the name simclr is somebody else's there.
@@ -46,7 +47,7 @@ def describe_run(
     """
     feature_dim: int = encoder.feature_dim  # type: ignore[assignment]
     content = {
-        "encoder": {"in_chans": preprocess.out_chans, **recipe.encoder.model_dump()},
+        "encoder": for_channels(recipe.encoder.model_dump(), preprocess.out_chans, preprocess.components),
         "feature_dim": feature_dim,
         "data": recipe.data.model_dump(mode="json"),
         "source": {

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from simclr.models.head import ProjectionHead
+from simclr.models.simclr import Projected
 from simclr.train.layer_groups import Layer, layers_of
 
 NORMS = (nn.modules.batchnorm._BatchNorm,)
@@ -41,7 +42,10 @@ def build_classifier(
         Four parts: encoder, first layer of the head, standardisation, classifier; all others require gradients.
     """
     body = copy.deepcopy(encoder).to(device)
-    first = nn.Identity() if head is None else nn.Sequential(*copy.deepcopy(list(head)[:3])).to(device)
+    first: nn.Module = nn.Identity()
+    if head is not None:
+        first = nn.Sequential(*copy.deepcopy(list(head)[:3])).to(device)
+        body = Projected(body) if hasattr(body, "with_projected") else body
     body.requires_grad_(True)
     first.requires_grad_(True)
     if batch_norm == "frozen":

@@ -2,6 +2,9 @@
 
 from typing import NamedTuple
 
+import torch
+from torch import Tensor
+
 from simclr.data import SampleOrder
 from simclr.recipe.schema import Train
 from simclr.train.grad_cache import micro_batch_sizes
@@ -26,13 +29,21 @@ class Course(NamedTuple):
     sizes: list[int]
 
 
-def set_course(train: Train, samples: int, seed: int, rank: int, world_size: int) -> Course:
-    """The steps of a run on ``samples`` samples, as one of its processes takes them.
+def set_course(
+    train: Train, samples: int, seed: int, rank: int, world_size: int, held_out: Tensor | None = None
+) -> Course:
+    """The steps of a run on ``samples`` samples less those that are ``held_out``, as one of its processes takes them.
 
     Raises:
         InputError: a batch that is larger than the source, or cannot be shared evenly.
     """
-    order = SampleOrder(samples, train.batch_size, seed, rank, world_size)
+    ids = None
+    if held_out is not None and len(held_out):
+        learned = torch.ones(samples, dtype=torch.bool)
+        learned[held_out] = False
+        ids = learned.nonzero()[:, 0]
+        samples = len(ids)
+    order = SampleOrder(samples, train.batch_size, seed, rank, world_size, ids)
     steps = run_length(train.epochs, order.steps_per_epoch, train.warmup_epochs, train.max_steps)
     peak_lr = scaled_lr(train.lr, train.batch_size, train.lr_scaling)
     sizes = micro_batch_sizes(train.batch_size // world_size, train.micro_batch, world_size)

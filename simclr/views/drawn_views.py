@@ -159,6 +159,8 @@ def _spectra(inputs: Inputs, units: list[Tensor]) -> Spectra:
     runs = np.concatenate([[0], np.cumsum(gaps > 0)])
     unit = {"standardize": "standard deviations", "minmax": "share of the range", "unit": "share of full scale"}
     axis = "band" if wavelengths is None else "wavelength in nm"
+    if inputs.of_components:
+        return Spectra(values, places, runs, "component", "as the encoder takes it")
     return Spectra(values, places, runs, axis, unit.get(inputs.preprocess.normalize, "value as stored"))
 
 

@@ -11,12 +11,13 @@ from torch import Tensor, nn
 
 from simclr.augment.registry import OPERATIONS
 from simclr.augment.view_groups import ViewGroups
+from simclr.data.fitting import fit_preprocess
 from simclr.data.open import open_source
-from simclr.data.preprocess import Preprocess, fit_preprocess
+from simclr.data.preprocess import Preprocess
 from simclr.data.scenes.bands import put_back
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source
-from simclr.models.encoder import build_encoder, check_view_size, takes_any_size
+from simclr.models.encoder import build_encoder, check_view_size, for_channels, takes_any_size
 from simclr.recipe.augment import Augment
 from simclr.recipe.schema import Recipe
 from simclr.views.operations import build_augment, join_neighbours, sample_size
@@ -35,7 +36,9 @@ class Inputs:
         preprocess: raw → encoder input, saved with the encoder.
         plain: what `embed` takes batches of.
         embed: batch of ``plain`` → encoder input, without augmentation.
-        bands: numbers of the raw bands that operations work on: all but the bad ones.
+        bands: numbers of the raw bands that operations work on: all but the bad ones; or of the components.
+        raw: the samples as they were opened.
+        of_components: operations work on a scene's components, not on its bands.
     """
 
     source: Source
@@ -45,6 +48,8 @@ class Inputs:
     plain: Source
     embed: Callable[[Tensor], Tensor]
     bands: list[int]
+    raw: Source
+    of_components: bool = False
 
     def drawing(self) -> list[ViewGroups]:
         """What draws views, one for each size of them."""
@@ -71,12 +76,14 @@ def build_inputs(recipe: Recipe, device: torch.device, in_bands: bool = False) -
     assert raw is not None
     asked = recipe.data.preprocessing(min(sample_size(raw)))
     preprocess = fit_preprocess(raw, **asked._asdict()).to(device)
-    inputs = _connect(recipe.augment, raw, preprocess, recipe.seed, in_bands)
+    inputs = _connect(recipe.augment, raw, preprocess, recipe.seed, in_bands, recipe.data.views_of_components)
     for member in [*inputs.augment.members(), *(inputs.small.members() if inputs.small else [])]:
         # Autocast would round them at the first layer.
         member.dtype = _DTYPES[recipe.train.precision]
     if not takes_any_size(recipe.encoder.name):
-        encoder = build_encoder(in_chans=preprocess.out_chans, **recipe.encoder.model_dump())
+        encoder = build_encoder(
+            **for_channels(recipe.encoder.model_dump(), preprocess.out_chans, preprocess.components)
+        )
         height, width = sample_size(raw)
         for views in (inputs.augment, inputs.small):
             if views is not None:
@@ -110,9 +117,16 @@ def build_training_views(recipe: Recipe, raw: Source, preprocess: Preprocess) ->
     return _connect(recipe.augment.model_copy(update=single), raw, preprocess, recipe.seed)
 
 
-def _connect(augment: Augment, raw: Source, preprocess: Preprocess, seed: int, in_bands: bool = False) -> Inputs:
+def _connect(
+    augment: Augment,
+    raw: Source,
+    preprocess: Preprocess,
+    seed: int,
+    in_bands: bool = False,
+    of_components: bool = False,
+) -> Inputs:
     """Raw samples, augmentation and preprocessing, joined at the units that operations work in."""
-    large, small = build_augment(augment, raw, preprocess, seed=seed)
+    large, small = build_augment(augment, raw, preprocess, seed=seed, of_components=of_components)
     every = [*large.members(), *(small.members() if small else [])]
     if not isinstance(raw, SceneSource):
         for views in every:
@@ -125,11 +139,17 @@ def _connect(augment: Augment, raw: Source, preprocess: Preprocess, seed: int, i
             plain=raw,
             embed=partial(preprocess, value_max=raw.value_max),
             bands=list(range(raw.in_chans)),
+            raw=raw,
         )
     # A per-pixel linear map commutes with moving pixels, so a scene is mapped once instead of patch by patch:
     # entirely when no operation needs the bands as they are, else as far as the units that operations work in.
     plain = source = preprocess.scene(raw)
-    if in_bands or any(views.band_operations for views in every):
+    likeness = plain
+    if preprocess.components < preprocess.out_chans:  # spectra follow, which say the same at greater length
+        likeness = plain.mapped(lambda cube: cube[:, : preprocess.components])
+    if of_components:
+        source = likeness
+    elif in_bands or any(views.band_operations for views in every):
         # Operations never see bad bands, so none touches them.
         good, bands = raw.good_bands, raw.in_chans
         wavelengths = raw.wavelengths and [raw.wavelengths[band] for band in good]
@@ -137,5 +157,15 @@ def _connect(augment: Augment, raw: Source, preprocess: Preprocess, seed: int, i
         source = source.pooled(preprocess.pool)
         for views in every:
             views.after = lambda x: preprocess.finish(put_back(x, good, bands) if len(good) < bands else x)
-    join_neighbours(every, augment, raw, plain, source)
-    return Inputs(source, large, small, preprocess, plain=plain, embed=nn.Identity(), bands=raw.good_bands)
+    join_neighbours(every, augment, raw, likeness, source)
+    return Inputs(
+        source,
+        large,
+        small,
+        preprocess,
+        plain=plain,
+        embed=nn.Identity(),
+        bands=list(range(preprocess.components)) if of_components else raw.good_bands,
+        raw=raw,
+        of_components=of_components,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -30,11 +31,13 @@ class Samples(NamedTuple):
         source: raw.
         preprocess: fitted on it, to the units that operations work in.
         size: height and width of a sample in those units.
+        of_components: operations work on the components of a scene that the preprocessing gives, not on its bands.
     """
 
     source: Source
     preprocess: Preprocess
     size: tuple[int, int]
+    of_components: bool = False
 
     @property
     def scene(self) -> SceneSource | None:
@@ -43,20 +46,30 @@ class Samples(NamedTuple):
 
     @property
     def bands(self) -> int:
-        """How many bands operations see: all but the bad ones."""
+        """How many bands operations see: all but the bad ones; or how many components."""
+        if self.of_components:
+            return self.preprocess.components
         return len(self.scene.good_bands) if self.scene else self.source.in_chans
 
 
 def build_augment(
-    augment: Augment, source: Source, preprocess: Preprocess, seed: int
+    augment: Augment, source: Source, preprocess: Preprocess, seed: int, *, of_components: bool = False
 ) -> tuple[ViewGroups, ViewGroups | None]:
     """The recipe's operations as one pipeline, and one for the small views, if any.
+
+    Args:
+        augment: the recipe's section.
+        source: raw.
+        preprocess: fitted on it.
+        seed: of the run.
+        of_components: see `Samples`.
 
     Raises:
         InputError: an operation that does not fit the source.
     """
     height, width = sample_size(source)
-    samples = Samples(source, preprocess, (height // preprocess.pool, width // preprocess.pool))
+    size = (height // preprocess.pool, width // preprocess.pool)
+    samples = Samples(source, preprocess, size, of_components)
     large = _group(augment, range(augment.views), samples, seed, "augment")
     if augment.small_views is None:
         return large, None
@@ -88,6 +101,13 @@ def _group(augment: Augment, views: Sequence[int], samples: Samples, seed: int, 
 
 def _complete(operations: Mapping[str, Arguments], samples: Samples) -> dict[str, Arguments]:
     """The recipe's arguments of operations, with what only the source knows."""
+    if samples.of_components:
+        for name in operations:
+            if OPERATIONS[name].acts_on_bands and name not in ("illumination", "noise"):
+                raise InputError(
+                    f"augment.{name} works on spectra, but with data.spectrum=kept views are of components: leave it "
+                    f"out, or set data.spectrum=seen"
+                )
     completed = dict(operations)
     for need, complete in _COMPLETE.items():
         for name in completed:
@@ -126,10 +146,25 @@ def _band_noise(name: str, arguments: Arguments, samples: Samples) -> Arguments:
     if snr is not None and scene is None:
         raise InputError(f"augment.{name}.snr takes a scene, but the source is {samples.source.name}: set sd instead")
     if scene and snr is not None:
-        sd = noise_in_units(scene, samples.preprocess, snr, f"augment.{name}.snr")
+        key = f"augment.{name}.snr"
+        sd = noise_in_units(scene, samples.preprocess, snr, key, of_components=samples.of_components)
     elif scene and isinstance(sd, list) and len(sd) == scene.in_chans:
         sd = [sd[band] for band in scene.good_bands]
     return {**{key: value for key, value in arguments.items() if key != "snr"}, "sd": sd}
+
+
+def _zero(name: str, arguments: Arguments, samples: Samples) -> Arguments:
+    """What no radiance is in each good band's working units."""
+    scene, preprocess = samples.scene, samples.preprocess
+    if scene is None:
+        return arguments
+    dark = torch.zeros(1, scene.in_chans, 1, 1, dtype=scene.cube.dtype, device=preprocess.offset.device)
+    zero = preprocess.to_units(dark, scene.value_max)
+    if samples.of_components:
+        # The components of spectra of unit length, which come after, know no light.
+        of_units = preprocess.finish(zero).flatten()[: preprocess.whiten].tolist()
+        return {**arguments, "zero": of_units + [math.nan] * (preprocess.components - len(of_units))}
+    return {**arguments, "zero": zero.flatten()[scene.good_bands].tolist()}
 
 
 _COMPLETE: dict[Need, Callable[[str, Arguments, Samples], Arguments]] = {
@@ -137,6 +172,7 @@ _COMPLETE: dict[Need, Callable[[str, Arguments, Samples], Arguments]] = {
     Need.SAMPLE_SIDE: _sample_side,
     Need.WAVELENGTHS: _wavelengths,
     Need.BAND_NOISE: _band_noise,
+    Need.ZERO: _zero,
 }
 """Need -> (name, the recipe's arguments, samples) -> the operation's arguments."""
 
@@ -165,7 +201,7 @@ def join_neighbours(
         views: whose ``neighbours`` and ``mixed_in`` are set.
         augment: what the recipe says of them.
         raw: the scene, named where the recipe reaches beyond it.
-        plain: in the encoder's units, in which similarity is meant.
+        plain: in the encoder's units, in which similarity is meant; without spectra.
         source: in the units that operations work in.
 
     Raises:

@@ -91,7 +91,7 @@ def test_views_come_in_the_precision_of_the_encoder_and_change_nothing_by_it():
     assert (half.dtype, whole.dtype) == (torch.bfloat16, torch.float32)
     torch.testing.assert_close(half, whole.bfloat16(), rtol=0, atol=0)
     assert half.flatten(0, 1).is_contiguous(memory_format=torch.channels_last)
-    model = build_model(recipe.encoder, recipe.head, inputs.preprocess.out_chans, seed=0)
+    model = build_model(recipe.encoder, recipe.head, inputs.preprocess, seed=0)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         z = [model(views.flatten(0, 1))[1] for views in (half, whole)]
     torch.testing.assert_close(z[0], z[1], rtol=0, atol=0)

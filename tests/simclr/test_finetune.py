@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from simclr.data.fitting import fit_preprocess
 from simclr.data.images.digits import load_digits
-from simclr.data.preprocess import fit_preprocess
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import TensorSource
 from simclr.encoder_file import FrozenEncoder

@@ -15,7 +15,7 @@ from simclr.data.preprocess import Preprocess
 from simclr.encoder_metadata import EncoderMetadata
 from simclr.models.encoder import random_encoder
 
-NAMES = ["resnet10", "spectral_spatial"]
+NAMES = ["resnet10", "pyramid", "spectral_spatial"]
 
 
 def make(name):

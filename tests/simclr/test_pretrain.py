@@ -30,7 +30,8 @@ def metrics(folder):
 
 
 def test_a_run_is_a_folder_that_explains_itself(tmp_path):
-    recipe = read_recipe("digits", [*TINY, "train.max_steps=9", "monitor.every=3"])
+    network = ["encoder.name=resnet10", "encoder.stem=small"]
+    recipe = read_recipe("digits", [*TINY, *network, "train.max_steps=9", "monitor.every=3"])
     said: list[str] = []
     seen = []
 
@@ -47,7 +48,7 @@ def test_a_run_is_a_folder_that_explains_itself(tmp_path):
     assert all(line["loss"] > 0 for line in lines)
     assert [line["step"] for line in lines if "rankme" in line] == [2, 5, 8]
     assert [line["step"] for line in lines if "knn" in line] == [3, 7, 8]
-    assert seen == [((3, 32), [3, 5, 8])] * 3
+    assert seen == [((3, 48), [3, 5, 8])] * 3
     assert [path.name for path in run_states(tmp_path / "checkpoints")] == ["step-00000008.pt", "step-00000009.pt"]
     assert matplotlib.image.imread(tmp_path / "views.png").std() > 0.05
     assert any("weight decay" in line for line in said)
@@ -56,9 +57,9 @@ def test_a_run_is_a_folder_that_explains_itself(tmp_path):
     assert encoder.metadata["monitor_ids"] == [3, 5, 8]
     assert encoder.metadata["numbers"]["loss"] == numbers["loss"] == lines[-1]["loss"]
     state = torch.load(tmp_path / "checkpoints" / "step-00000009.pt", weights_only=True)
-    assert torch.equal(state["model"]["encoder.conv1.weight"], encoder.encoder.conv1.weight)
+    assert torch.equal(state["model"]["encoder.stages.0.0.weight"], encoder.encoder.stages[0][0].weight)
     raw = torch.randint(0, 256, (2, 1, 8, 8), dtype=torch.uint8)
-    assert encoder(encoder.preprocess(raw)).shape == (2, 32)
+    assert encoder(encoder.preprocess(raw)).shape == (2, 48)
 
 
 def test_the_saved_recipe_runs_again_to_the_same_numbers(tmp_path):

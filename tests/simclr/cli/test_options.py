@@ -11,7 +11,7 @@ import torch
 from simclr.augment import addressed
 from simclr.cli.main import main
 from simclr.cli.options import LAST_EPOCH, check_subject, output_path, recipe_to_run
-from simclr.data.preprocess import fit_preprocess
+from simclr.data.fitting import fit_preprocess
 from simclr.data.source import TensorSource
 from simclr.encoder_file import save_encoder
 from simclr.errors import InputError

@@ -71,7 +71,7 @@ def test_a_run_whose_recipe_names_no_loss_is_resumed(tmp_path):
     tree = yaml.safe_load(file.read_text())
     assert tree["loss"].pop("name") == "nt-xent"
     assert tree["loss"] == {"temperature": 0.2, "decoupled": False, "negative_distance": None}
-    assert tree["encoder"] == {"name": "resnet10", "stem": "small", "width": 4}
+    assert tree["encoder"] == {"name": "pyramid2", "stem": "imagenet", "width": 4}
     file.write_text(yaml.safe_dump(tree))
     pretrain(read_recipe(file), tmp_path / "old", resume=True)
     assert losses(tmp_path / "old") == losses(tmp_path / "whole")

@@ -60,7 +60,10 @@ def test_every_value_of_every_key_of_an_operation_is_taken_or_refused_in_plain_w
     ("augment", "message"),
     [
         ({"noise": {"sd": "x"}}, 'augment.noise.sd is "x", but must be a number or a list'),
-        ({"noise": {"snr": "guess"}}, "augment.noise.snr is \"guess\", but must be a number or a list or 'estimate'"),
+        (
+            {"noise": {"snr": "guess"}},
+            "augment.noise.snr is \"guess\", but must be a number or a list or 'estimate' or 'neighbours'",
+        ),
         ({"noise": {"sd": [0.1, -2]}}, "augment.noise.sd.1 is -2, but must be at least 0"),
         ({"color_jitter": {"hue": 0.6}}, "augment.color_jitter.hue is 0.6, but must be at least 0 and at most 0.5"),
         ({"noise": {"snr": 0}}, "augment.noise.snr is 0, but must be above 0"),

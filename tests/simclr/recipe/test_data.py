@@ -15,7 +15,7 @@ from simclr.recipe.sources import SOURCES
 
 SHARED = {"source", "normalize", "whiten", "mean", "std", "workers", "unknown"}
 FILES = {"path", "name", "image_size", "in_chans", "feed", "resident_limit", "max_damaged", "eval_size"}
-SCENE = {"patch_size", "pool", "wavelengths", "bad_bands"}
+SCENE = {"patch_size", "pool", "spectrum", "wavelengths", "bad_bands"}
 KEYS = {
     "image-folder": FILES | {"test_path"},
     "torchvision": FILES | {"split", "download"},

@@ -200,7 +200,9 @@ def test_a_run_with_micro_batches(tmp_path):
     assert "  gradient caching: 3 micro batches a step, of at most 32 images a process" in said
     assert numbers["rankme"] > 1
     state = load_encoder(tmp_path).encoder.state_dict()
-    assert state["bn1.num_batches_tracked"] == 6 * 3
+    counted = [value for name, value in state.items() if name.endswith("num_batches_tracked")]
+    assert counted
+    assert all(value == 6 * 3 for value in counted)
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from simclr.train.layer_groups import layer_groups, layers_of
     [
         ("resnet10", ["conv1", "layer1.0", "layer2.0", "layer3.0", "layer4.0"]),
         ("resnet18", ["conv1", *(f"layer{s}.{b}" for s in (1, 2, 3, 4) for b in (0, 1))]),
+        ("pyramid", ["0", "1", "2", "3"]),
         ("spectral_spatial", ["spectral", "mix"]),
     ],
 )

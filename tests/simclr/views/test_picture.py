@@ -19,7 +19,7 @@ SMALL = "augment.small_views={count: 2, resized_crop: {size: 4}}"
 
 
 def test_it_shows_the_views_that_the_loop_gets(tmp_path):
-    inputs = build_inputs(read_recipe("digits", [SMALL]), CPU)
+    inputs = build_inputs(read_recipe("digits", [SMALL, "augment.resized_crop={}"]), CPU)
     ids = torch.tensor([3, 17, 500])
     drawn = look_at_views(inputs, ids, 5, CPU)
     assert drawn.names == ["sample", "view 0", "view 1", "view 2", "view 3"]

@@ -17,6 +17,8 @@ from simclr.recipe.schema import Recipe
 from simclr.views.inputs import build_inputs
 
 PHOTOGRAPH = {
+    "affine": {"p": 0.5},
+    "elastic": {"p": 0.5},
     "resized_crop": {"size": 13, "scale": [0.08, 1.0]},
     "horizontal_flip": {"p": 0.5},
     "vertical_flip": {"p": 0.5},
@@ -36,6 +38,7 @@ SCENE = {
     "horizontal_flip": {"p": 0.5},
     "vertical_flip": {"p": 0.5},
     "rotation90": {"p": 1.0},
+    "morphology": {"p": 0.5},
     "spectral_shift": {"shift": 3.0, "p": 0.5},
     "spectral_smoothing": {"sigma": [5.0, 15.0], "p": 0.5},
     "radiation": {"p": 0.6},
