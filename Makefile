@@ -4,8 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUN ?= runs/indian-pines
 BENCH ?=
+QUALITY ?=
 
-.PHONY: help pretrain test test-all fuzz bench lint format wheel clean
+.PHONY: help pretrain test test-all fuzz bench quality lint format wheel clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -27,6 +28,9 @@ fuzz: .venv/.installed-dev  ## odd recipes, files and arguments by the thousand 
 
 bench: .venv/.installed-bench  ## side by side with peers, ratios printed (BENCH="ntxent --quick" for one of them)
 	$(BIN)/python -m benchmarks $(BENCH)
+
+quality: .venv/.installed  ## does pretraining pay? recipes on many data sets (QUALITY=--quick for ten minutes)
+	$(BIN)/python -m benchmarks.quality $(QUALITY)
 
 lint: .venv/.installed-dev  ## ruff and mypy
 	$(BIN)/ruff check .
