@@ -53,6 +53,8 @@ NETWORK = "it fetches a data set"
 LAUNCH = "it starts eight processes: tests/simclr/train/test_distributed.py starts two"
 MAKE = "it is the front door to all of this, and runs for minutes"
 LEFT_OUT = {
+    "simclr pretrain scene data.path=scene.mat": "tests/simclr/test_pretrain_scene.py makes a scene",
+    "simclr pretrain images data.path=folder": "tests/simclr/test_pretrain_images.py draws some",
     "simclr pretrain cifar10 data.download=true train.epochs=200": NETWORK,
     "simclr views indian-pines augment.radiation={}": "tests/simclr/views draw views of a scene with radiation",
     "accelerate launch --multi_gpu --num_processes 8 -m simclr pretrain imagenet data.path=/data/imagenet": LAUNCH,
@@ -61,6 +63,10 @@ LEFT_OUT = {
         ("make pretrain", "make test", "make test-all", "make fuzz", "make lint", "make wheel", "make bench"), MAKE
     ),
     'make bench BENCH="ntxent --quick"': MAKE,
+    "make quality QUALITY=--quick": MAKE,
+    'python -m benchmarks.quality --only samson --recipes indian-pines "indian-pines data.whiten=8" --choose': (
+        "tests/benchmarks/quality run what it does, without real data"
+    ),
 }
 # Pages whose snippets are parts of files that another test adds and runs.
 PIECES = {"architecture.md": "tests/test_strangers.py"}

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from simclr.data import open_source
-from simclr.data.preprocess import fit_preprocess
+from simclr.data.fitting import fit_preprocess
 from simclr.encoder_file import save_encoder
 from simclr.errors import InputError
 from simclr.eval.commands import run_few_shot

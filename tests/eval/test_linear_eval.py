@@ -15,8 +15,9 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from simclr.data import ImageFolder
+from simclr.data.fitting import fit_preprocess
 from simclr.data.images.digits import load_digits
-from simclr.data.preprocess import Preprocess, fit_preprocess
+from simclr.data.preprocess import Preprocess
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import TensorSource
 from simclr.errors import InputError

@@ -8,7 +8,7 @@ import torch
 import simclr.eval.splits.split as module
 from simclr.augment import addressed
 from simclr.augment.addressed import MAX_EPOCHS, Address
-from simclr.data.preprocess import fit_preprocess
+from simclr.data.fitting import fit_preprocess
 from simclr.data.scenes.scene import SceneSource
 from simclr.encoder_file import FrozenEncoder
 from simclr.eval.few_shot import few_shot

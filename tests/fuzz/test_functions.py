@@ -7,7 +7,7 @@ from torch import nn
 from simclr import load_encoder
 from simclr.augment import OPERATIONS
 from simclr.augment.registry import arguments_of
-from simclr.data.preprocess import fit_preprocess
+from simclr.data.fitting import fit_preprocess
 from simclr.data.source import TensorSource
 from simclr.eval.linear_eval import linear_eval
 from simclr.ntxent import nt_xent

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from simclr.data import open_source
-from simclr.data.preprocess import fit_preprocess
+from simclr.data.fitting import fit_preprocess
 from simclr.encoder_file import save_encoder
 from simclr.eval.commands import run_few_shot, run_linear_eval
 from simclr.eval.maps.belonging import belongs, drawn_for

@@ -5,7 +5,8 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 from torch import Tensor, nn
 
-from simclr.data.preprocess import Preprocess, fit_preprocess
+from simclr.data.fitting import fit_preprocess
+from simclr.data.preprocess import Preprocess
 from simclr.data.scenes.scene import SceneSource
 from simclr.eval.maps.picture import SceneMap, draw_scene_map, map_title
 from simclr.eval.maps.predict import predict_scene

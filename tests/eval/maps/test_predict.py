@@ -3,7 +3,8 @@ import torch
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from simclr.data.preprocess import Preprocess, fit_preprocess
+from simclr.data.fitting import fit_preprocess
+from simclr.data.preprocess import Preprocess
 from simclr.data.scenes.scene import SceneSource
 from simclr.eval.maps.picture import SceneMap, draw_scene_map
 from simclr.eval.maps.predict import predict_with_unknown

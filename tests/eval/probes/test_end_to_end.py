@@ -6,7 +6,7 @@ import torch
 
 from simclr import finetune
 from simclr.data import TensorSource
-from simclr.data.preprocess import fit_preprocess
+from simclr.data.fitting import fit_preprocess
 from simclr.encoder_file import FrozenEncoder
 from simclr.errors import InputError
 from simclr.eval.probes import end_to_end

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from simclr.data.fitting import fit_preprocess
 from simclr.data.images.digits import load_digits
-from simclr.data.preprocess import fit_preprocess
 from simclr.encoder_file import load_encoder, save_encoder
 from simclr.encoder_metadata import EncoderMetadata
 from simclr.errors import InputError

@@ -7,7 +7,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from simclr.data import ImageFolder, SceneSource, TensorSource
-from simclr.data.preprocess import Preprocess, fit_preprocess
+from simclr.data.fitting import fit_preprocess
+from simclr.data.preprocess import Preprocess
 from simclr.encoder_file import FrozenEncoder
 from simclr.errors import InputError
 from simclr.eval.subject import feature_cache

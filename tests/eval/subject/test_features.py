@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from simclr.data.preprocess import Preprocess, fit_preprocess
+from simclr.data.fitting import fit_preprocess
+from simclr.data.preprocess import Preprocess
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import TensorSource
 from simclr.errors import InputError

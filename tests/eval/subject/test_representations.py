@@ -2,7 +2,7 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 
-from simclr.data.preprocess import fit_preprocess
+from simclr.data.fitting import fit_preprocess
 from simclr.data.source import TensorSource
 from simclr.encoder_file import FrozenEncoder
 from simclr.eval.subject.baselines import unlabelled_ids

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from simclr.data import ImageFolder, SceneSource, open_source
-from simclr.data.preprocess import fit_preprocess
+from simclr.data.fitting import fit_preprocess
 from simclr.data.source import Source, TensorSource
 from simclr.encoder_file import FrozenEncoder, load_encoder, save_encoder
 from simclr.errors import InputError
