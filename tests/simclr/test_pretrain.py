@@ -30,8 +30,7 @@ def metrics(folder):
 
 
 def test_a_run_is_a_folder_that_explains_itself(tmp_path):
-    network = ["encoder.name=resnet10", "encoder.stem=small"]
-    recipe = read_recipe("digits", [*TINY, *network, "train.max_steps=9", "monitor.every=3"])
+    recipe = read_recipe("digits", [*TINY, "train.max_steps=9", "monitor.every=3"])
     said: list[str] = []
     seen = []
 

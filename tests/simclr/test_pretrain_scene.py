@@ -63,6 +63,7 @@ def test_the_encoder_of_the_best_look_is_kept_and_patience_ends_the_run(path, tm
             assert torch.equal(value, kept[name.removeprefix("encoder.")])
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_off_keeps_the_same_encoder(path, tmp_path):
     def run(folder, **options):
         return pretrain(read_recipe("scene", [path, *SHORT]), folder, say=lambda line: None, **options)
