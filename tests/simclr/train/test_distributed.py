@@ -101,13 +101,8 @@ def test_labels_and_weights_reach_over_processes(found):
     assert max(found["with options"]) < 1e-12
 
 
-@pytest.mark.parametrize(
-    "recipe",
-    [
-        pytest.param("digits", id="digits"),
-        pytest.param("indian-pines", id="indian-pines", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["digits", "indian-pines"])
 def test_two_processes_give_the_losses_of_one(tmp_path, recipe):
     """Step by step, at about the learning rates of the recipes' own first 20 steps."""
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "-m"]
