@@ -18,7 +18,7 @@ STEP = Contender("step", "image", "bad", "digits", ("train.max_steps=1", "train.
 def test_a_run_is_pretrained_once_and_judged(tmp_path, monkeypatch):
     prepared = prepare("digits", None, tmp_path / "data")
     first = train(STEP, prepared, 0, tmp_path / "run")
-    assert (first.verdict, first.feature_dim) == (None, 1536)
+    assert (first.verdict, first.feature_dim) == (None, 384)
     places = {(cell.representation, *cell.place) for cell in judge_encoder(first.folder, ground_of(prepared, (0,)))}
     assert len(places) == 2 * 3
 

@@ -46,9 +46,9 @@ class RandomPatchwork(RandomNeighbourMixture):
     """Only a neighbour, with everything else that a scene can give."""
     needs = frozenset(Need) - {Need.UNIT_RANGE}
 
-    def __init__(self, size: int, sd: float | list[float], wavelengths=None, unit="nm", p: float = 1.0):
+    def __init__(self, size: int, sd: float | list[float], wavelengths=None, unit="nm", zero=1.0, p: float = 1.0):
         super().__init__((0.0, 0.0), p)
-        self.flags |= {"size": size, "sd": sd, "wavelengths": wavelengths, "unit": unit}
+        self.flags |= {"size": size, "sd": sd, "wavelengths": wavelengths, "unit": unit, "zero": zero}
 '''
 SCENE_PROGRAM = """
 import json
@@ -73,7 +73,7 @@ ids = torch.arange(400)
 flags = inputs.augment.members()[0].named()["patchwork"].flags
 print(json.dumps({
     "keys": recipe.augment.of_view(0)["patchwork"],
-    "flags": {key: flags[key] for key in ("size", "sd", "wavelengths", "unit")},
+    "flags": {key: flags[key] for key in ("size", "sd", "wavelengths", "unit", "zero")},
     "views": inputs.augment(inputs.source[ids], ids, 0)[:, :, 0].flatten(1).tolist(),
     "refused": [
         refused({"source": "digits"}),
@@ -194,7 +194,7 @@ def test_a_new_operation_gets_all_that_it_needs_of_a_scene(tmp_path):
     np.save(tmp_path / "cube.npy", np.repeat(np.arange(400.0).reshape(20, 20, 1), 4, axis=2))
     found = json.loads(python(tmp_path, "program.py"))
     assert found["keys"] == {"shift": 1, "size": None, "sd": 0.05, "snr": 10.0, "p": 1.0}
-    expected = {"size": 1, "wavelengths": [400.0, 410.0, 420.0, 430.0], "unit": "nm"}
+    expected = {"size": 1, "wavelengths": [400.0, 410.0, 420.0, 430.0], "unit": "nm", "zero": [0.0] * 4}
     assert {key: found["flags"][key] for key in expected} == expected
     assert found["flags"]["sd"] == pytest.approx([199.5 / 10] * 4)
     ids, chosen = np.arange(400), np.round(found["views"]).astype(int)
