@@ -38,6 +38,7 @@ def test_the_main_process_speaks_and_so_does_one_that_is_alone(monkeypatch, vari
     assert launch.is_main_process() is speaks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rank", ["1", "0"])
 def test_no_refusal_is_silent(rank):
     """Whatever the environment says of other processes, one that outlives them has the word."""

@@ -117,6 +117,7 @@ def test_two_processes_give_the_losses_of_one(tmp_path, recipe):
     assert max(abs(a - b) / a for a, b in zip(one, two)) < 1e-4
 
 
+@pytest.mark.slow
 def test_processes_that_do_not_see_each_other_are_an_error(tmp_path):
     command = [sys.executable, "-m", "simclr", "pretrain", "digits", "--output", str(tmp_path), "train.max_steps=1"]
     done = run(command, SLURM_STEP_NUM_TASKS="2")
