@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from benchmarks.quality.sets import IMAGE, SCENE, SETS
 from simclr.recipe.read import shipped_recipes
-from simclr.recipe.schema import Monitor
 
 GOOD, BAD = "good", "bad"
 
@@ -43,7 +42,7 @@ _FEW_IMAGES = ("digits", "fashion-500")
 
 
 # A run gives its own verdict on samples that it does not learn from.
-_WATCHED = ("monitor.held_out=0.05",) if "held_out" in Monitor.model_fields else ()
+_WATCHED = ("monitor.held_out=0.05",)
 
 
 def _bad(kind: str, recipe: str, changes: dict[str, tuple[str, ...]]) -> list[Contender]:

@@ -11,6 +11,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from simclr.augment.addressed import permutation
 from simclr.augment.pipeline import build_views
+from simclr.data.held_out import QUERY_STREAM
 from simclr.data.preprocess import Preprocess
 from simclr.data.source import Source
 from simclr.train.verdict import Encode, Verdict, compared
@@ -39,7 +40,7 @@ class ImageJudge:
     """
 
     def __init__(self, source: Source, preprocess: Preprocess, held_out: Tensor, seed: int) -> None:
-        self.ids = held_out[permutation(seed, 2**23, len(held_out))[:QUERIES]].sort().values
+        self.ids = held_out[permutation(seed, QUERY_STREAM, len(held_out))[:QUERIES]].sort().values
         raw = source[self.ids]
         device = preprocess.offset.device
         units = preprocess.to_units(raw.to(device), source.value_max)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from simclr.augment.addressed import permutation
+from simclr.data.held_out import GALLERY_STREAM, QUERY_STREAM, SUPPORT_STREAM
 from simclr.data.moments import moments_of
 from simclr.data.scenes.neighbour_noise import scene_components
 from simclr.data.scenes.scene import SceneSource, reflect
@@ -53,14 +54,14 @@ class SceneJudge:
         self.patches, self.height, self.width = patches, patches.height, patches.width
         self.weights = weights
         self.apart = max(1, min(apart, self.height // 4))
-        queries = held_out[permutation(seed, 2**23, len(held_out))[:QUERIES]]
+        queries = held_out[permutation(seed, QUERY_STREAM, len(held_out))[:QUERIES]]
         row = queries // self.width
         step = torch.where(row + self.apart < self.height, self.apart, -self.apart)
         self._partners = queries + step * self.width
         learned = torch.ones(self.height * self.width, dtype=torch.bool)
         learned[held_out] = False
         rest = learned.nonzero()[:, 0]
-        self._gallery = rest[permutation(seed, 2**23 + 1, len(rest))[:GALLERY]]
+        self._gallery = rest[permutation(seed, GALLERY_STREAM, len(rest))[:GALLERY]]
         self._queries = queries
         self.ids = torch.cat([queries, self._partners, self._gallery]).unique()
         spectra = features[UNIT]
@@ -115,7 +116,7 @@ class SceneJudge:
 
     def _support(self, seed: int, draw: int) -> Tensor:
         """Rows of ten gallery pixels of each kind, or as many as there are."""
-        rows = self._at(self._gallery)[permutation(seed, 2**23 + 2 + draw, len(self._gallery))]
+        rows = self._at(self._gallery)[permutation(seed, SUPPORT_STREAM + draw, len(self._gallery))]
         return torch.cat([rows[self._kinds[rows] == kind][:SUPPORT] for kind in range(CLUSTERS)])
 
 

@@ -11,7 +11,12 @@ from simclr.recipe.read import read_recipe
 from simclr.run.checkpoint import run_states
 
 pytestmark = pytest.mark.usefixtures("fresh_accelerate")
-TINY = ["encoder.width=4", "train.batch_size=128", "train.max_steps=6", "train.checkpoint_every=3"]
+TINY = [
+    "encoder={name: resnet10, stem: small, width: 4}",
+    "train.batch_size=128",
+    "train.max_steps=6",
+    "train.checkpoint_every=3",
+]
 
 
 @pytest.mark.parametrize(
@@ -38,7 +43,7 @@ def test_a_plan_is_what_the_run_then_does(tmp_path, monkeypatch, more):
         numbers["model"]["encoder_parameters"], abs=20
     )
     # Files also hold names and headers.
-    assert states[-1].stat().st_size == pytest.approx(numbers["cost"]["run_state_bytes"], rel=0.25, abs=24_000)
+    assert states[-1].stat().st_size == pytest.approx(numbers["cost"]["run_state_bytes"], rel=0.25)
 
 
 def test_durations_read_as_a_person_says_them():
