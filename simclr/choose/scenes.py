@@ -10,6 +10,7 @@ from torch import Tensor
 
 from simclr.choose.chosen import Chosen
 from simclr.data.moments import moments_of
+from simclr.data.preprocess import unit_length
 from simclr.data.scenes.band_noise import noise_of_bands
 from simclr.data.scenes.neighbour_noise import calm_covariance, neighbour_differences, scene_components
 from simclr.data.scenes.scene import SceneSource
@@ -88,12 +89,6 @@ def _lengths(scene: SceneSource, bands: Tensor) -> Tensor:
     lengths = scene.cube[bands.to(scene.cube.device)].double().norm(dim=0).flatten().cpu()
     there = lengths > 0 if scene.no_data is None else (lengths > 0) & ~scene.no_data.flatten()
     return lengths[there]
-
-
-def unit_length(cube: Tensor) -> Tensor:
-    """Spectra (1, C, H, W) divided by their length, float32."""
-    cube = cube.float()
-    return cube / cube.norm(dim=1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
 
 
 def _contrast(units: SceneSource) -> float:

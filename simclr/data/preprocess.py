@@ -182,8 +182,7 @@ class Preprocess(nn.Module):
         """
         used = self.scale > 0
         raw = x / torch.where(used, self.scale, 1.0)[:, None, None] + self.offset[:, None, None]
-        raw = raw * used[:, None, None]
-        return raw / raw.norm(dim=1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
+        return unit_length(raw * used[:, None, None])
 
     def extra_repr(self) -> str:
         return ", ".join(f"{k}={v}" for k, v in self.config().items() if v is not None)
@@ -198,6 +197,12 @@ class Preprocess(nn.Module):
                 f"this encoder takes {self.in_chans} bands, but the batch has {x.shape[1]}: "
                 f"give batches of shape (batch, {self.in_chans}, height, width)."
             )
+
+
+def unit_length(spectra: Tensor) -> Tensor:
+    """Spectra (B, C, h, w) of any real dtype, divided by their length; float32. One of zeros stays as it is."""
+    spectra = spectra.to(torch.float32)
+    return spectra / spectra.norm(dim=1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
 
 
 def resize_and_crop(x: Tensor, size: int) -> Tensor:
