@@ -45,7 +45,7 @@ def judge_untrained(ground: Ground) -> list[Cell]:
     """Cells of all baselines of a set."""
     found: list[Cell] = []
     for name, features in untrained(ground.data, ground.ids).items():
-        found += cells_of(name, features(), ground, choose=False)
+        found += cells_of(name, features(), ground)
     return found
 
 
@@ -66,22 +66,21 @@ def judge_encoder(path: Path, ground: Ground) -> list[Cell]:
     def features(model: FrozenEncoder) -> Tensor:
         return data.gather(ground.ids, lambda part, some: extract_features(model, part, some))
 
-    found = cells_of(OURS, features(encoder), ground, choose=True)
-    found += cells_of(RANDOM, features(calibrated_twin(encoder, 0, data.source)), ground, choose=False)
+    found = cells_of(OURS, features(encoder), ground)
+    found += cells_of(RANDOM, features(calibrated_twin(encoder, 0, data.source)), ground)
     if isinstance(data.source, SceneSource):
         own = window_mean(encoder.preprocess, data.source, ground.ids)
-        found += cells_of("own window mean", own, ground, choose=False)
+        found += cells_of("own window mean", own, ground)
     return found
 
 
-def cells_of(name: str, features: Tensor, ground: Ground, choose: bool) -> list[Cell]:
+def cells_of(name: str, features: Tensor, ground: Ground) -> list[Cell]:
     """Everything that is asked, of one representation.
 
     Args:
         name: of the representation.
         features: of the samples ``ground.ids``, (n, dim) float.
         ground: the questions.
-        choose: whether held-out training samples are looked at, too.
     """
     place = torch.full((len(ground.data),), -1)
     place[ground.ids] = torch.arange(len(ground.ids))
@@ -93,18 +92,18 @@ def cells_of(name: str, features: Tensor, ground: Ground, choose: bool) -> list[
     found: list[Cell] = []
     for asked in ground.questions:
         if not isinstance(asked, Unknown) or name in (RAW, OURS, RANDOM):
-            found += _answers(name, asked, at, choose)
+            found += _answers(name, asked, at)
     return found
 
 
 At = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
-def _answers(name: str, asked: Asked, at: At, choose: bool) -> Iterator[Cell]:
+def _answers(name: str, asked: Asked, at: At) -> Iterator[Cell]:
     match asked:
         case Classify():
             for probe in PROBES:
-                scores = [_classified(probe, split, at, choose) for split in asked.splits]
+                scores = [_classified(probe, split, at) for split in asked.splits]
                 held_out = tuple(held for _, held in scores if held is not None)
                 yield _cell(name, probe, asked, "accuracy", [test for test, _ in scores], held_out)
         case Retrieve():
@@ -129,11 +128,11 @@ def _cell(
     return Cell(name, probe, asked.split, asked.amount, metric, tuple(test), held_out or None)
 
 
-def _classified(probe: str, split: Split, at: At, choose: bool) -> tuple[float, float | None]:
-    """Accuracy on the test samples and, if it is asked for and possible, on held-out training samples."""
+def _classified(probe: str, split: Split, at: At) -> tuple[float, float | None]:
+    """Accuracy on the test samples and, where it is possible, on held-out training samples."""
     (train_x, train_y), (test_x, test_y) = at(split.learned()), at(split.test)
     accuracy = float((_predicted(probe, train_x, train_y, test_x) == test_y).double().mean())
-    return accuracy, held_out_accuracy(probe, train_x, train_y) if choose else None
+    return accuracy, held_out_accuracy(probe, train_x, train_y)
 
 
 def held_out_accuracy(probe: str, x: Tensor, y: Tensor) -> float | None:

@@ -29,6 +29,9 @@ class Row(NamedTuple):
         difference: ours - theirs.
         low, high: its 95 % interval over seeds; None with fewer than three.
         word: whether it pays.
+        theirs_chosen: the strongest untrained representation, its probe chosen on training samples as ours is.
+        even: ours - theirs_chosen.
+        even_low, even_high: its interval.
     """
 
     set: str
@@ -46,6 +49,10 @@ class Row(NamedTuple):
     low: float | None
     high: float | None
     word: str
+    theirs_chosen: float
+    even: float
+    even_low: float | None
+    even_high: float | None
 
 
 def rows_of(entry: Entry, untrained: Entry) -> list[Row]:
@@ -116,11 +123,11 @@ def mean_difference(rows: Sequence[Row]) -> float:
 
 def _row(set_name: str, ours: Sequence[Cell], theirs: Sequence[Cell], twin: Sequence[Cell]) -> Row:
     rival, best, picks = strongest(theirs), strongest(ours), chosen(ours)
-    values = [100 * pick.test[i] for i, pick in enumerate(picks)]
-    differences = [value - 100 * other for value, other in zip(values, rival.test)]
+    values = _tests(picks)
+    others = max((_tests(chosen(cells)) for cells in _by_representation(theirs)), key=fmean)
     probes = [pick.probe for pick in picks]
-    difference, around = fmean(differences), interval(differences)
-    low, high = around or (None, None)
+    difference, low, high = _paired(values, rival.test)
+    even, even_low, even_high = _paired(values, others)
     split, amount, metric = ours[0].place
     return Row(
         set=set_name,
@@ -129,7 +136,7 @@ def _row(set_name: str, ours: Sequence[Cell], theirs: Sequence[Cell], twin: Sequ
         metric=metric,
         baseline=f"{rival.representation}, {rival.probe}",
         theirs=100 * fmean(rival.test),
-        ours=fmean(values),
+        ours=100 * fmean(values),
         chosen=max(dict.fromkeys(probes), key=probes.count),
         ours_best=100 * fmean(best.test),
         best_probe=best.probe,
@@ -138,4 +145,25 @@ def _row(set_name: str, ours: Sequence[Cell], theirs: Sequence[Cell], twin: Sequ
         low=low,
         high=high,
         word=word_of(difference, low),
+        theirs_chosen=100 * fmean(others),
+        even=even,
+        even_low=even_low,
+        even_high=even_high,
     )
+
+
+def _by_representation(cells: Sequence[Cell]) -> list[list[Cell]]:
+    names = dict.fromkeys(cell.representation for cell in cells)
+    return [[cell for cell in cells if cell.representation == name] for name in names]
+
+
+def _tests(picks: Sequence[Cell]) -> list[float]:
+    """Of one cell for each seed, what it has on the test samples."""
+    return [pick.test[i] for i, pick in enumerate(picks)]
+
+
+def _paired(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, float | None, float | None]:
+    """Mean of the differences over the seeds, in points, and its 95 % interval."""
+    differences = [100 * (one - other) for one, other in zip(ours, theirs, strict=True)]
+    low, high = interval(differences) or (None, None)
+    return fmean(differences), low, high

@@ -70,12 +70,14 @@ def tables(results: Results, seeds: Sequence[int]) -> list[Table]:
 def rows_table(contender: str, rows: Sequence[Row], seeds: Sequence[int]) -> Table:
     """One row a set, kind of split and amount of labels.
 
-    ``best`` is ours with the probe that is best on the test samples, ``random`` the same encoder without training.
+    ``theirs`` is the best of all baselines and probes on the test samples; ``best`` ours with the probe that is best
+    there, ``random`` the same encoder without training. ``even`` is ours minus the strongest baseline whose probe was
+    chosen on training samples, too.
     """
     head = ("set, split, labels", "best untrained", "theirs", "ours", "probe", "best", "random")
     return Table(
         f"{contender}: accuracy in %, ours with the probe chosen on training samples, split seeds {_span(seeds)}",
-        (*head, "difference", "95 %", "verdict"),
+        (*head, "difference", "95 %", "verdict", "even", "95 %"),
         [
             (
                 f"{row.set}, {row.split}, {row.amount}" + ("" if row.metric == "accuracy" else f", {row.metric}"),
@@ -88,6 +90,8 @@ def rows_table(contender: str, rows: Sequence[Row], seeds: Sequence[int]) -> Tab
                 f"{row.difference:+.1f}",
                 "" if row.low is None else f"{row.low:+.1f}..{row.high:+.1f}",
                 row.word,
+                f"{row.even:+.1f}",
+                "" if row.even_low is None else f"{row.even_low:+.1f}..{row.even_high:+.1f}",
             )
             for row in rows
         ],
@@ -107,8 +111,10 @@ def summary_table(rows: Mapping[str, Sequence[Row]]) -> Table:
             worst = min(some, key=lambda row: row.difference if row.low is None else row.low)
             least = worst.difference if worst.low is None else worst.low
             where = f"{least:+.1f} ({worst.set}, {worst.split}, {worst.amount})"
-            found.append((f"{contender}, {split}", str(len(sets)), *counts, f"{mean:+.1f}", where))
-    head = ("contender, split", "sets", PAYS, HARMLESS, UNSURE, HARMS, "mean over sets", "lowest end of an interval")
+            even = fmean(fmean(row.even for row in some if row.set == name) for name in sets)
+            found.append((f"{contender}, {split}", str(len(sets)), *counts, f"{mean:+.1f}", where, f"{even:+.1f}"))
+    words_head = (PAYS, HARMLESS, UNSURE, HARMS)
+    head = ("contender, split", "sets", *words_head, "mean over sets", "lowest end of an interval", "even")
     return Table("Does it pay?", head, found)
 
 

@@ -78,7 +78,7 @@ def images(episodes=False):
 def test_images_are_asked_for_probes_at_two_shares_and_for_neighbours():
     ground = ground_of(prepared(images()), (0, 1))
     features = torch.randn(len(ground.ids), 6, generator=torch.Generator().manual_seed(1))
-    cells = cells_of("ours", features, ground, choose=True)
+    cells = cells_of("ours", features, ground)
     places = dict.fromkeys(cell.place for cell in cells)
     assert list(places) == [("given", "1%", "accuracy"), ("given", "10%", "accuracy"), ("given", "all", "R@1")]
     assert tuple(cell.probe for cell in cells if cell.amount == "10%") == PROBES
@@ -96,17 +96,17 @@ def test_a_perfect_representation_is_perfect_and_labels_of_the_test_part_are_not
     ground = ground_of(prepared(images()), (0,))
     labels = ground.data.labels[ground.ids]
     one_hot = torch.nn.functional.one_hot(labels, 2).float()
-    assert {cell.test for cell in cells_of("ours", one_hot, ground, choose=False)} == {(1.0,)}
+    assert {cell.test for cell in cells_of("ours", one_hot, ground)} == {(1.0,)}
     # Where the test part's classes are turned round, so is the accuracy.
     turned = torch.where((ground.ids >= 100)[:, None], one_hot.flip(1), one_hot)
-    wrong = [cell for cell in cells_of("ours", turned, ground, choose=False) if cell.metric == "accuracy"]
+    wrong = [cell for cell in cells_of("ours", turned, ground) if cell.metric == "accuracy"]
     assert {cell.test for cell in wrong} == {(0.0,)}
 
 
 def test_new_classes_are_judged_in_episodes():
     ground = ground_of(prepared(images(episodes=True)), (0, 1))
     one_hot = torch.nn.functional.one_hot(ground.data.labels, 20).float()
-    cells = cells_of("ours", one_hot + 1e-3 * torch.randn(340, 20), ground, choose=True)
+    cells = cells_of("ours", one_hot + 1e-3 * torch.randn(340, 20), ground)
     assert {cell.place for cell in cells} == {("episodes", "1", "accuracy")}
     assert [cell.probe for cell in cells] == ["prototype cosine", "prototype euclidean", "prototype standardized"]
     assert cells[1].test == (1.0, 1.0)
@@ -125,11 +125,11 @@ def test_a_scene_is_asked_on_both_splits_and_for_each_class_as_an_unknown_one(sc
     g = torch.Generator().manual_seed(0)
     labels = ground.data.labels[ground.ids]
     features = torch.nn.functional.one_hot(labels, 3) + 0.05 * torch.randn(len(labels), 3, generator=g)
-    cells = cells_of("ours", features, ground, choose=False)
+    cells = cells_of("ours", features, ground)
     assert len({cell.place for cell in cells}) == 4 + 3 * 2
     assert min(min(cell.test) for cell in cells) > 0.95
     # Baselines but the spectrum are not asked for unknown classes.
-    assert {cell.split for cell in cells_of("pca", features, ground, choose=False)} == {"random", "block"}
+    assert {cell.split for cell in cells_of("pca", features, ground)} == {"random", "block"}
 
 
 def test_block_splits_keep_patches_apart_whatever_the_encoders_are(scene):

@@ -138,13 +138,13 @@ def test_tables_of_what_is_known_and_a_page(made, tmp_path, capsys):
     assert made == []
     shown = capsys.readouterr().out
     row = next(line for line in shown.splitlines() if line.startswith("samson, block, 5"))
-    assert row.split()[3:] == ["raw,", "ridge", "50.0", "75.0", "ridge", "75.0", "+25.0", "+25.0..+25.0", "pays"]
+    assert row.split()[3:8] == ["raw,", "ridge", "50.0", "75.0", "ridge"]
+    assert row.split()[8:] == ["75.0", "+25.0", "+25.0..+25.0", "pays", "+25.0", "+25.0..+25.0"]
     assert "same sign in 100% of 1 runs" in shown
     cells = [line.split() for line in shown.splitlines() if line.startswith("block, 5, accuracy")]
     assert cells == [["block,", "5,", "accuracy,", "raw", "50.0"], ["block,", "5,", "accuracy,", "ours", "75.0"]]
-    assert "| samson, block, 5 | raw, ridge | 50.0 | 75.0 | ridge | 75.0 |  | +25.0 | +25.0..+25.0 | pays |" in (
-        page.read_text().splitlines()
-    )
+    line = "samson, block, 5 | raw, ridge | 50.0 | 75.0 | ridge | 75.0 |  | +25.0 | +25.0..+25.0 | pays"
+    assert f"| {line} | +25.0 | +25.0..+25.0 |" in page.read_text().splitlines()
 
 
 def test_ctrl_c_says_that_the_same_command_goes_on(made, tmp_path, monkeypatch, capsys):

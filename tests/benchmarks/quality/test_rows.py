@@ -48,6 +48,24 @@ def test_the_best_of_theirs_stands_against_ours_with_the_chosen_probe():
     assert row.word == "not sure"  # so few seeds say little
 
 
+def test_a_baseline_whose_probe_is_chosen_on_training_samples_is_even():
+    ours = cell("ours", "ridge", [0.80, 0.85, 0.90], [0.5] * 3)
+    raw = [
+        cell("raw", "knn", [0.95, 0.95, 0.95], [0.1, 0.2, 0.3]),  # with hindsight
+        cell("raw", "ridge", [0.60, 0.70, 0.80], [0.3, 0.3, 0.4]),
+    ]
+    unit = [
+        cell("unit", "knn", [0.9, 0.1, 0.2], [0.5, 0.4, 0.4]),
+        cell("unit", "ridge", [0.1, 0.9, 0.9], [0.4, 0.5, 0.4]),
+    ]
+    (row,) = rows_of(entry("scene", ours), entry(UNTRAINED, *raw, *unit))
+    assert (row.baseline, row.theirs) == ("raw, knn", pytest.approx(95))
+    theirs = np.array([60.0, 70.0, 80.0])  # of raw; of unit it would be 90, 90 and 20
+    expected = ttest_rel([80.0, 85.0, 90.0], theirs).confidence_interval(0.95)
+    assert row.theirs_chosen == pytest.approx(70)
+    assert (row.even, row.even_low, row.even_high) == pytest.approx((15, *expected))
+
+
 def test_a_baseline_of_the_contenders_own_input_counts():
     ours, own = cell("ours", "ridge", [0.5] * 3, [0.5] * 3), cell("own window mean", "ridge", [0.8] * 3)
     (row,) = rows_of(entry("scene", ours, own), entry(UNTRAINED, cell("raw", "ridge", [0.6] * 3)))
