@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from scipy.ndimage import median_filter
 
 from simclr.data.scenes.indian_pines import load_indian_pines
 from simclr.data.scenes.scene import SceneSource
@@ -16,6 +17,7 @@ from simclr.data.scenes.scene_file import load_scene
 LEAST_PIXELS = 60
 NOISE = 0.02
 DRIFT = (0.8, 1.25)
+KEPT = 0.35
 
 
 class Scene(NamedTuple):
@@ -77,6 +79,13 @@ def drifting(scene: Scene) -> Scene:
     """A gain that rises across the columns, from ``DRIFT[0]`` to ``DRIFT[1]`` by equal ratios; float32."""
     gain = np.geomspace(*DRIFT, scene.cube.shape[1], dtype=np.float32)
     return scene._replace(cube=scene.cube.astype(np.float32) * gain[None, :, None], unknown=False)
+
+
+def clear(scene: Scene) -> Scene:
+    """As a better sensor would see it: ``KEPT`` of what tells a pixel from the median of 5 x 5 around it; float32."""
+    cube = scene.cube.astype(np.float32)
+    around = median_filter(cube, size=(5, 5, 1))
+    return scene._replace(cube=around + np.float32(KEPT) * (cube - around), unknown=False)
 
 
 VARIANTS: dict[str, Callable[[Scene], Scene]] = {"half-bands": second_bands, "noise": noisy, "drift": drifting}

@@ -14,6 +14,7 @@ from benchmarks.quality.images import Images, cifar10, digits, fashion, omniglot
 from benchmarks.quality.scenes import (
     VARIANTS,
     Scene,
+    clear,
     east,
     indian_pines,
     jasper_ridge,
@@ -82,6 +83,7 @@ SETS: dict[str, SetKind] = {
     **{name: SetKind(SCENE, name, make, quick=True) for name, make in _SCENES.items()},
     "indian-pines-west": SetKind(SCENE, "indian-pines", partial(_varied, indian_pines, west)),
     "indian-pines-east": SetKind(SCENE, "indian-pines", partial(_varied, indian_pines, east)),
+    "indian-pines-clear": SetKind(SCENE, "indian-pines", partial(_varied, indian_pines, clear)),
     **{
         f"{name}-{variant}": SetKind(SCENE, name, partial(_varied, make, change))
         for name, make in _SCENES.items()

@@ -24,7 +24,8 @@ MOST_GAIN = 0.3
 PATCH, SHIFT, CANDIDATES = 9, 5, 5
 BATCH = 512
 STEPS = {"context": 900, "material": 300, "both": 900}
-MEAN = 5
+BILATERAL = 2.5
+"""Root mean square over the components, in units of their noise, from which a pixel counts as another material."""
 WIDTHS = {"context": 64, "material": 24, "both": 64}
 BINS = {"context": 24, "material": 48, "both": 96}
 
@@ -39,6 +40,7 @@ class SceneSeen(NamedTuple):
             beyond what neighbours in one material differ by.
         roughness: what calm neighbours differ by, over the sensor's noise, which no other band explains; the median
             over the bands. About 1 where neighbours are the same but for noise.
+        noise: standard deviation of the noise in the components, of spectra and of spectra of unit length.
         light: standard deviation of the logarithm of the spectra's length: how much brightness varies.
     """
 
@@ -48,6 +50,7 @@ class SceneSeen(NamedTuple):
     components: int
     contrast: float
     roughness: float
+    noise: float
     light: float
 
     @property
@@ -72,14 +75,15 @@ def look_at_scene(scene: SceneSource) -> SceneSeen:
     by_neighbours = calm_covariance(differences[:, bands]).diagonal().sqrt()
     by_bands = noise_of_bands((moments.scatter / moments.count)[bands][:, bands])
     units = scene.mapped(lambda cube: unit_length(cube[:, bands.to(cube.device)]))
-    contrast = _contrast(units)
+    of_units = scene_components(units, moments_of(units, covariance=True))
     return SceneSeen(
         scene.height,
         scene.width,
         len(bands),
         len(components.ratios),
-        contrast,
+        _contrast(units),
         float((by_neighbours / by_bands.clamp(min=torch.finfo(torch.float64).tiny)).median()),
+        float(torch.cat([components.noise, of_units.noise]).mean().sqrt()),
         float(_lengths(scene, bands).log().std()),
     )
 
@@ -147,11 +151,17 @@ def choose_scene(seen: SceneSeen) -> list[Chosen]:
             Chosen("data.spectrum", "seen", "two views of a pixel's spectrum"),
             Chosen("encoder.options.spectral", True),
         ]
+    patch = max(1, min(PATCH, side if side % 2 else side - 1))
     return [
         *chosen,
-        Chosen("data.patch_size", max(1, min(PATCH, side if side % 2 else side - 1)), "what the context looks at"),
+        Chosen("data.patch_size", patch, "what the context looks at"),
         Chosen("data.spectrum", "kept", "beside views of the components"),
-        Chosen("encoder.options.mean", MEAN, "h also keeps the mean components of so many pixels a side"),
+        Chosen("encoder.options.mean", patch, "h also keeps the mean components of so many pixels a side"),
+        Chosen(
+            "encoder.options.bilateral",
+            round(BILATERAL * seen.noise, 3),
+            f"pixels that differ from the centre by more than {BILATERAL} times the noise count little",
+        ),
         Chosen("augment.center_shift.shift", max(1, min(SHIFT, side - 1)), "a pixel near by is the other view"),
         Chosen("augment.center_shift.candidates", CANDIDATES, "and of so many the most similar, across no edge"),
         Chosen("augment.center_shift.window", 1),

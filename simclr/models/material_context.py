@@ -1,5 +1,7 @@
 """An encoder of scenes that keeps the pixel's own spectrum beside what it has learned of pixel and surroundings."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -8,17 +10,20 @@ from simclr.errors import InputError
 
 PARTS = ("context", "material")
 _LEAST = 7
+_MEAN_COUNTS = 1.5
+"""What the mean's values are multiplied by: how much it counts in a distance beside what is learned."""
 
 
 class MaterialContext(nn.Module):
     """Parts of h side by side, so that none drowns another: (B, in_chans, H, W) → (B, ``feature_dim``).
 
-    - context (2·width): the patch's components, by one layer on each pixel, then two of filters over 3x3;
+    - context (2·width): the patch's components, by one layer on each pixel, then two of filters over 3x3; pixels of
+      another material than the centre's count as little there as ``bilateral`` says;
     - material (2·width): an MLP on the centre pixel alone, whatever lies around it;
     - spectrum: the centre pixel's, of unit length, averaged over ``bins`` runs of bands, and as it is, brightness and
       all, over a quarter as many. Nothing is learned here, so h is never without its input.
-    - mean (``components``): of the components over ``mean`` x ``mean`` pixels around the centre. Nor is it here: where
-      a place is like none that was seen, this carries over and the context does not.
+    - mean (``components``): of the components over ``mean`` x ``mean`` pixels around the centre, weighted likewise. Nor
+      is it here: where a place is like none that was seen, this carries over best.
 
     What is learned is what the projection head sees. Views of components alone, (B, ``components``, H, W), are taken as
     well; their h has no spectrum (``data.spectrum=kept``).
@@ -32,6 +37,8 @@ class MaterialContext(nn.Module):
         keep: of which of them h is made; all when None.
         bins: runs of bands of the spectrum of unit length in h; 0 leaves the spectrum out.
         mean: side of the square, odd; 0 leaves its mean out.
+        bilateral: how far a pixel may be from the centre to count, as a standard deviation over the components: as far
+            as noise goes. 0: all count alike. See `bilateral_weights`.
         spectral: whether the material network sees the spectrum of unit length, too, and not components alone.
 
     Raises:
@@ -49,6 +56,7 @@ class MaterialContext(nn.Module):
         keep: str | None = None,
         bins: int = 24,
         mean: int = 0,
+        bilateral: float = 0.0,
         spectral: bool = False,
     ) -> None:
         super().__init__()
@@ -66,7 +74,9 @@ class MaterialContext(nn.Module):
             raise InputError(f"encoder.options.bins is {bins}, but must be 0 or more")
         if mean < 0 or (mean and mean % 2 == 0):
             raise InputError(f"encoder.options.mean is {mean}, but a square has a centre: set an odd number, or 0")
-        self.mean = mean
+        if isinstance(bilateral, bool) or not 0 <= bilateral < math.inf:
+            raise InputError(f"encoder.options.bilateral is {bilateral}, but must be 0 or more")
+        self.mean, self.bilateral = mean, float(bilateral)
         self.keep, self.bins = kept, min(bins, self.bands)
         self.bright_bins = -(-self.bins // 4)
         self.seen = self.components + (self.bands if spectral else 0)
@@ -89,14 +99,28 @@ class MaterialContext(nn.Module):
         return self._joined(x, learned), torch.cat(list(learned.values()), 1)
 
     def _learned(self, x: Tensor, part: str) -> Tensor:
-        seen = x[:, : self.components] if part == "context" else _centre(x[:, : self.seen])
+        seen = self._around(x[:, : self.components]) if part == "context" else _centre(x[:, : self.seen])
         learned: Tensor = self.networks[part](seen)
         return learned
+
+    def _around(self, x: Tensor) -> Tensor:
+        """The patch as the centre's material: a pixel of another one is the centre once more."""
+        if not self.bilateral:
+            return x
+        centre = _centre(x)[..., None, None]
+        return centre + bilateral_weights(x, self.bilateral).to(x.dtype) * (x - centre)
+
+    def _mean(self, x: Tensor) -> Tensor:
+        square = _square(x, self.mean)
+        if not self.bilateral:
+            return square.mean((2, 3))
+        weights = _square(bilateral_weights(x, self.bilateral), self.mean)
+        return (weights * square).sum((2, 3)) / weights.sum((2, 3))
 
     def _joined(self, x: Tensor, learned: dict[str, Tensor]) -> Tensor:
         parts = [learned[part] for part in self.keep]
         if self.mean:
-            parts.append(_square(x[:, : self.components], self.mean).mean((2, 3)).to(parts[0].dtype))
+            parts.append(_MEAN_COUNTS * self._mean(x[:, : self.components]).to(parts[0].dtype))
         if self.bins and x.shape[1] > self.components:
             unit, own = _centre(x[:, self.components :]).float().chunk(2, 1)
             for spectrum, bins in ((unit, self.bins), (own, self.bright_bins)):
@@ -124,6 +148,20 @@ class _Context(nn.Module):
             x = F.pad(x, edges, mode="replicate")
         patch: Tensor = self.patch(self.cell(self.pixel(x)))
         return patch.mean((2, 3))
+
+
+def bilateral_weights(x: Tensor, spread: float) -> Tensor:
+    """How much pixels of a patch count for its centre: (B, C, H, W) → (B, 1, H, W) float32, 0 to 1, 1 at the centre.
+
+    The weight is exp(-d² / 2·spread²), d² being the mean over the channels of the squared distance to the centre, of
+    means over 3x3 pixels (of those that the patch has), in which there is less noise.
+
+    Source: Tomasi and Manduchi, "Bilateral filtering for gray and color images", ICCV 1998, without its weights of
+    place; surroundings in place of pixels as in Buades et al., "A non-local algorithm for image denoising", CVPR 2005.
+    """
+    smooth = F.avg_pool2d(F.pad(x.float(), (1, 1, 1, 1), mode="replicate"), 3, 1)
+    squares = (smooth - _centre(smooth)[..., None, None]).square().mean(1, keepdim=True)
+    return torch.exp(squares / (-2 * spread**2))
 
 
 def _material(in_chans: int, width: int) -> nn.Sequential:

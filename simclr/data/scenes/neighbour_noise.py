@@ -108,6 +108,12 @@ class SceneComponents(NamedTuple):
     directions: Tensor
     ratios: Tensor
 
+    @property
+    def noise(self) -> Tensor:
+        """Variance of each component's noise, in the units of `from_units`, (K,) float64."""
+        roots = self.ratios.sqrt()
+        return 1 / (roots * roots.mean())
+
     def from_units(self, offset: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
         """The map from units = (raw - offset) * scale to the components, matrix (K, C) and bias (K,).
 
@@ -115,9 +121,7 @@ class SceneComponents(NamedTuple):
         on average. Whitening would lift what is hardly more than noise to the level of all others; units of noise would
         leave nothing but the brightness.
         """
-        variances = self.ratios.sqrt()
-        sizes = (variances / self.ratios / variances.mean()).sqrt()
-        loadings = self.directions * sizes[:, None] / self.spread
+        loadings = self.directions * self.noise.sqrt()[:, None] / self.spread
         matrix = loadings / torch.where(scale > 0, scale, 1.0)
         return matrix, loadings @ (offset - self.mean)
 

@@ -7,6 +7,7 @@ from benchmarks.quality.scenes import (
     NotAtHandError,
     Scene,
     at_hand,
+    clear,
     drifting,
     east,
     noisy,
@@ -45,6 +46,12 @@ def test_second_bands_noise_and_drift(scene):
     gain = drifting(scene).cube[3, :, 2] / scene.cube[3, :, 2]
     assert (gain[0], gain[-1]) == pytest.approx((0.8, 1.25), rel=1e-5)
     np.testing.assert_allclose(gain[1:] / gain[:-1], (1.25 / 0.8) ** (1 / 29), rtol=1e-5)
+
+
+def test_a_clearer_scene_keeps_a_share_of_what_tells_a_pixel_from_its_surroundings(scene):
+    cube = scene.cube.astype(float)
+    middle = np.median(cube[4:9, 10:15, 3])
+    assert clear(scene).cube[6, 12, 3] == pytest.approx(middle + 0.35 * (cube[6, 12, 3] - middle), rel=1e-6)
 
 
 def test_pretraining_gets_the_cube_alone_and_the_judge_the_same_cube_with_labels(scene, tmp_path):

@@ -10,7 +10,16 @@ from tests.simclr.data.scenes.test_neighbour_noise import fields
 
 def seen(**changes):
     return SceneSeen(
-        **{"height": 95, "width": 90, "bands": 156, "components": 20, "contrast": 10, "roughness": 1.1, "light": 0.1}
+        **{
+            "height": 95,
+            "width": 90,
+            "bands": 156,
+            "components": 20,
+            "contrast": 10,
+            "roughness": 1.1,
+            "noise": 0.3,
+            "light": 0.1,
+        }
         | changes
     )
 

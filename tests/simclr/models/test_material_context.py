@@ -1,11 +1,14 @@
 """Parts of h side by side: what each depends on, and what the head takes."""
 
+import math
+
+import numpy as np
 import pytest
 import torch
 
 from simclr.errors import InputError
 from simclr.models.encoder import build_encoder, for_channels
-from simclr.models.material_context import MaterialContext
+from simclr.models.material_context import MaterialContext, bilateral_weights
 from simclr.models.simclr import Projected, projected_dim
 
 # Five components, then spectra of six bands twice.
@@ -40,10 +43,44 @@ def test_no_more_bins_than_bands():
 def test_the_mean_of_a_square_of_components_is_in_h():
     x = patches()
     h = network(bins=2, mean=5)(x)
-    torch.testing.assert_close(h[:, 16:21], x[:, :COMPONENTS, 2:7, 2:7].mean((2, 3)))
+    torch.testing.assert_close(h[:, 16:21], 1.5 * x[:, :COMPONENTS, 2:7, 2:7].mean((2, 3)))
     assert h.shape == (4, 16 + 5 + 3)
     small = x[..., 3:6, 3:6]
-    torch.testing.assert_close(network(bins=0, mean=5)(small)[:, 16:], small[:, :COMPONENTS].mean((2, 3)))
+    torch.testing.assert_close(network(bins=0, mean=5)(small)[:, 16:], 1.5 * small[:, :COMPONENTS].mean((2, 3)))
+
+
+def test_a_pixel_counts_by_how_its_surroundings_differ_from_the_centres():
+    x = patches(side=5)[:, :COMPONENTS]
+    weights = bilateral_weights(x, 0.2)
+    padded = torch.nn.functional.pad(x, (1, 1, 1, 1), mode="replicate").double()
+    smooth = torch.stack([padded[..., i : i + 3, j : j + 3].mean((2, 3)) for i in range(5) for j in range(5)], 2)
+    squares = ((smooth - smooth[..., 12:13]) ** 2).sum(1) / COMPONENTS
+    torch.testing.assert_close(weights.flatten(1).double(), torch.exp(-squares / 0.08))
+    assert (weights[..., 2, 2] == 1).all()
+    assert weights.min() < 0.9
+
+
+def test_the_mean_is_weighted():
+    x = patches()
+    h = network(bins=0, mean=5, bilateral=0.2)(x)[:, 16:]
+    square, weights = x[:, :COMPONENTS, 2:7, 2:7], bilateral_weights(x[:, :COMPONENTS], 0.2)[..., 2:7, 2:7]
+    expected = [np.average(s.flatten(1), axis=1, weights=w.flatten()) for s, w in zip(square, weights)]
+    torch.testing.assert_close(h, 1.5 * torch.from_numpy(np.stack(expected)))
+
+
+def test_what_another_material_is_does_not_matter():
+    one, other = patches(), patches()
+    one[..., :3] += 5  # beyond an edge
+    other[..., :3] += 7
+    wide, narrow = network(bins=0, mean=9), network(bins=0, mean=9, bilateral=0.3)
+    torch.testing.assert_close(narrow(one), narrow(other), atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(wide(one), wide(other), atol=1e-2)
+
+
+def test_how_far_a_pixel_may_be_is_a_number():
+    for bad in (-1.0, math.inf, math.nan, True):
+        with pytest.raises(InputError, match=r"encoder.options.bilateral is .*, but must be 0 or more"):
+            network(bilateral=bad)
 
 
 def test_material_does_not_see_the_surroundings_nor_context_the_spectrum():
