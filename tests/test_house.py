@@ -40,7 +40,7 @@ _TABLE = {
     "simclr/recipe": f"{_GROUND} augment",
     "simclr/data": f"{_GROUND} augment simclr/recipe",
     "simclr/models": f"{_GROUND} simclr/recipe",
-    "simclr/losses": f"{_GROUND} simclr/recipe",
+    "simclr/losses": f"{_GROUND} augment simclr/recipe",
     "simclr/ntxent.py": "simclr/losses",
     "simclr/encoder_metadata.py": "",
     "simclr/frozen_encoder.py": f"{_GROUND} simclr/encoder_metadata.py simclr/recipe simclr/data simclr/models",
