@@ -127,16 +127,16 @@ def _hinge(d: Tensor, negative: Tensor, anchors: Anchors, margin: float, shares:
     most = to_positive.shape[1]
     thresholds, order = (to_positive + margin).masked_fill(~anchors.valid, -torch.inf).sort(1)
     reached = torch.searchsorted(thresholds, d, right=True)  # how many thresholds are no larger
-    above = (most - reached).masked_fill_(~negative, 0)
+    # Minus the number of thresholds above each negative: the slope of the loss by its distance.
+    gradient = reached.to(d.dtype).sub_(most).mul_(negative)
     # Negatives below each threshold, in the order of thresholds.
-    between = torch.zeros(len(d), most + 1, dtype=torch.int64, device=d.device)
-    between.scatter_add_(1, reached, negative.long())
+    between = torch.zeros(len(d), most + 1, dtype=torch.int32, device=d.device)
+    between.scatter_add_(1, reached, negative.to(between.dtype))
     below = between.cumsum(1)[:, :most].masked_fill_(thresholds.isneginf(), 0)
     exact = exact_dtype(d)
-    loss = (below * thresholds.masked_fill(below == 0, 0.0).to(exact)).sum() - (above * d).sum(dtype=exact)
-    gradient = (-above).to(d.dtype)
+    loss = (below * thresholds.masked_fill(below == 0, 0.0).to(exact)).sum() + (gradient * d).sum(dtype=exact)
+    active = below.sum()
     gradient.scatter_add_(1, anchors.positives, torch.zeros_like(below).scatter_(1, order, below).to(d.dtype))
-    active = above.sum()
     if not shares:
         return _Found(loss, gradient, active, torch.zeros_like(active))
     own = to_positive.masked_fill(~anchors.valid, -torch.inf).gather(1, order)

@@ -149,8 +149,14 @@ def _mined(batch: Batch, margin: float, mining: str, squared: bool, soft: bool, 
     if mining == "all":
         loss, kinds = batch_all(x, y, margin, squared=squared, soft=soft, shares=shares)
         return Measured(loss, kinds._asdict() if kinds else {})
+    if mining == "hard":
+        with torch.no_grad():
+            a, p, n = hardest(distances(x, x, squared=True), y)
+        # One pair an anchor: quicker than the gradient of all distances.
+        to_positive, to_negative = (distances_of_pairs(x[a], x[other], squared) for other in (p, n))
+        return _measured(to_positive, to_negative, margin, soft)
     d = distances(x, x, squared)
-    a, p, n = (hardest if mining == "hard" else semi_hard)(d.detach(), y)
+    a, p, n = semi_hard(d.detach(), y)
     return _measured(d[a, p], d[a, n], margin, soft)
 
 
