@@ -60,7 +60,7 @@ _TABLE = {
     "eval/streams.py": "augment",
     "eval/splits": _JUDGED,
     "eval/subject": f"{_JUDGED} eval/splits simclr/views simclr/run",
-    "eval/metrics": _FEATURES,
+    "eval/metrics": f"{_FEATURES} simclr/losses",
     "eval/probes": f"{_FEATURES} eval/metrics simclr/train simclr/finetune.py",
     "eval/open_set": f"{_FEATURES} eval/metrics eval/probes",
     "eval/protocol.py": f"{_SCORED} simclr/finetune.py",

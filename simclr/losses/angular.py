@@ -31,8 +31,8 @@ def angular(embeddings: Tensor, labels: Tensor, *, degrees: float = 40.0, check:
     Raises:
         ValueError: as `simclr.losses.batch.whole_batch`; rows that are not of length 1.
 
-    Source: Wang et al., "Deep metric learning with angular loss", ICCV 2017, eq. 7 and 8, over all pairs in place of
-        one of each class.
+    Source: Wang et al., "Deep metric learning with angular loss", ICCV 2017, section 3, over all pairs in place
+        of one of each class.
     """
     arguments = [Argument("degrees", degrees, partial(number, low=1.0, high=MOST_DEGREES))]
     x, y = whole_batch(embeddings, labels, arguments, unit=True, check=check)

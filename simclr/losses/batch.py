@@ -189,7 +189,8 @@ def _complaint_of_batch(embeddings: Tensor, labels: Tensor, unit: bool, classes:
     if not check:
         return None
     # One wait for the device.
-    length = torch.linalg.vector_norm(embeddings.detach()[:, : None if unit else 1].float(), dim=1)
+    rows = embeddings.detach()
+    length = torch.linalg.vector_norm((rows if unit else rows[:, :1]).float(), dim=1)
     facts = [embeddings.isfinite().all(), length.amin(), length.amax(), labels.amin(), labels.amax()]
     finite, shortest, longest, least, most = torch.stack([fact.float() for fact in facts]).tolist()
     if not finite:

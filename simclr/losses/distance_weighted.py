@@ -22,7 +22,7 @@ def negative_weights(d: Tensor, labels: Tensor, dim: int) -> Tensor:
         labels: (B,) int64.
         dim: of the embeddings.
 
-    Source: Wu et al., "Sampling matters in deep embedding learning", ICCV 2017, eq. 1 to 3; the two bounds are those of
+    Source: Wu et al., "Sampling matters in deep embedding learning", ICCV 2017, section 4; the two bounds are those of
         the authors' code.
     """
     negative = labels[:, None] != labels

@@ -29,7 +29,7 @@ def hinge(logits: Tensor, labels: Tensor, *, margin: float = 1.0, squared: bool 
     Raises:
         ValueError: as `simclr.losses.batch.part_lengths`.
 
-    Source: Weston and Watkins, "Support vector machines for multi-class pattern recognition", ESANN 1999, eq. 3.
+    Source: Weston and Watkins, "Support vector machines for multi-class pattern recognition", ESANN 1999.
     """
     arguments = [
         Argument("margin", margin, partial(number, low=LEAST_MARGIN)),

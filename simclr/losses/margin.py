@@ -44,7 +44,8 @@ def margin_loss(
     Raises:
         ValueError: as `simclr.losses.batch.whole_batch`; rows that are not of length 1.
 
-    Source: Wu et al., "Sampling matters in deep embedding learning", ICCV 2017, eq. 5 and 6.
+    Source: Wu et al., "Sampling matters in deep embedding learning", ICCV 2017, section 4; ν and the mean
+        over terms above 0 are those of the authors' code.
     """
     arguments = [
         Argument("margin", margin, partial(number, low=0.0)),

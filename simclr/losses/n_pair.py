@@ -29,8 +29,7 @@ def n_pair(embeddings: Tensor, labels: Tensor, *, l2: float = 0.0, check: bool =
     Raises:
         ValueError: as `simclr.losses.batch.whole_batch`.
 
-    Source: Sohn, "Improved deep metric learning with multi-class N-pair loss objective", NeurIPS 2016, eq. 7, section
-        3.2.2 (length).
+    Source: Sohn, "Improved deep metric learning with multi-class N-pair loss objective", NeurIPS 2016, section 3.2.
     """
     x, y = whole_batch(embeddings, labels, [Argument("l2", l2, partial(number, low=0.0))], check=check)
     place, order = place_in_class(y), y.argsort(stable=True)  # a pair is two rows in a row

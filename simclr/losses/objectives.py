@@ -31,6 +31,7 @@ from torch import Tensor, nn
 from simclr.augment.checks import is_number, shown
 from simclr.errors import InputError
 from simclr.losses.batch import Measured
+from simclr.losses.classifier import LinearClassifier
 from simclr.losses.term import Term
 from simclr.recipe.choice import PlainValue, check_options, unknown_name
 from simclr.registry import Registry
@@ -97,6 +98,12 @@ class Objective(nn.Module):
         self._unit = {name: term.unit for name, term in terms.items()}
         self.weights = dict(weights)
         self.wants_pairs = any(term.batches == "pairs" for term in terms.values())
+
+    @property
+    def classifier(self) -> LinearClassifier | None:
+        """The classifier of the first term that has one: its ``logits`` are what the network says of a sample."""
+        found = [module for module in self.modules_of_terms.values() if isinstance(module, LinearClassifier)]
+        return found[0] if found else None
 
     def forward(self, embeddings: Tensor, labels: Tensor, *, check: bool = True) -> ObjectiveValue:
         """The sum for this process's part of the global batch.

@@ -43,7 +43,7 @@ def ranked_list(
     Raises:
         ValueError: as `simclr.losses.batch.whole_batch`; rows that are not of length 1.
 
-    Source: Wang et al., "Ranked list loss for deep metric learning", CVPR 2019, eq. 5 to 9; weights of positives: its
+    Source: Wang et al., "Ranked list loss for deep metric learning", CVPR 2019, section 3; weights of positives: its
         longer version, TPAMI 2021.
     """
     arguments = [

@@ -7,6 +7,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from simclr.losses.mmd import FACTORS, kernel_weights, mmd
 from simclr.losses.objectives import build_objective
 
 OBJECTIVES = {
@@ -66,7 +67,32 @@ def gradients(rank: int = 0, world_size: int = 1) -> Found:
                 ),
                 "buffers": torch.cat([torch.zeros(1), *(b.flatten().float() for b in model.objective.buffers())]),
             }
+    for division, lengths in PARTS[world_size].items():
+        found[f"mmd, {division}"] = discrepancy(x.split(lengths)[rank], (x[:20] + 0.5).tensor_split(world_size)[rank])
     return found
+
+
+class Apart(nn.Module):
+    """A network and the discrepancy of what it makes of two sets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(7, 16), nn.Tanh(), nn.Linear(16, DIM))
+
+    def forward(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        source, target = self.net(source), self.net(target)
+        weights = kernel_weights(source, target)
+        return mmd(source, target, factors=FACTORS, weights=weights), weights
+
+
+def discrepancy(source: Tensor, target: Tensor) -> dict[str, Tensor]:
+    torch.manual_seed(1)
+    model = Apart()
+    wrapped = DistributedDataParallel(model) if dist.is_initialized() else model
+    loss, weights = wrapped(source, target)
+    loss.backward()
+    gradient = torch.cat([p.grad.flatten() for p in model.net.parameters()])
+    return {"loss": loss.detach(), "gradient of the network": gradient, "buffers": weights}
 
 
 def refusals(rank: int) -> dict[str, str]:

@@ -1,5 +1,7 @@
 import pytest
 import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from torch.nn.functional import normalize
 
 from simclr.augment.addressed import Address
@@ -78,3 +80,22 @@ def test_bad_arguments_are_named():
         margin_loss(2 * unit_rows(), Y, torch.tensor(1.2))
     with pytest.raises(ValueError, match="labels hold 3, but there are 2 classes"):
         margin_loss(unit_rows(), Y, torch.ones(2))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data(), st.integers(3, 9))
+def test_equals_loops_of_any_batch_with_equal_points(data, n):
+    points = data.draw(st.lists(st.lists(st.integers(-2, 2), min_size=3, max_size=3), min_size=n, max_size=n))
+    y = torch.tensor(data.draw(st.lists(st.integers(0, 3), min_size=n, max_size=n)))
+    counts = y.bincount()
+    assume((counts > 0).sum() > 1 and counts.max() > 1)
+    x = torch.tensor(points, dtype=torch.float64)
+    x = normalize(x + torch.tensor([0.0, 0.0, 2.5]), dim=1).detach()
+    x.requires_grad_()
+    expected, found = (
+        one_pair_at_a_time(x, y, torch.tensor(1.1, dtype=torch.float64), 0.3, 0.0, 5, 2),
+        margin_loss(x, y, torch.tensor(1.1, dtype=torch.float64), margin=0.3, seed=5, draw=2),
+    )
+    assert found.item() == pytest.approx(expected.item(), rel=1e-9, abs=1e-12)
+    (gradient,), (of_loops,) = torch.autograd.grad(found, x), torch.autograd.grad(expected, x)
+    torch.testing.assert_close(gradient, of_loops, rtol=1e-8, atol=1e-10)

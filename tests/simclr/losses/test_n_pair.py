@@ -1,5 +1,7 @@
 import pytest
 import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from simclr.losses.n_pair import n_pair
 
@@ -49,3 +51,18 @@ def test_large_products_stay_finite():
 def test_a_single_class_with_a_pair_is_named():
     with pytest.raises(ValueError, match="only one class of the batch has two samples"):
         n_pair(torch.randn(4, 2), torch.tensor([0, 0, 1, 2]))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data(), st.integers(3, 9))
+def test_equals_loops_of_any_batch_with_equal_points(data, n):
+    points = data.draw(st.lists(st.lists(st.integers(-2, 2), min_size=3, max_size=3), min_size=n, max_size=n))
+    y = torch.tensor(data.draw(st.lists(st.integers(0, 3), min_size=n, max_size=n)))
+    counts = y.bincount()
+    assume((counts > 1).sum() > 1)
+    x = torch.tensor(points, dtype=torch.float64)
+    x.requires_grad_()
+    expected, found = one_anchor_at_a_time(x, y), n_pair(x, y)
+    assert found.item() == pytest.approx(expected.item(), rel=1e-9, abs=1e-12)
+    (gradient,), (of_loops,) = torch.autograd.grad(found, x), torch.autograd.grad(expected, x)
+    torch.testing.assert_close(gradient, of_loops, rtol=1e-8, atol=1e-10)

@@ -99,7 +99,7 @@ def test_terms_add_up_by_their_weights():
     both = objective(
         {"softmax": {}, "center": {"weight": 0.003, "alpha": 0.1}, "triplet": {"margin": 0.5, "weight": 2}}
     )
-    linear = both.modules_of_terms["softmax"].linear
+    linear = both.classifier.linear
     value = both(X, Y)
     mined = triplet_measured(X, Y, margin=0.5)
     terms = {
@@ -113,6 +113,7 @@ def test_terms_add_up_by_their_weights():
     assert both.weights == {"softmax": 1.0, "center": 0.003, "triplet": 2.0}
     assert both.wants_pairs
     assert not objective({"softmax": {}, "center": {}}).wants_pairs
+    assert objective({"center": {}}).classifier is None
     assert len(list(both.parameters())) == 2
     assert set(both.state_dict()) == {
         "modules_of_terms.softmax.linear.weight",
