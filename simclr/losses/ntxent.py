@@ -156,7 +156,7 @@ class _NTXent(torch.autograd.Function):
                 alone = _class_sizes(row_labels) == 1
                 if check and bool(alone.all()):
                     raise ValueError("the batch has no two images of one class, and so no positives")
-                queries = (~alone).sum()
+                queries = (~alone).sum().to(dtype)
                 loss = (denominator.to(exact).log() - attraction.to(exact)).masked_fill(alone, 0.0).sum() / queries
                 denominator = denominator.masked_fill(alone, torch.inf)  # its reciprocal is what backward takes
             else:
