@@ -13,6 +13,8 @@ from torch import Tensor
 
 from benchmarks.harness import Report, extra_peak_memory, paired_ratio, race, spread, synchronize
 from simclr.losses.angular import angular
+from simclr.losses.contrastive import contrastive
+from simclr.losses.margin import margin_loss
 from simclr.losses.n_pair import n_pair
 from simclr.losses.ranked_list import ranked_list
 from simclr.losses.sup_con import sup_con
@@ -30,7 +32,11 @@ OBJECTIVES: dict[str, Loss] = {
     "angular": partial(angular, degrees=40.0),
     "ranked list": partial(ranked_list, boundary=1.2, margin=0.4, negative_temperature=2.0),
     "SupCon": partial(sup_con, temperature=0.1),
+    "contrastive": partial(contrastive, margin=1.0),
+    "margin": lambda x, y: margin_loss(x, y, torch.tensor(1.2, device=x.device), margin=0.2),
 }
+OTHERS = ("contrastive", "margin")
+"""Where the library has not the same function, but about the same work: no square of the hinge, other draws."""
 
 
 @cache
@@ -44,6 +50,9 @@ def theirs(name: str) -> Loss:
             margin=0.2, distance=distances.LpDistance(normalize_embeddings=False), reducer=reducers.MeanReducer()
         )
         return lambda x, y: loss(x, y, miner(x, y))
+    if name == "margin":
+        sampler, boundary = miners.DistanceWeightedMiner(cutoff=0.5, nonzero_loss_cutoff=1.4), losses.MarginLoss(0.2)
+        return lambda x, y: boundary(x, y, sampler(x, y))
     made: dict[str, Callable[[], Loss]] = {
         BATCH_ALL: lambda: losses.TripletMarginLoss(
             margin=0.2, distance=distances.LpDistance(normalize_embeddings=False)
@@ -52,6 +61,7 @@ def theirs(name: str) -> Loss:
         "angular": lambda: losses.AngularLoss(alpha=40),
         "ranked list": lambda: losses.RankedListLoss(margin=0.4, Tn=2.0, alpha=1.2),
         "SupCon": lambda: losses.SupConLoss(temperature=0.1),
+        "contrastive": lambda: losses.ContrastiveLoss(0.0, 1.0, distance=distances.LpDistance(power=2)),
     }
     return made[name]()
 
@@ -88,9 +98,9 @@ def run(report: Report, quick: bool) -> None:
         right = correctness(report)
         for name in OBJECTIVES:
             sizes = [(64, 2)] if quick else [(512, 2)] if name == "N-pair" else [(512, 8), (512, 64)]
-            for n, samples in sizes if name in right else []:
-                timing(report, name, n, samples, 3 if quick else 12)
-    large(report, 256 if quick else 4096, 3 if quick else 10)
+            for n, samples in sizes if name in right or name in OTHERS else []:
+                timing(report, name, n, samples, quick)
+    large(report, 256 if quick else 4096, quick)
 
 
 def correctness(report: Report, n: int = 48) -> list[str]:
@@ -110,22 +120,24 @@ def correctness(report: Report, n: int = 48) -> list[str]:
     return same
 
 
-def timing(report: Report, name: str, n: int, samples: int, rounds: int) -> None:
+def timing(report: Report, name: str, n: int, samples: int, quick: bool) -> None:
     """One race of an objective."""
     x, y = batch(n, samples)
     contestants = {OURS: partial(step, OBJECTIVES[name], x, y), PML: partial(step, theirs(name), x, y)}
-    times = race(contestants, rounds=rounds)
+    times = race(contestants, rounds=3 if quick else 12)
     what = f"{name}, n = {n}, {samples} a class"
     report.race(what, times, reference=OURS)
+    if quick:
+        return
     if name == BATCH_ALL:
         report.target(f"{PML} over ours, {what}", paired_ratio(times, PML, OURS).median, at_least=20)
     else:
         report.target(f"ours over {PML}, {what}", paired_ratio(times, OURS, PML).median, at_most=1.1)
 
 
-def large(report: Report, n: int, rounds: int) -> None:
+def large(report: Report, n: int, quick: bool) -> None:
     """Batch-all where the triplets themselves, or a mask of them, would not fit into memory."""
-    rows, worst = [], 0.0
+    rows, worst, rounds = [], 0.0, 3 if quick else 10
     for samples in (4, 8, 64):
         x, y = batch(n, samples)
         seconds = []

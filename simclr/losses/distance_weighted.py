@@ -30,8 +30,8 @@ def negative_weights(d: Tensor, labels: Tensor, dim: int) -> Tensor:
     bounded = d.to(exact_dtype(d)).clamp(NEAREST, FARTHEST)
     log_weights = (2.0 - dim) * bounded.log() - (dim - 3.0) / 2 * (1 - bounded.square() / 4).log()
     weights = log_weights.masked_fill(~near, -torch.inf).softmax(1)
-    alike = negative / negative.sum(1, keepdim=True).clamp_min(1)
-    return torch.where(near.any(1, keepdim=True), weights, alike.to(weights.dtype))
+    alike = negative.to(weights.dtype) / negative.sum(1, keepdim=True).clamp_min(1)
+    return torch.where(near.any(1, keepdim=True), weights, alike)
 
 
 def draw_negatives(weights: Tensor, anchors: Tensor, uniform: Tensor) -> Tensor:

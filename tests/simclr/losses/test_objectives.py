@@ -50,6 +50,19 @@ def test_each_gives_a_scalar_and_a_finite_gradient_in_every_precision(name):
     assert values[torch.bfloat16] == pytest.approx(exact, rel=0.1)
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("name", NAMES)
+def test_each_on_the_gpu_gives_the_numbers_of_the_cpu(name):
+    found = []
+    for device in ("cpu", "cuda"):
+        x = X.to(device).requires_grad_()
+        value = objective({name: {}}).to(device)(x, Y.to(device))
+        numbers = [value.total, torch.autograd.grad(value.total, x)[0], *value.metrics.values()]
+        found.append([number.detach().cpu() for number in numbers])
+    torch.testing.assert_close(found[1], found[0], rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_equal_embeddings_have_finite_gradients(name):
     """A collapsed encoder: all distances are 0."""
