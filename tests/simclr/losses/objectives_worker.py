@@ -7,8 +7,10 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from simclr.losses.contrastive import contrastive_pairs
 from simclr.losses.mmd import FACTORS, kernel_weights, mmd
 from simclr.losses.objectives import build_objective
+from simclr.losses.triplet import triplets_given
 
 OBJECTIVES = {
     "softmax": {},
@@ -67,32 +69,37 @@ def gradients(rank: int = 0, world_size: int = 1) -> Found:
                 ),
                 "buffers": torch.cat([torch.zeros(1), *(b.flatten().float() for b in model.objective.buffers())]),
             }
-    for division, lengths in PARTS[world_size].items():
-        found[f"mmd, {division}"] = discrepancy(x.split(lengths)[rank], (x[:20] + 0.5).tensor_split(world_size)[rank])
+    for name in BESIDE:
+        for division, lengths in PARTS[world_size].items():
+            torch.manual_seed(1)
+            model = Beside(name)
+            wrapped = DistributedDataParallel(model) if world_size > 1 else model
+            others = (x + 0.5).tensor_split(world_size)[rank] if name == "mmd" else (x + 0.5).split(lengths)[rank]
+            loss = wrapped(x.split(lengths)[rank], others, y.split(lengths)[rank])
+            loss.backward()
+            gradient = torch.cat([p.grad.flatten() for p in model.net.parameters()])
+            found[f"{name}, {division}"] = {"loss": loss.detach(), "gradient of the network": gradient}
     return found
 
 
-class Apart(nn.Module):
-    """A network and the discrepancy of what it makes of two sets."""
+BESIDE = ("mmd", "given pairs", "given triplets")
 
-    def __init__(self) -> None:
+
+class Beside(nn.Module):
+    """A network and what is computed of two or three sets of its embeddings."""
+
+    def __init__(self, name: str) -> None:
         super().__init__()
+        self.name = name
         self.net = nn.Sequential(nn.Linear(7, 16), nn.Tanh(), nn.Linear(16, DIM))
 
-    def forward(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        source, target = self.net(source), self.net(target)
-        weights = kernel_weights(source, target)
-        return mmd(source, target, factors=FACTORS, weights=weights), weights
-
-
-def discrepancy(source: Tensor, target: Tensor) -> dict[str, Tensor]:
-    torch.manual_seed(1)
-    model = Apart()
-    wrapped = DistributedDataParallel(model) if dist.is_initialized() else model
-    loss, weights = wrapped(source, target)
-    loss.backward()
-    gradient = torch.cat([p.grad.flatten() for p in model.net.parameters()])
-    return {"loss": loss.detach(), "gradient of the network": gradient, "buffers": weights}
+    def forward(self, x: Tensor, others: Tensor, y: Tensor) -> Tensor:
+        a, b = self.net(x), self.net(others)
+        if self.name == "mmd":
+            return mmd(a, b, factors=FACTORS, weights=kernel_weights(a, b))
+        if self.name == "given pairs":
+            return contrastive_pairs(a, b, y > 2)
+        return triplets_given(a, b, self.net(-x), margin=1.0).loss
 
 
 def refusals(rank: int) -> dict[str, str]:
