@@ -9,7 +9,7 @@ from torch import Tensor
 
 from simclr.augment.checks import number
 from simclr.losses.batch import Argument, everywhere, part_lengths, whole_batch
-from simclr.losses.distances import distances, distances_of_pairs, root
+from simclr.losses.distances import distances, distances_of_pairs
 from simclr.losses.term import Term
 
 
@@ -31,7 +31,7 @@ def contrastive(embeddings: Tensor, labels: Tensor, *, margin: float = 1.0, chec
         without its factor of ½.
     """
     x, y = whole_batch(embeddings, labels, [_margin(margin)], check=check)
-    pairs = _of_distances(distances(x, x, squared=True), y[:, None] == y, margin)
+    pairs = _of_distances(distances(x, x), y[:, None] == y, margin)
     return pairs.sum() / max(1, len(x) * (len(x) - 1))  # a row and itself: 0
 
 
@@ -51,12 +51,12 @@ def contrastive_pairs(a: Tensor, b: Tensor, similar: Tensor, *, margin: float = 
         raise ValueError(f"a pair has two sides of one shape, not {tuple(a.shape)} and {tuple(b.shape)}")
     lengths = part_lengths(torch.cat([a, b], 1), similar, [_margin(margin)], check=check)
     working = torch.promote_types(a.dtype, torch.float32)
-    squared = distances_of_pairs(a.to(working), b.to(working), squared=True)
-    return everywhere(_of_distances(squared, similar.bool(), margin), lengths).mean()
+    d = distances_of_pairs(a.to(working), b.to(working))
+    return everywhere(_of_distances(d, similar.bool(), margin), lengths).mean()
 
 
-def _of_distances(squared: Tensor, similar: Tensor, margin: float) -> Tensor:
-    return torch.where(similar, squared, (margin - root(squared)).clamp_min(0).square())
+def _of_distances(d: Tensor, similar: Tensor, margin: float) -> Tensor:
+    return torch.where(similar, d, (margin - d).clamp_min(0)).square()
 
 
 def _margin(margin: float) -> Argument:
