@@ -22,12 +22,13 @@ class Part(NamedTuple):
     common: Mapping[str, str]
 
 
-def agree(mine: Part, check: bool) -> list[int]:
+def agree(mine: Part, check: bool, least: int = 2) -> list[int]:
     """How many images each process gives: this one first, the others by rank.
 
     Args:
         mine: this process's part.
         check: ask the other processes; else their parts are taken to be like this one.
+        least: images of a global batch.
 
     Raises:
         ValueError: in every process, if one of them complains or they do not fit together.
@@ -38,14 +39,14 @@ def agree(mine: Part, check: bool) -> list[int]:
         dist.all_gather_object(parts, mine)
     for i, part in enumerate(parts):
         if part.complaint:
-            raise ValueError((f"process {i}: " if world_size > 1 else "") + part.complaint)
+            raise ValueError((f"process {i}: " if world_size > 1 and check else "") + part.complaint)
         for name, value in part.common.items():
             if value != parts[0].common[name]:
                 raise ValueError(
                     f"{name} differs over the processes: {parts[0].common[name]} in process 0, {value} in process {i}"
                 )
     images = [part.images for part in parts]
-    if sum(images) < 2:
+    if sum(images) < least:
         raise ValueError("the global batch is one image, which has no negatives: give two or more")
     if world_size > 1:
         images.insert(0, images.pop(dist.get_rank()))

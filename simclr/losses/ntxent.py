@@ -11,6 +11,7 @@ from torch import Tensor
 
 from simclr.losses.gather import Part, agree, gather
 from simclr.losses.similarity_tiles import Similarities, complaint_of_weight
+from simclr.losses.tensors import complaint_of_beside, complaint_of_floats, shape_of
 
 PairWeight = Callable[[Tensor, Tensor], Tensor]
 
@@ -49,13 +50,14 @@ def nt_xent(
     what ``torch.set_float32_matmul_precision`` allows.
 
     Args:
-        z: projections, (views, batch, dim), any float type; rows are normalised here. At least two views, and two
-            images over all processes.
+        z: projections, (views, batch, dim), any float type; rows are normalised here. At least two views, or one with
+            labels, and two images over all processes.
         temperature: divides the cosine similarities; 0.002 to 1e6; a number, for it gets no gradient.
         decoupled: leave positives out of the denominator (DCL).
         labels: classes of the images, (batch,) integers; all views of all images of a class are then positives of each
             other (SupCon, the mean over positives outside of the logarithm). A negative one says that the class is not
-            known: only the other views of the same image are then positives, as without labels.
+            known: only the other views of the same image are then positives, as without labels. Of a single view, an
+            image without positives is a negative of others and no query.
         keys: what ``negative_weight`` looks at, a row for each image: (batch,) or (batch, k), such as the position of
             a patch in its scene; gathered over the processes.
         negative_weight: weight of pairs in the denominator, against false negatives: from keys of m rows and keys of
@@ -88,11 +90,11 @@ def nt_xent(
     common = {}
     if not complaint:
         common = {
-            "z": _shape(z, 1),
+            "z": shape_of(z, 1),
             "temperature": str(temperature),
             "decoupled": str(decoupled),
-            "labels": _shape(labels, 0),
-            "keys": _shape(keys, 0),
+            "labels": shape_of(labels, 0),
+            "keys": shape_of(keys, 0),
         }
     images = agree(Part(0 if complaint else z.shape[1], complaint, common), check)
     loss: Tensor = _NTXent.apply(z, temperature, decoupled, labels, keys, negative_weight, tile, check, images)
@@ -149,9 +151,18 @@ class _NTXent(torch.autograd.Function):
             if check:
                 _check_weights(denominator, found)
             exact = dtype if z.device.type == "mps" else torch.float64
-            loss = denominator.to(exact).log().mean() - attraction.to(exact).mean()
+            queries: Tensor | int = len(unit)
+            if row_labels is not None and views == 1:
+                alone = _class_sizes(row_labels) == 1
+                if check and bool(alone.all()):
+                    raise ValueError("the batch has no two images of one class, and so no positives")
+                queries = (~alone).sum().to(dtype)
+                loss = (denominator.to(exact).log() - attraction.to(exact)).masked_fill(alone, 0.0).sum() / queries
+                denominator = denominator.masked_fill(alone, torch.inf)  # its reciprocal is what backward takes
+            else:
+                loss = denominator.to(exact).log().mean() - attraction.to(exact).mean()
         ctx.save_for_backward(z, unit, denominator, None if labels is None else positive)
-        ctx.similarities, ctx.world_size = similarities, len(images)
+        ctx.similarities, ctx.world_size, ctx.queries = similarities, len(images), queries
         return loss.to(torch.promote_types(z.dtype, torch.float32))
 
     @staticmethod
@@ -166,7 +177,7 @@ class _NTXent(torch.autograd.Function):
             grad_u = similarities.weighted_neighbours(1 / denominator, same_image)
             if positive is not None:
                 grad_u -= 2 * positive
-            grad_u *= ctx.world_size / (len(unit) * similarities.temperature)
+            grad_u *= ctx.world_size / (ctx.queries * similarities.temperature)
             # Through the normalisation: what is left is at right angles to the row.
             u = unit[: len(grad_u)]
             grad_u -= u * (grad_u * u).sum(1, keepdim=True)
@@ -199,27 +210,15 @@ def _complaint_of_tensors(
     """What is wrong with z and with what comes beside it, in a line."""
     if (keys is None) != (negative_weight is None):
         return "keys and negative_weight go together: give both or neither"
-    if not isinstance(z, Tensor) or not z.is_floating_point() or z.dtype.itemsize < 2:
-        return "z is no float tensor: give float32, float64, bfloat16 or float16"
-    if z.layout != torch.strided or z.is_meta:
-        return f"z is {'on the meta device' if z.is_meta else 'sparse'}: give a dense tensor that holds numbers"
+    if wrong := complaint_of_floats("z", z):
+        return wrong
     if z.ndim != 3:
         return f"z has {z.ndim} axes, but must be (views, batch, dim): z.unflatten(0, (views, -1)) splits stacked views"
-    if z.shape[0] < 2 or 0 in z.shape:
+    if 0 in z.shape or (z.shape[0] < 2 and labels is None):
         return f"z has shape {tuple(z.shape)}, but must be (views, batch, dim) with at least two views"
     for name, beside in (("labels", labels), ("keys", keys)):
-        if beside is None:
-            continue
-        if not isinstance(beside, Tensor):
-            return f"{name} are a {type(beside).__name__}, but must be a tensor: torch.as_tensor({name}) makes one"
-        if beside.layout != torch.strided or beside.is_quantized:
-            return f"{name} are {'quantized' if beside.is_quantized else 'sparse'}: give a dense tensor"
-        if name == "labels" and (beside.ndim != 1 or beside.is_floating_point() or beside.is_complex()):
-            return f"labels are {_shape(beside, 0)}, but must be integers, (batch,)"
-        if beside.ndim == 0 or len(beside) != z.shape[1]:
-            return f"{name} have the shape {tuple(beside.shape)}, but z has {z.shape[1]} images"
-        if beside.device != z.device:
-            return f"{name} are on {beside.device}, but z is on {z.device}: {name}.to(z.device) brings them there"
+        if beside is not None and (wrong := complaint_of_beside(name, beside, z, 1, "z", "images")):
+            return wrong
     if negative_weight is not None and not callable(negative_weight):
         return f"negative_weight is a {type(negative_weight).__name__}, but must be a function of two parts of the keys"
     if check:
@@ -253,28 +252,30 @@ def _classes(labels: Tensor) -> Tensor:
     return torch.where(labels < 0, -1 - torch.arange(len(labels), device=labels.device), labels)
 
 
-def _shape(x: Tensor | None, images_axis: int) -> str:
-    """Shape and dtype, whatever the number of images."""
-    if x is None:
-        return "none"
-    sides = ["n" if axis == images_axis else str(side) for axis, side in enumerate(x.shape)]
-    return f"({', '.join(sides)}) {str(x.dtype).removeprefix('torch.')}"
-
-
 def _mean_positive(unit: Tensor, views: int, batch: int, row_labels: Tensor | None) -> Tensor:
     """Mean of the positives of each own row, (own, dim)."""
     own = unit[: views * batch]
     if row_labels is None:
         total = own.view(views, batch, -1).sum(0).repeat(views, 1)
         return (total - own) / (views - 1)
-    # Classes numbered from 0, without the wait for the device of torch.unique.
+    place = _classes_from_0(row_labels)
+    totals = torch.zeros_like(unit).index_add_(0, place, unit)
+    count = _class_sizes(row_labels)[: len(own)].to(unit.dtype)
+    return (totals[place[: len(own)]] - own) / (count - 1).clamp_min(1).unsqueeze(1)
+
+
+def _classes_from_0(row_labels: Tensor) -> Tensor:
+    """Classes numbered from 0, without the wait for the device of torch.unique."""
     ordered, order = row_labels.sort()
     place = torch.empty_like(order)
     place[order] = (ordered.diff(prepend=ordered[:1]) != 0).cumsum(0)
-    totals = torch.zeros_like(unit).index_add_(0, place, unit)
-    count = unit.new_zeros(len(unit)).index_add_(0, place, torch.ones_like(unit[:, 0]))
-    place = place[: len(own)]
-    return (totals[place] - own) / (count[place] - 1).unsqueeze(1)
+    return place
+
+
+def _class_sizes(row_labels: Tensor) -> Tensor:
+    """How many rows have the class of each row."""
+    place = _classes_from_0(row_labels)
+    return torch.zeros_like(place).index_add_(0, place, torch.ones_like(place))[place]
 
 
 def _of_rows(of_images: Tensor, images: list[int], views: int) -> Tensor:

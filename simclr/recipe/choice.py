@@ -61,7 +61,12 @@ def unknown_name(key: str, name: str, known: Iterable[str], or_else: str = "") -
 
 
 def check_options(
-    section: str, name: str, thing: Callable[..., object], options: Collection[str], set_by: Mapping[str, str]
+    section: str,
+    name: str,
+    thing: Callable[..., object],
+    options: Collection[str],
+    set_by: Mapping[str, str],
+    key: str = "{section}.options.{option}",
 ) -> None:
     """Hold a recipe's options against the signature of the class or function that they are for.
 
@@ -71,6 +76,7 @@ def check_options(
         thing: takes the options as keyword arguments.
         options: names of those that are given.
         set_by: arguments that come from elsewhere -> from where, in words.
+        key: how an option is called in the recipe.
 
     Raises:
         InputError: an option that is no argument (the nearest one is named), or an argument that is missing.
@@ -80,13 +86,14 @@ def check_options(
     known = [p.name for p in keywords]
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
     for option in options:
-        key = f"{section}.options.{option}"
+        called = key.format(section=section, option=option)
         if option in set_by:
-            raise InputError(f"{key} is set by {set_by[option]} and not among the options: leave it out")
+            raise InputError(f"{called} is set by {set_by[option]} and not among the options: leave it out")
         if option not in known and not takes_any:
             near = difflib.get_close_matches(option, known, n=1, cutoff=0.0)
             hint = f": did you mean {near[0]}?" if near else ", which takes none: leave it out"
-            raise InputError(f"{key} is no argument of {name}{hint}")
+            raise InputError(f"{called} is no argument of {name}{hint}")
     for parameter in keywords:
         if parameter.default is parameter.empty and parameter.name not in options:
-            raise InputError(f"{section}.options.{parameter.name} is missing: {name} does not do without it")
+            called = key.format(section=section, option=parameter.name)
+            raise InputError(f"{called} is missing: {name} does not do without it")
