@@ -45,7 +45,7 @@ def nt_xent(
     may hold different numbers of images. Every process of the default group has to call it.
 
     Similarities are computed tile by tile, and once more in backward, so memory grows with the rows and not with their
-    pairs. Everything is computed in float32 at least, in float64 for a float64 ``z`` and for temperatures below 0.03;
+    pairs. Everything is computed in float32 at least, in float64 for a float64 ``z`` and for temperatures up to 0.03;
     only the operands of the products are in the precision of a bfloat16 or float16 ``z``, where that is faster, or in
     what ``torch.set_float32_matmul_precision`` allows.
 
@@ -127,7 +127,7 @@ class _NTXent(torch.autograd.Function):
         with torch.autocast(z.device.type, enabled=False):
             views, batch, dim = z.shape
             rows = [views * n for n in images]  # of each process, this one first
-            dtype = torch.float64 if temperature < FLOAT32_TEMPERATURE else torch.promote_types(z.dtype, torch.float32)
+            dtype = torch.float64 if temperature <= FLOAT32_TEMPERATURE else torch.promote_types(z.dtype, torch.float32)
             unit = F.normalize(gather(z.reshape(-1, dim), rows).to(dtype), dim=1)
             row_labels = None if labels is None else _of_rows(_classes(gather(labels, images)), images, views)
             row_keys = None if keys is None else _of_rows(gather(keys, images), images, views)
