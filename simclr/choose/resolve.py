@@ -32,10 +32,16 @@ def resolved(recipe: Recipe) -> Recipe:
     assert source is not None
     chosen = _CHOICES[recipe.choose](source)
     given = recipe.model_dump(mode="json", exclude_unset=True)
-    open_values = [value for value in chosen if _is_open(given, value.key.split("."))]
+    others = _options_of_others(given, chosen)
+    open_values = [value for value in chosen if value not in others and _is_open(given, value.key.split("."))]
     for value in open_values:
         _set(given, value.key.split("."), value.value)
-    given |= {"choose": None, "chosen": [str(value) for value in open_values]}
+    lines = [str(value) for value in open_values]
+    if others:
+        keys = ", ".join(value.key for value in others)
+        name = next(value.value for value in chosen if value.key == "encoder.name")
+        lines.append(f"not chosen: {keys}, which only {name} takes; encoder.name is {recipe.encoder.name}")
+    given |= {"choose": None, "chosen": [*recipe.chosen, *lines]}
     return check_recipe(given)
 
 
@@ -61,6 +67,15 @@ def _images(source: Source) -> Sequence[Chosen]:
 
 
 _CHOICES: dict[str, Callable[[Source], Sequence[Chosen]]] = {"scene": _scene, "images": _images}
+
+
+def _options_of_others(given: Mapping[str, Any], chosen: Sequence[Chosen]) -> list[Chosen]:
+    """Options of the encoder that would have been chosen, where another one is given."""
+    name = given.get("encoder", {}).get("name")
+    theirs = [value.value for value in chosen if value.key == "encoder.name"]
+    if name is None or name in theirs:
+        return []
+    return [value for value in chosen if value.key.startswith("encoder.options.")]
 
 
 def _is_open(given: Mapping[str, Any], path: Sequence[str]) -> bool:
