@@ -32,7 +32,7 @@ def resolved(recipe: Recipe) -> Recipe:
     assert source is not None
     chosen = _CHOICES[recipe.choose](source)
     given = recipe.model_dump(mode="json", exclude_unset=True)
-    others = _options_of_others(given, chosen)
+    others = _of_another_encoder(given, chosen)
     open_values = [value for value in chosen if value not in others and _is_open(given, value.key.split("."))]
     for value in open_values:
         _set(given, value.key.split("."), value.value)
@@ -69,13 +69,17 @@ def _images(source: Source) -> Sequence[Chosen]:
 _CHOICES: dict[str, Callable[[Source], Sequence[Chosen]]] = {"scene": _scene, "images": _images}
 
 
-def _options_of_others(given: Mapping[str, Any], chosen: Sequence[Chosen]) -> list[Chosen]:
-    """Options of the encoder that would have been chosen, where another one is given."""
+# Its options, and of a scene the spectra behind the components, which no other encoder knows what to do with.
+_OF_THE_ENCODER = ("encoder.options.", "data.spectrum")
+
+
+def _of_another_encoder(given: Mapping[str, Any], chosen: Sequence[Chosen]) -> list[Chosen]:
+    """What only the encoder takes that would have been chosen, where another one is given."""
     name = given.get("encoder", {}).get("name")
     theirs = [value.value for value in chosen if value.key == "encoder.name"]
     if name is None or name in theirs:
         return []
-    return [value for value in chosen if value.key.startswith("encoder.options.")]
+    return [value for value in chosen if value.key.startswith(_OF_THE_ENCODER)]
 
 
 def _is_open(given: Mapping[str, Any], path: Sequence[str]) -> bool:

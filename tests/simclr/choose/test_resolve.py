@@ -46,6 +46,7 @@ def test_what_is_given_stays(path):
 def test_options_that_are_chosen_are_for_the_encoder_that_is_chosen(path):
     recipe = resolved(read_recipe("scene", [path, "encoder.name=resnet8"]))
     assert recipe.encoder.options == {}
+    assert recipe.data.spectrum is None
     assert recipe.chosen[-1].startswith("not chosen: encoder.options.learn, encoder.options.keep, ")
     assert recipe.chosen[-1].endswith(" takes; encoder.name is resnet8")
     own = resolved(read_recipe("scene", [path, "encoder.name=my_net", "encoder.options.depth=3"]))
