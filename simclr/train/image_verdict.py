@@ -17,7 +17,7 @@ from simclr.train.verdict import Encode, Verdict, compared
 
 IMAGES = 1_000
 SIDE = 16
-CELLS, KINDS, LABELS, DRAWS = (4, 7), (10, 20), (1, 5), 3
+CELLS, KINDS, LABELS, DRAWS = (4, 5), (10, 20), (1, 5), 3
 SHRINKAGE = 0.1
 
 
