@@ -102,7 +102,7 @@ class Pyramid(nn.Module):
             pieces.append(cells - cells.amin(1, keepdim=True))
         for back in reversed(range(self.fine)):
             pieces.append(cell_means(maps[-1 - back], self.grid * 2**back).flatten(1))
-        return torch.cat([F.normalize(piece.sqrt(), dim=1) for piece in pieces], dim=1)
+        return torch.cat([F.normalize(_root(piece), dim=1) for piece in pieces], dim=1)
 
 
 pyramid2 = partial(Pyramid, stages=2)
@@ -122,6 +122,11 @@ def cell_means(x: Tensor, grid: int) -> Tensor:
     """
     rows, columns = (_cells(side, grid, x) for side in x.shape[-2:])
     return (rows @ (x @ columns.mT)).flatten(2)
+
+
+def _root(x: Tensor) -> Tensor:
+    """Square root of what is 0 or more, with a gradient of 0 at 0; nothing stays nothing, as probes that scale expect."""
+    return torch.where(x > 0, x, 1).sqrt() * (x > 0)
 
 
 def _cells(side: int, grid: int, like: Tensor) -> Tensor:

@@ -26,9 +26,8 @@ def test_the_recipes_options_are_for_the_recipes_encoder(recipe):
     other = read_recipe(recipe, ["encoder.name=resnet8"])
     assert other.encoder.options == {}
     assert other.encoder.width == 16
-    assert other.chosen == [
-        "left out encoder.options.levels, encoder.options.grid, which the recipe says of pyramid: encoder.name is resnet8"
-    ]
+    keys = "encoder.options.levels, encoder.options.grid"
+    assert other.chosen == [f"left out {keys}, which the recipe says of pyramid: encoder.name is resnet8"]
 
 
 def test_options_that_are_given_stay(recipe):
