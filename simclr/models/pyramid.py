@@ -125,7 +125,7 @@ def cell_means(x: Tensor, grid: int) -> Tensor:
 
 
 def _root(x: Tensor) -> Tensor:
-    """Square root of what is 0 or more, with a gradient of 0 at 0; nothing stays nothing, as probes that scale expect."""
+    """Square root of what is 0 or more, its gradient at 0 being 0; nothing stays nothing, as scaling probes expect."""
     return torch.where(x > 0, x, 1).sqrt() * (x > 0)
 
 
