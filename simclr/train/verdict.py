@@ -7,7 +7,6 @@ from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
-
 # docs/does-it-pay.md: 86 % of the runs on scenes, 80 % of those on images.
 _RIGHT = " (which was right in four runs of five)"
 
