@@ -100,7 +100,7 @@ def test_what_is_chosen_is_a_recipe_with_a_reason_for_each_key(name):
     assert (recipe.augment.resized_crop is None) == (name == "strokes")
     assert (recipe.augment.color_jitter is None) == (name in ("strokes", "many bands"))
     assert ("pixels" in recipe.encoder.options) == (name == "clothes")
-    assert recipe.encoder.options["fine"] == {"tiny": 1, "clothes": 3}.get(name, 2)
+    assert recipe.encoder.options.get("fine") == {"strokes": 2, "clothes": 3}.get(name)
     stem = {"width": recipe.encoder.width, "options": recipe.encoder.options}
     assert build_encoder(recipe.encoder.name, in_chans=CASES[name].shape[1], **stem).feature_dim < 8_000
 
