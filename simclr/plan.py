@@ -103,6 +103,7 @@ def plan(recipe: Recipe, steps: int = 3) -> dict[str, Any]:
     step_seconds = sum(phases.values()) / 1000
     state = _bytes([*model.state_dict().values(), *_tensors(optimizer.state_dict())])
     return {
+        "chosen": recipe.chosen,
         "data": {
             "source": source.name,
             "samples": len(source),
@@ -194,6 +195,8 @@ def print_plan(numbers: dict[str, Any]) -> None:
     table = Table(show_header=False, box=None)
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
+    for index, line in enumerate(numbers["chosen"]):
+        table.add_row("" if index else "chosen", line)
     bands = counted(data["bands"], "band")
     if data["encoder_bands"] != data["bands"]:
         bands += f" → {data['encoder_bands']}"

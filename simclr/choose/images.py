@@ -154,7 +154,11 @@ def _network(seen: ImagesSeen, side: int) -> list[Chosen]:
     ]
     if side > 40:
         chosen.append(Chosen("encoder.options.stages", 5, f"{side} pixels are halved once more"))
-    if seen.even >= LEAST_BACKGROUND and not seen.strokes:
+    centred = seen.even >= LEAST_BACKGROUND and not seen.strokes
+    if centred or seen.strokes:
+        why = "an even background: where something is tells, so that h holds so many stages in finer cells, as roots"
+        chosen.append(Chosen("encoder.options.fine", 1 if side < 16 else 3 if centred else 2, why))
+    if centred:
         cells = min(14, side)
         why = "objects in the middle of an even background, for which pixels are good neighbours: h keeps them"
         chosen.append(Chosen("encoder.options.pixels", cells, why))

@@ -32,10 +32,16 @@ def resolved(recipe: Recipe) -> Recipe:
     assert source is not None
     chosen = _CHOICES[recipe.choose](source)
     given = recipe.model_dump(mode="json", exclude_unset=True)
-    open_values = [value for value in chosen if _is_open(given, value.key.split("."))]
+    others = _of_another_encoder(given, chosen)
+    open_values = [value for value in chosen if value not in others and _is_open(given, value.key.split("."))]
     for value in open_values:
         _set(given, value.key.split("."), value.value)
-    given |= {"choose": None, "chosen": [str(value) for value in open_values]}
+    lines = [str(value) for value in open_values]
+    if others:
+        keys = ", ".join(value.key for value in others)
+        name = next(value.value for value in chosen if value.key == "encoder.name")
+        lines.append(f"not chosen: {keys}, which only {name} takes; encoder.name is {recipe.encoder.name}")
+    given |= {"choose": None, "chosen": [*recipe.chosen, *lines]}
     return check_recipe(given)
 
 
@@ -61,6 +67,19 @@ def _images(source: Source) -> Sequence[Chosen]:
 
 
 _CHOICES: dict[str, Callable[[Source], Sequence[Chosen]]] = {"scene": _scene, "images": _images}
+
+
+# Its options, and of a scene the spectra behind the components, which no other encoder knows what to do with.
+_OF_THE_ENCODER = ("encoder.options.", "data.spectrum")
+
+
+def _of_another_encoder(given: Mapping[str, Any], chosen: Sequence[Chosen]) -> list[Chosen]:
+    """What only the encoder takes that would have been chosen, where another one is given."""
+    name = given.get("encoder", {}).get("name")
+    theirs = [value.value for value in chosen if value.key == "encoder.name"]
+    if name is None or name in theirs:
+        return []
+    return [value for value in chosen if value.key.startswith(_OF_THE_ENCODER)]
 
 
 def _is_open(given: Mapping[str, Any], path: Sequence[str]) -> bool:

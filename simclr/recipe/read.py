@@ -20,6 +20,7 @@ from simclr.files import write_text
 from simclr.recipe.complaint import complain, shown
 from simclr.recipe.data import Data, keys_of_others, keys_read_by, section_of, without_keys_of_others
 from simclr.recipe.document import MOST_BYTES, DocumentError, Written, dump, parse, plain_value
+from simclr.recipe.left_out import changed_by
 from simclr.recipe.named_files import shortened, why_not
 from simclr.recipe.schema import Recipe
 from simclr.recipe.typed import typed
@@ -40,14 +41,18 @@ def read_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> Recipe:
 
     Args:
         recipe: path of a YAML file, or the name of a shipped recipe.
-        overrides: ``KEY=VALUE`` with a dotted key; the value is read as YAML (``null`` switches an operation off).
+        overrides: ``KEY=VALUE`` with a dotted key; the value is read as YAML (``null`` switches an operation off). One
+            that names another encoder or loss takes the recipe's options of the old one away; ``chosen`` says so.
 
     Raises:
         InputError: no such recipe, not YAML, an unknown key (the nearest one is named), a wrong type or range.
     """
     file = _find(recipe)
     tree = _load(file)
-    changed = apply_overrides(tree, overrides)
+    changed, lines = changed_by(tree, functools.partial(apply_overrides, overrides=overrides))
+    if lines:
+        known = changed.get("chosen")
+        changed["chosen"] = [*(known if isinstance(known, list) else []), *lines]
     if _other_data(tree, changed) and changed.get("description") == tree.get("description"):
         changed["description"] = (
             f"the settings of {file.parent.name if file.stem == 'recipe' else file.stem}, other data"

@@ -13,6 +13,7 @@ from simclr.data.held_out import GALLERY_STREAM, QUERY_STREAM, SUPPORT_STREAM
 from simclr.data.moments import moments_of
 from simclr.data.scenes.neighbour_noise import scene_components
 from simclr.data.scenes.scene import SceneSource, reflect
+from simclr.train.clusters import clusters
 from simclr.train.verdict import Encode, Verdict, compared
 
 GALLERY, QUERIES = 3_000, 1_000
@@ -65,7 +66,7 @@ class SceneJudge:
         self._queries = queries
         self.ids = torch.cat([queries, self._partners, self._gallery]).unique()
         spectra = features[UNIT]
-        self._kinds = _clusters(spectra[self.ids], spectra[self._gallery])
+        self._kinds = clusters(spectra[self.ids], spectra[self._gallery], CLUSTERS)
         self._supports = [self._support(seed, draw) for draw in range(DRAWS)]
         self.baselines = {name: self.measure(x[self.ids]) for name, x in features.items()}
 
@@ -146,22 +147,3 @@ def untrained_features(scene: SceneSource, patch_size: int) -> dict[str, Tensor]
 
 def _window_mean(cube: Tensor, side: int) -> Tensor:
     return F.avg_pool2d(reflect(cube, side // 2)[None], side, stride=1)[0]
-
-
-def _clusters(x: Tensor, fitted_on: Tensor, rounds: int = 25) -> Tensor:
-    """Nearest of ``CLUSTERS`` centres for each row, by Lloyd's algorithm from centres that lie far from each other.
-
-    Source: Lloyd, "Least squares quantization in PCM", 1982; starts as Gonzalez, "Clustering to minimize the maximum
-    intercluster distance", 1985, but among the closer half of the samples, so that none starts at an outlier.
-    """
-    mean = fitted_on.mean(0, keepdim=True)
-    close = fitted_on[torch.cdist(fitted_on, mean)[:, 0].argsort()[: max(CLUSTERS, len(fitted_on) * 9 // 10)]]
-    centres = close[:1]
-    while len(centres) < CLUSTERS:
-        centres = torch.cat([centres, close[torch.cdist(close, centres).amin(1).argmax()][None]])
-    for _ in range(rounds):
-        nearest = torch.cdist(fitted_on, centres).argmin(1)
-        centres = torch.stack(
-            [fitted_on[nearest == k].mean(0) if bool((nearest == k).any()) else centres[k] for k in range(CLUSTERS)]
-        )
-    return torch.cdist(x, centres).argmin(1)

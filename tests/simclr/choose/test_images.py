@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw
 from simclr.choose.images import choose_images, look_at_images
 from simclr.data import TensorSource, load_digits
 from simclr.errors import InputError
+from simclr.models.encoder import build_encoder
 from simclr.recipe.read import apply_overrides, check_recipe
 
 
@@ -99,6 +100,9 @@ def test_what_is_chosen_is_a_recipe_with_a_reason_for_each_key(name):
     assert (recipe.augment.resized_crop is None) == (name == "strokes")
     assert (recipe.augment.color_jitter is None) == (name in ("strokes", "many bands"))
     assert ("pixels" in recipe.encoder.options) == (name == "clothes")
+    assert recipe.encoder.options.get("fine") == {"strokes": 2, "clothes": 3}.get(name)
+    stem = {"width": recipe.encoder.width, "options": recipe.encoder.options}
+    assert build_encoder(recipe.encoder.name, in_chans=CASES[name].shape[1], **stem).feature_dim < 8_000
 
 
 def test_too_small_and_none_are_refused():

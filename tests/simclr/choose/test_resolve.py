@@ -43,6 +43,18 @@ def test_what_is_given_stays(path):
     assert not any(line.startswith(("train.lr", "augment.noise", "data.patch_size")) for line in recipe.chosen)
 
 
+def test_options_that_are_chosen_are_for_the_encoder_that_is_chosen(path):
+    recipe = resolved(read_recipe("scene", [path, "encoder.name=resnet8"]))
+    assert recipe.encoder.options == {}
+    assert recipe.data.spectrum is None
+    assert recipe.chosen[-1].startswith("not chosen: encoder.options.learn, encoder.options.keep, ")
+    assert recipe.chosen[-1].endswith(" takes; encoder.name is resnet8")
+    own = resolved(read_recipe("scene", [path, "encoder.name=my_net", "encoder.options.depth=3"]))
+    assert own.encoder.options == {"depth": 3}
+    named = resolved(read_recipe("scene", [path, "encoder.name=material_context"]))
+    assert named.encoder.options == resolved(read_recipe("scene", [path])).encoder.options
+
+
 def test_a_recipe_that_asks_for_nothing_stays_as_it_is():
     recipe = read_recipe("digits")
     assert resolved(recipe) is recipe
