@@ -13,10 +13,12 @@ from simclr.data.source import Source
 from simclr.eval.splits.labelled import LabelledData
 from simclr.eval.subject.baselines import fit_pca, patches, raw_features, unlabelled_ids, window_mean
 from simclr.eval.subject.representations import PCA_COMPONENTS
+from simclr.train.gradient_histograms import gradient_histograms
 
 RAW = "raw"
 WHITENED = 60
 CELLS = 3
+MOST_CELLS = 7
 
 Features = Callable[[], Tensor]
 
@@ -26,7 +28,8 @@ def untrained(data: LabelledData, ids: Tensor) -> dict[str, Features]:
 
     Of a scene: ``raw``, the pixel's spectrum, standardised; ``unit spectrum``; ``window mean``, of the spectra around
     the pixel and, ``whitened``, of ``WHITENED`` components of unit variance; ``pca`` of the patch. Of images: ``raw``
-    pixels, averaged down to 16 px at most; ``pixels``, all of them; ``pca`` of ``raw``.
+    pixels, averaged down to 16 px at most; ``pixels``, all of them; ``pca`` of ``raw``; ``gradient histograms``
+    of the image in grey, ``MOST_CELLS`` cells a side, or half as many as pixels.
 
     Args:
         data: the samples.
@@ -74,7 +77,16 @@ def of_images(data: LabelledData, ids: Tensor) -> dict[str, Features]:
         mean, directions = fit_pca(raw_features(plain, source, unlabelled_ids(source)), PCA_COMPONENTS)
         return (raw() - mean) @ directions
 
-    return {RAW: raw, "pixels": lambda: data.gather(ids, pixels), "pca": pca}
+    def edges(part: Source, some: Tensor) -> Tensor:
+        grey = plain.to_units(part[some], part.value_max).mean(1)
+        return gradient_histograms(grey, min(MOST_CELLS, min(grey.shape[1:]) // 2))
+
+    return {
+        RAW: raw,
+        "pixels": lambda: data.gather(ids, pixels),
+        "pca": pca,
+        "gradient histograms": lambda: data.gather(ids, edges),
+    }
 
 
 def unit_spectra(cube: Tensor) -> Tensor:

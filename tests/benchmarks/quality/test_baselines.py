@@ -58,7 +58,8 @@ def test_images_of_both_parts_are_pixels():
     labels = torch.arange(20) % 2
     data = LabelledData(TensorSource(images[:12], labels[:12]), TensorSource(images[12:], labels[12:]))
     found = {name: make() for name, make in untrained(data, torch.tensor([3, 15])).items()}
-    assert {name: tuple(x.shape) for name, x in found.items()} == {"raw": (2, 256), "pixels": (2, 784), "pca": (2, 11)}
+    shapes = {"raw": (2, 256), "pixels": (2, 784), "pca": (2, 11), "gradient histograms": (2, 8 * 7**2)}
+    assert {name: tuple(x.shape) for name, x in found.items()} == shapes
     scaled = images[[3, 15]].flatten(1).double()
     centred = found["pixels"].double()
     slope = (centred[0, 5] - centred[0, 9]) / (scaled[0, 5] - scaled[0, 9])
