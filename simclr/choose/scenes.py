@@ -26,7 +26,7 @@ BATCH = 512
 STEPS = {"context": 900, "material": 300, "both": 900}
 BILATERAL = 2.5
 """Root mean square over the components, in units of their noise, from which a pixel counts as another material."""
-WIDTHS = {"context": 64, "material": 24, "both": 64}
+WIDTHS = {"context": 64, "material": 24, "both": 24}
 BINS = {"context": 24, "material": 48, "both": 96}
 
 

@@ -16,6 +16,9 @@ from simclr.data.source import Source
 from simclr.data.units import check_spread, spread_or_one, units_of, whitening_of
 from simclr.errors import InputError
 
+MOST_OF_UNITS = 2
+"""Components of the spectra of unit length for each one of the spectra, at most."""
+
 
 def fit_preprocess(
     source: Source,
@@ -103,6 +106,9 @@ def _with_spectra(preprocess: Preprocess, scene: SceneSource) -> Preprocess:
     units = scene.mapped(lambda cube: preprocess.unit_length(preprocess.to_units(cube, scene.value_max)))
     moments = moments_of(units, covariance=True)
     found = scene_components(units, moments)
+    # Of dark pixels the length is mostly noise, and so are many of these components: they may not outnumber the others.
+    most = MOST_OF_UNITS * (preprocess.whiten or 0)
+    found = found._replace(directions=found.directions[:most], ratios=found.ratios[:most])
     whole = Preprocess.from_config({**preprocess.config(), "unit_whiten": len(found.ratios)})
     whole.load_state_dict(preprocess.state_dict(), strict=False)
     whole.unit_mean.copy_(moments.mean)

@@ -109,3 +109,19 @@ def test_the_units_that_operations_work_in_do_not_matter(normalize):
     torch.testing.assert_close(
         fit_preprocess(scene, normalize, "auto").scene(scene).cube, standard, rtol=1e-3, atol=2e-3
     )
+
+
+def test_components_of_unit_length_are_no_more_than_twice_those_of_the_spectra():
+    # Three materials, a third of them in the dark, where the length is mostly noise.
+    generator = torch.Generator().manual_seed(0)
+    means = 1 + torch.rand(3, 40, generator=generator)
+    place = torch.arange(45) // 15
+    light = torch.tensor([1.0, 0.5, 0.003])[place]
+    cube = (means[place] * light[:, None]).T[:, None, :].expand(-1, 45, -1)
+    cube = cube + 0.01 * torch.rand(40, 45, 45, generator=generator)
+    fitted = fit_preprocess(SceneSource(cube, patch_size=1), "standardize", "auto", spectrum=True)
+    assert fitted.whiten is not None
+    assert fitted.components <= 3 * fitted.whiten
+    assert fitted.out_chans == fitted.components + 2 * 40
+    spectra = fitted.scene(SceneSource(cube, patch_size=1)).cube[fitted.whiten : fitted.components]
+    assert spectra.flatten(1).std(1).min() > 0
