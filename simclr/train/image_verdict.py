@@ -65,11 +65,8 @@ class ImageJudge:
 
     def look(self, encode: Encode) -> Verdict:
         """The verdict on an encoder, with the standard error of its difference over the images; 1 with fewer than 8."""
-        found = self._found(encode)
-        verdict = compared(float(found.mean()), {name: float(x.mean()) for name, x in self.baselines.items()})
-        paired = found - self.baselines[verdict.baseline]
-        error = float(paired.std(correction=0)) / len(paired) ** 0.5
-        return verdict._replace(error=error if self._kinds else 1.0)
+        verdict = compared(self._found(encode), self.baselines)
+        return verdict if self._kinds else verdict._replace(error=1.0)
 
     def measure(self, x: Tensor) -> Tensor:
         """Share of right answers about each image, (n,) float32, from features (n, dim) of the images ``ids``."""

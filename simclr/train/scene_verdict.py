@@ -19,6 +19,8 @@ from simclr.train.verdict import Encode, Verdict, compared
 GALLERY, QUERIES = 3_000, 1_000
 CLUSTERS, SUPPORT, DRAWS, NEAREST = 8, 10, 5, 5
 UNIT = "the spectrum of unit length"
+TILE = 6
+"""Side in pixels of what counts as one observation: neighbours err together."""
 APART = 12
 """Pixels between a query and its partner, or more where patches are larger: their patches have no pixel in common."""
 
@@ -39,7 +41,7 @@ class SceneJudge:
 
     Attributes:
         ids: of the pixels whose representation is asked for, ascending.
-        baselines: what each of them finds.
+        baselines: how right each of them is about each query, (n,) float32 in [0, 1].
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class SceneJudge:
         rest = learned.nonzero()[:, 0]
         self._gallery = rest[permutation(seed, GALLERY_STREAM, len(rest))[:GALLERY]]
         self._queries = queries
+        self._tiles = row // TILE * self.width + queries % self.width // TILE
         self.ids = torch.cat([queries, self._partners, self._gallery]).unique()
         spectra = features[UNIT]
         self._kinds = clusters(spectra[self.ids], spectra[self._gallery], CLUSTERS)
@@ -75,23 +78,25 @@ class SceneJudge:
         self.baselines[name] = self._found(encode)
 
     def look(self, encode: Encode) -> Verdict:
-        """The verdict on an encoder."""
-        return compared(self._found(encode), self.baselines)
+        """The verdict on an encoder, with the standard error of its difference over tiles of the scene."""
+        return compared(self._found(encode), self.baselines, self._tiles)
 
-    def _found(self, encode: Encode) -> float:
+    def _found(self, encode: Encode) -> Tensor:
         return self.measure(torch.cat([encode(self.patches[ids]) for ids in self.ids.split(512)]))
 
-    def measure(self, x: Tensor) -> float:
-        """How well features of the pixels ``ids`` answer, 0 to 1."""
+    def measure(self, x: Tensor) -> Tensor:
+        """How well features of the pixels ``ids`` answer about each query, (n,) float32."""
         surroundings, material = self.weights
-        found = surroundings * self._surroundings(x.float()) if surroundings else 0.0
-        return found + (material * self._material(x.float()) if material else 0.0)
+        found = torch.zeros(len(self._queries))
+        if surroundings:
+            found += surroundings * self._surroundings(x.float())
+        return found + material * self._material(x.float()) if material else found
 
     def _at(self, ids: Tensor) -> Tensor:
         """Rows of the features of ``ids``."""
         return torch.searchsorted(self.ids, ids)
 
-    def _surroundings(self, x: Tensor) -> float:
+    def _surroundings(self, x: Tensor) -> Tensor:
         gallery = x[self._at(self._gallery)]
         x = F.normalize((x - gallery.mean(0)) / (gallery.std(0) + 1e-6), dim=1)
         query = x[self._at(self._queries)]
@@ -102,9 +107,10 @@ class SceneJudge:
             (column[:, None] - self._gallery % self.width).abs() > self.apart
         )
         less = (others < partner[:, None]) & far
-        return float(less.sum() / far.sum().clamp(min=1))
+        # A query counts by how many pixels are far away from it.
+        return less.sum(1) * (len(less) / far.sum().clamp(min=1))
 
-    def _material(self, x: Tensor) -> float:
+    def _material(self, x: Tensor) -> Tensor:
         kinds, rows = self._kinds, self._at(self._queries)
         right = []
         for support in self._supports:
@@ -112,8 +118,8 @@ class SceneJudge:
             similar = F.normalize(x[rows] - mean, dim=1) @ F.normalize(x[support] - mean, dim=1).T
             near = similar.topk(min(NEAREST, len(support)), dim=1)
             votes = torch.zeros(len(rows), CLUSTERS).scatter_add_(1, kinds[support][near.indices], near.values.exp())
-            right.append((votes.argmax(1) == kinds[rows]).float().mean())
-        return float(torch.stack(right).mean())
+            right.append((votes.argmax(1) == kinds[rows]).float())
+        return torch.stack(right).mean(0)
 
     def _support(self, seed: int, draw: int) -> Tensor:
         """Rows of ten gallery pixels of each kind, or as many as there are."""
