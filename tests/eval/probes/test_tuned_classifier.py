@@ -10,7 +10,7 @@ from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import TensorSource
 from simclr.encoder_file import FrozenEncoder
 from simclr.errors import InputError
-from simclr.finetune import FineTuning, train_classifier, tuned_logits
+from simclr.eval.probes.tuned_classifier import FineTuning, train_classifier, tuned_logits
 from simclr.models.encoder import random_encoder
 from simclr.models.head import ProjectionHead
 from simclr.train import classifier
@@ -79,7 +79,7 @@ def test_other_samples_and_their_labels_change_nothing():
 
 @pytest.mark.parametrize("steps", [40, 43])
 def test_the_stopping_point_is_the_best_on_held_out_training_samples(steps, monkeypatch):
-    import simclr.finetune as module
+    import simclr.eval.probes.tuned_classifier as module
 
     encoder, source = digits_encoder()
     train, held_out = few(source.labels, 10)
