@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError, create_model
 
@@ -22,7 +22,12 @@ from simclr.recipe.data import Data, keys_of_others, keys_read_by, section_of, w
 from simclr.recipe.document import MOST_BYTES, DocumentError, Written, dump, parse, plain_value
 from simclr.recipe.named_files import shortened, why_not
 from simclr.recipe.schema import Recipe
+from simclr.recipe.tuning import TuningRecipe
 from simclr.recipe.typed import typed
+
+Experiment = Recipe | TuningRecipe
+"""A recipe of pretraining, or one of fine-tuning: that has an ``objective``."""
+R = TypeVar("R", Recipe, TuningRecipe)
 
 
 def recipe_folder() -> Path:
@@ -36,7 +41,7 @@ def shipped_recipes() -> list[str]:
 
 
 def read_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> Recipe:
-    """Read, override and check a recipe.
+    """Read, override and check a recipe of pretraining.
 
     Args:
         recipe: path of a YAML file, or the name of a shipped recipe.
@@ -45,14 +50,24 @@ def read_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     Raises:
         InputError: no such recipe, not YAML, an unknown key (the nearest one is named), a wrong type or range.
     """
-    file = _find(recipe)
+    return check_recipe(read_tree(recipe, overrides))
+
+
+def read_experiment(recipe: str | Path, overrides: Sequence[str] = ()) -> Experiment:
+    """`read_recipe`, of either kind."""
+    return check_experiment(read_tree(recipe, overrides))
+
+
+def read_tree(recipe: str | Path, overrides: Sequence[str] = ()) -> Any:
+    """What a recipe says, with overrides, still unchecked; arguments and errors as of `read_recipe`."""
+    file = find_recipe(recipe)
     tree = _load(file)
     changed = apply_overrides(tree, overrides)
     if _other_data(tree, changed) and changed.get("description") == tree.get("description"):
         changed["description"] = (
             f"the settings of {file.parent.name if file.stem == 'recipe' else file.stem}, other data"
         )
-    return check_recipe(changed)
+    return changed
 
 
 def _other_data(before: Any, after: Any) -> bool:
@@ -71,12 +86,32 @@ def check_recipe(tree: Any) -> Recipe:
     Raises:
         InputError: names the first key that is wrong, its value and what is allowed.
     """
+    if isinstance(tree, dict) and "objective" in tree:
+        raise InputError("this is a recipe of fine-tuning, for it has an objective: use it with simclr fine-tune")
+    return _checked(tree, Recipe)
+
+
+def check_tuning(tree: Any) -> TuningRecipe:
+    """`check_recipe` of fine-tuning."""
+    if isinstance(tree, dict) and "objective" not in tree:
+        raise InputError(
+            "fine-tuning needs an objective: set one, such as objective.softmax={} or objective.triplet={}"
+        )
+    return _checked(tree, TuningRecipe)
+
+
+def check_experiment(tree: Any) -> Experiment:
+    """`check_recipe`, of either kind: what has an ``objective`` is of fine-tuning."""
+    return check_tuning(tree) if isinstance(tree, dict) and "objective" in tree else check_recipe(tree)
+
+
+def _checked(tree: Any, kind: type[R]) -> R:
     if not isinstance(tree, dict):
         raise InputError(
-            f"a recipe is a mapping of sections ({', '.join(Recipe.model_fields)}), but this is {shown(tree)}"
+            f"a recipe is a mapping of sections ({', '.join(kind.model_fields)}), but this is {shown(tree)}"
         )
     section = section_of(tree.get("data"))
-    model = _recipe_with(section)
+    model = _with_data(kind, section)
     try:
         tree = typed(tree, model)
         if isinstance(tree.get("data"), dict):
@@ -91,9 +126,9 @@ def check_recipe(tree: Any) -> Recipe:
 
 
 @functools.cache
-def _recipe_with(section: type[Data]) -> type[Recipe]:
+def _with_data(kind: type[R], section: type[Data]) -> type[R]:
     """The model of recipes whose data is this section; one for each, since only recipes of one model can be equal."""
-    return create_model(Recipe.__name__, __base__=Recipe, data=(section, ...))
+    return create_model(kind.__name__, __base__=kind, data=(section, ...))
 
 
 def apply_overrides(tree: Any, overrides: Sequence[str]) -> Any:
@@ -183,12 +218,13 @@ def data_with(data: Mapping[str, Any], overrides: Sequence[str]) -> Data:
     return check_recipe(apply_overrides({"data": data}, overrides)).data
 
 
-def write_recipe(recipe: Recipe, path: Path) -> None:
-    """Write the resolved recipe as YAML that `read_recipe` reads again to the same recipe; atomic."""
+def write_recipe(recipe: Experiment, path: Path) -> None:
+    """Write the resolved recipe as YAML that `read_recipe` or `read_experiment` reads again to the same; atomic."""
     write_text(path, dump(recipe.model_dump(mode="json")))
 
 
-def _find(recipe: str | Path) -> Path:
+def find_recipe(recipe: str | Path) -> Path:
+    """The file of a recipe, or an InputError."""
     path = Path(os.path.expanduser(recipe))
     wrong = why_not(path, "file")
     if not wrong:
