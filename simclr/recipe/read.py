@@ -153,7 +153,7 @@ def apply_overrides(tree: Any, overrides: Sequence[str]) -> Any:
             )
         node = tree
         for depth, part in enumerate(parts[:-1]):
-            if node.get(part) is None or _is_null(node[part]):
+            if is_null(node.get(part)):
                 node[part] = {}
             node = node[part]
             if not isinstance(node, dict):
@@ -176,8 +176,9 @@ def _is_text(text: str) -> bool:
     return True
 
 
-def _is_null(value: Any) -> bool:
-    return isinstance(value, Written) and plain_value(value) is None
+def is_null(value: Any) -> bool:
+    """Whether a value of an unchecked recipe is null, or a plain word that says so."""
+    return value is None or (isinstance(value, Written) and plain_value(value) is None)
 
 
 def _value(key: str, text: str) -> Any:
@@ -212,10 +213,15 @@ def data_with(data: Mapping[str, Any], overrides: Sequence[str]) -> Data:
         if not override.startswith("data."):
             given = shortened(override)
             raise InputError(f"'{given}' is no override of the data: write, for example, data.path=FOLDER")
+    return check_recipe(apply_overrides({"data": data_before(data, overrides)}, overrides)).data
+
+
+def data_before(data: Mapping[str, Any], overrides: Sequence[str]) -> Mapping[str, Any]:
+    """Of a data section, what overrides of it leave room for: of another source, the keys that it reads, too."""
     asked = apply_overrides({"data": data}, overrides)["data"]
     if asked.get("source") != data.get("source"):  # what was said about the old source alone says nothing of the new
-        data = keys_read_by(section_of(asked), data)
-    return check_recipe(apply_overrides({"data": data}, overrides)).data
+        return keys_read_by(section_of(asked), data)
+    return data
 
 
 def write_recipe(recipe: Experiment, path: Path) -> None:

@@ -1,0 +1,196 @@
+"""The loop of fine-tuning, from top to bottom: supervised training of an encoder under a metric objective."""
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, nullcontext
+from pathlib import Path
+from typing import Any
+
+from simclr.build import build_tuned, optimizer_of, tuned_architecture
+from simclr.data import Source, batches
+from simclr.data.chosen_labels import ChosenLabels, choose_labels
+from simclr.data.feed import note_damaged, skipped
+from simclr.encoder_file import save_encoder
+from simclr.encoder_metadata import EncoderMetadata
+from simclr.errors import DivergenceError
+from simclr.launch import unused_settings
+from simclr.recipe.tuning import Labels, TuningRecipe
+from simclr.run.begin import Begun, begin_run
+from simclr.run.checkpoint import diverged, load_run_state, newest_state, save_run_state
+from simclr.run.metadata import check_storable, describe_run
+from simclr.run.metrics_file import MetricsFile
+from simclr.run.run_folder import open_run_folder
+from simclr.run.start import all_seen, check_start, load_start
+from simclr.run.stopping import Stopping
+from simclr.run.terminal import Progress
+from simclr.train.course import set_tuning_course
+from simclr.train.distributed import any_process, of_all, of_main, on_main_first, prepare, start_accelerator, state_of
+from simclr.train.health import explain_divergence, rankme
+from simclr.train.optimizer import parameter_table, set_lr
+from simclr.train.schedule import warmup_cosine
+from simclr.train.tuned import try_objective
+from simclr.views.drawn_views import choose_samples, look_at_views
+from simclr.views.inputs import build_tuning_inputs
+from simclr.views.picture import draw_views
+
+
+def fine_tune(
+    recipe: TuningRecipe,
+    output: Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    say: Callable[[str], None] = print,
+) -> dict[str, Any]:
+    """Train an encoder on labels under an objective, and leave a run folder that explains itself.
+
+    Args:
+        recipe: what to do.
+        output: the run folder: recipe.yaml, metrics.jsonl, views.png, checkpoints/, encoder.safetensors and .json. The
+            encoder file embeds with the embedding layer, and names the samples whose labels were looked at.
+        resume: go on from the newest run state in ``output``, or from the beginning if the run there has none yet.
+        overwrite: start anew even if ``output`` holds a run.
+        say: prints a line for the user.
+
+    Returns:
+        The last numbers of the run, as in the encoder's metadata, and the ``seconds`` that the loop took.
+
+    Raises:
+        InputError: something in the recipe, the data, the labels or the launch is wrong, or the folder cannot be
+            written.
+        DivergenceError: the loss became NaN or infinite.
+        StoppedError: Ctrl-C or SIGTERM; the step was finished, and its run state written.
+    """
+    train, checkpoints = recipe.train, output / "checkpoints"
+    accelerator = start_accelerator(train.precision, recipe.log.trackers, output)
+    device, main = accelerator.device, accelerator.is_main_process
+    with ExitStack() as stack:
+        stack.callback(accelerator.end_training)
+        opening = open_run_folder(output, recipe, resume=resume, overwrite=overwrite)
+        folder = on_main_first(accelerator, lambda: stack.enter_context(opening))
+
+        # What there is to learn from: samples, their labels, and in which order.
+        start = load_start(recipe)
+        with accelerator.main_process_first() if recipe.data.fetches else nullcontext():
+            inputs = build_tuning_inputs(recipe, device, start.encoder.preprocess if start else None)
+        source, preprocess = inputs.source, inputs.preprocess
+        chosen, rule = _labels(recipe, source)
+        targets = chosen.targets.to(device)
+        rank, world_size = accelerator.process_index, accelerator.num_processes
+
+        # What learns, and from where it goes on.
+        model = build_tuned(recipe, start, preprocess, len(chosen.classes), device)
+        encoder, parts = model.encoder, [model.encoder, model.objective]
+        course = set_tuning_course(train, chosen.targets, model.objective.wants_pairs, recipe.seed, rank, world_size)
+        order, total_steps, warmup_steps, peak_lr = course
+        try_objective(model, targets[order.at(0)])
+        optimizer = optimizer_of(parts, train, peak_lr, device, world_size)
+        save_every = train.checkpoint_every or max(order.steps_per_epoch, total_steps // 10)
+        newest = of_main(accelerator, newest_state(checkpoints) if resume else None)
+        state: dict[str, Any] = load_run_state(checkpoints / newest) if newest else {"step": 0}
+
+        def describe(steps: int, numbers: dict[str, Any], monitor_ids: list[int]) -> EncoderMetadata:
+            numbers = {**numbers, "samples_seen": steps * order.batch_size}
+            described = describe_run(recipe, source, preprocess, encoder, steps, numbers, monitor_ids)
+            labels = {"ids": chosen.ids.tolist(), "classes": chosen.classes, "unknown": chosen.unknown, "rule": rule}
+            return described.with_entries(
+                encoder=tuned_architecture(recipe, preprocess),
+                labels=labels,
+                started_from=None if start is None else {"file": str(start.file), "sha256": start.digest},
+            )
+
+        def begin() -> Begun:
+            """On the main process, with all that can be refused: from here on, the folder changes."""
+            assert folder is not None
+            check_start(start, source, output, state)
+            check_storable(describe(total_steps, {}, []))
+            begun = begin_run(folder, recipe, source, state, accelerator, say)
+            started_from = {} if start is None else {"start": start.digest}
+            return begun._replace(remembered={**begun.remembered, **started_from})
+
+        begun = on_main_first(accelerator, begin)
+        stopping = stack.enter_context(Stopping(checkpoints, speaks=main))
+        distributed, optimizer = prepare(accelerator, model, optimizer, state)
+
+        metrics = stack.enter_context(MetricsFile(output / "metrics.jsonl", state["step"], enabled=main))
+        moving = Progress(total_steps, state["step"], order.batch_size, enabled=main, what="fine-tuning")
+        progress = stack.enter_context(moving)
+        if main:
+            n, k = len(chosen.ids), len(chosen.classes)
+            say(f"{n:,} of {len(source):,} samples of {source.name}, {k} classes ({rule}), processes: {world_size}")
+            say(f"  from {start.file if start else 'random weights'}, {device.type}, {train.precision}")
+            for name, few in (("unknown", chosen.unknown), ("fewer samples than asked for", chosen.few)):
+                if few:
+                    say(f"  {name}: {', '.join(few[:8])}{', …' if len(few) > 8 else ''}")
+            for note in [*source.notes, *course.notes]:
+                say(note)
+            added = " + ".join(f"{weight:g} {name}" for name, weight in model.objective.weights.items())
+            described = [*inputs.describe(), f"objective: {added}; {course.describe()}"]
+            for line in [*described, *parameter_table(parts, train.optimizer, train.weight_decay)]:
+                say(f"  {line}")
+            for line in [*unused_settings(train.precision), *([metrics.note] if metrics.note else [])]:
+                say(line)
+            looked_at = look_at_views(inputs, choose_samples(recipe.seed, len(source), samples=6), 0, device)
+            draw_views(looked_at, output / "views.png")
+
+        numbers: dict[str, Any] = metrics.last
+        started = saved = time.perf_counter()
+        model.train()
+
+        for step, ids, batch in batches(source, order, state["step"], total_steps, device, recipe.data.workers):
+            epoch, lr = order.epoch(step), warmup_cosine(step, total_steps, warmup_steps, peak_lr)
+            x = inputs.augment(batch, course.address(ids, step, len(source)), step)[0]  # (b, C, h, w)
+            e, value = distributed(x, targets[ids])  # embeddings (b, dim), and the objective of the global batch
+            accelerator.backward(value.total)
+            loss = value.total.item()
+            if not math.isfinite(loss):
+                why = explain_divergence(x[None], e[None], model, optimizer.param_groups[0]["lr"])
+                raise DivergenceError(diverged(step, loss, why, checkpoints))
+            set_lr(optimizer, lr)
+            optimizer.step()
+            optimizer.zero_grad()
+
+            done = step + 1
+            numbers = {"step": step, "epoch": epoch, "loss": loss, "lr": lr}
+            if done % recipe.monitor.every == 0 or done == total_steps:
+                terms = value.terms if len(value.terms) > 1 else {}
+                looked = {name: float(number) for name, number in {**terms, **value.metrics}.items()}
+                numbers |= {"rankme": rankme(e.detach()), **{k: v for k, v in looked.items() if math.isfinite(v)}}
+            due = done % save_every == 0 or done == total_steps
+            # Before the run state: a line too many is dropped on resume, one too few would be missing for ever.
+            metrics.write({**numbers, "seconds": round(time.perf_counter() - started, 3)})
+            late = main and time.perf_counter() - saved > 60 * train.checkpoint_minutes
+            late, stop = any_process(accelerator, late, stopping.signal > 0)
+            if due or late or stop:
+                if not all(p.isfinite().all() for p in model.parameters()):
+                    why = explain_divergence(x[None], e[None], model, lr)
+                    raise DivergenceError(diverged(step, loss, why, checkpoints))
+                if begun:
+                    save_run_state(checkpoints, done, {**state_of(accelerator, model, optimizer), **begun.remembered})
+                saved = time.perf_counter()
+                note_damaged(source, of_all(accelerator, source.damaged))
+            progress.advance(numbers)
+            if begun:
+                begun.log(numbers, step)
+            if stop and done < total_steps:
+                raise stopping.stop()
+
+        if begun:
+            seen = all_seen(begun.saw or source.sample_hashes(), start)
+            metadata = describe(total_steps, numbers, seen.monitor_ids)
+            save_encoder(output / "encoder.safetensors", encoder, preprocess, metadata, saw=seen.samples)
+            numbers = dict(metadata.numbers)
+            if source.damaged:
+                say(skipped(source.damaged))
+        return {**numbers, "seconds": time.perf_counter() - started}
+
+
+def _labels(recipe: TuningRecipe, source: Source) -> tuple[ChosenLabels, str]:
+    """The labels that are looked at, and by which rule."""
+    asked: Labels = recipe.labels
+    seed = recipe.seed if asked.seed is None else asked.seed
+    unknown = [*asked.unknown, *recipe.data.unknown]
+    chosen = choose_labels(source, shots=asked.shots, share=asked.share, unknown=unknown, seed=seed)
+    few = f"{asked.shots}" if asked.shots is not None else f"{100 * asked.share:g} %" if asked.share is not None else ""
+    return chosen, f"{few} of each class, drawn by seed {seed}" if few else "all labels"
