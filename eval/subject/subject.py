@@ -106,7 +106,13 @@ def subject_of(
     if seen is None and isinstance(given, nn.Module):
         seen = what_was_seen(given, data.source, test_source)
     excluded = excluded_ids(given, data, () if seen is None and exclude is None else exclude, seen)
-    return Subject(given, data, excluded, transductive, cache or FeatureCache(None), where, seen)  # type: ignore[arg-type]
+    subject = Subject(given, data, excluded, transductive, cache or FeatureCache(None), where, seen)  # type: ignore[arg-type]
+    if exclude is None and not len(subject.usable()):
+        raise InputError(
+            f"the encoder has seen the label of every sample of {data.source.name}: judge it on other data, or fine-tune "
+            f"with fewer labels (labels.shots, labels.share)."
+        )
+    return subject
 
 
 def check_patches(model: object, samples: object) -> None:
