@@ -109,8 +109,8 @@ def subject_of(
     subject = Subject(given, data, excluded, transductive, cache or FeatureCache(None), where, seen)  # type: ignore[arg-type]
     if exclude is None and not len(subject.usable()):
         raise InputError(
-            f"the encoder has seen the label of every sample of {data.source.name}: judge it on other data, or fine-tune "
-            f"with fewer labels (labels.shots, labels.share)."
+            f"the encoder has seen the label of every sample of {data.source.name}: judge it on other data, or "
+            f"fine-tune with fewer labels (labels.shots, labels.share)."
         )
     return subject
 
