@@ -21,6 +21,7 @@ from simclr.eval.open_set.scores import REJECTED, SCORE, TAIL, THRESHOLD
 from simclr.eval.probes.end_to_end import FINE_TUNE, SUPERVISED, fine_tuned_scores, supervised_scores
 from simclr.eval.probes.episodes import EpisodeShots, episode_shots, run_episodes
 from simclr.eval.probes.score import Score, score
+from simclr.eval.probes.tuned_classifier import FineTuning, FineTuningOptions
 from simclr.eval.protocol import FewShotRequest
 from simclr.eval.results.describe import describe_split, fewer_shots
 from simclr.eval.results.record import EpisodeRow, FineTuned, Interval, Result, Skipped, Thresholds
@@ -33,7 +34,6 @@ from simclr.eval.subject.feature_cache import FeatureCache
 from simclr.eval.subject.given import check_wordings
 from simclr.eval.subject.representations import Progress
 from simclr.eval.subject.subject import Subject, subject_of
-from simclr.finetune import FineTuning, FineTuningOptions
 from simclr.models.head import ProjectionHead
 
 PROTOCOL = "simclr-few-shot/3"

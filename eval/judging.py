@@ -139,7 +139,8 @@ def circumstances(subject: Subject, request: Request, judged: Judged, command: s
         pretraining_saw=saw,
         seeds=tuple(request.seeds),
         excluded=Excluded(
-            samples=len(subject.excluded), why="given by id, or their labels were seen by the online kNN"
+            samples=len(subject.excluded),
+            why="given by id, or their labels were seen by the online kNN or fine-tuning",
         ),
         damaged=tuple(data.damaged),
         features=tuple(Extraction(**look._asdict()) for look in subject.cache.log),

@@ -13,10 +13,10 @@ from simclr.augment.checks import shown
 from simclr.errors import InputError
 from simclr.eval.probes.episodes import EPISODES
 from simclr.eval.probes.registry import DEFAULT_PROBES, FEW_SHOT_HEADLINE, FEW_SHOT_PROBES, HEADLINE, check_probes
+from simclr.eval.probes.tuned_classifier import FineTuning, FineTuningOptions
 from simclr.eval.splits.amounts import check_share, check_switch, listed, whole_numbers
 from simclr.eval.splits.open_split import SHOTS
 from simclr.eval.splits.split import Split
-from simclr.finetune import FineTuning, FineTuningOptions
 from simclr.models.head import ProjectionHead
 
 MOST = 1_000_000
@@ -115,7 +115,7 @@ class FewShotRequest(Request):
         fine_tune: train end to end, from the encoder and from random weights (``supervised``); None does for a scene,
             where it takes seconds.
         fine_tune_seeds: the first so many of the seeds.
-        fine_tune_options: settings of ``simclr.finetune`` to be changed, for the encoder's fine-tuning.
+        fine_tune_options: settings of ``FineTuning`` (``simclr.eval.probes.tuned_classifier``) to be changed.
         head: fine-tune from the first layer of this projection head instead of h.
     """
 

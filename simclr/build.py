@@ -1,26 +1,31 @@
 """From the recipe's sections to objects: the only place that unpacks a recipe into plain arguments."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from simclr.choose.scenes import look_at_scene
 from simclr.data import Preprocess, SceneSource, Source
 from simclr.errors import InputError
 from simclr.losses.ntxent import nt_xent
+from simclr.losses.objectives import build_objective
 from simclr.losses.registry import LOSSES, check_loss_name
 from simclr.models.encoder import build_encoder, for_channels, seeded
 from simclr.models.head import ProjectionHead
 from simclr.models.simclr import SimCLR, projected_dim
 from simclr.recipe.choice import check_options
-from simclr.recipe.schema import Encoder, Head, Loss, Recipe
+from simclr.recipe.schema import Encoder, Head, Loss, Optimisation, Recipe
+from simclr.recipe.tuning import TuningRecipe
+from simclr.run.start import Start, take_weights
 from simclr.train.image_verdict import ImageJudge
 from simclr.train.optimizer import build_optimizer
 from simclr.train.scene_verdict import APART, SceneJudge, untrained_features
 from simclr.train.sync_batchnorm import convert_sync_batchnorm
+from simclr.train.tuned import Tuned
 from simclr.train.verdict import Judge
 from simclr.views.inputs import Inputs
 
@@ -107,11 +112,39 @@ def build_learner(
     """Encoder and head on the device, their BatchNorm synchronised over the processes, and the optimizer of both."""
     model = build_model(recipe.encoder, recipe.head, preprocess, recipe.seed)
     model.to(device).to(memory_format=torch.channels_last)
-    parts = [model.encoder, model.head]
+    return model, optimizer_of([model.encoder, model.head], recipe.train, peak_lr, device, world_size)
+
+
+def optimizer_of(
+    parts: Sequence[nn.Module], train: Optimisation, peak_lr: float, device: torch.device, world_size: int
+) -> torch.optim.Optimizer:
+    """The optimizer of modules on their device, whose BatchNorm is from now on synchronised over the processes."""
     if world_size > 1:
-        convert_sync_batchnorm(model, device)
-    train = recipe.train
-    optimizer = build_optimizer(
-        train.optimizer, parts, lr=peak_lr, weight_decay=train.weight_decay, momentum=train.momentum
-    )
-    return model, optimizer
+        for part in parts:
+            convert_sync_batchnorm(part, device)
+    return build_optimizer(train.optimizer, parts, lr=peak_lr, weight_decay=train.weight_decay, momentum=train.momentum)
+
+
+def tuned_architecture(recipe: TuningRecipe, preprocess: Preprocess) -> dict[str, Any]:
+    """The arguments of `build_encoder` for a fine-tuning: the encoder and its embedding layer."""
+    architecture = for_channels(recipe.encoder.model_dump(), preprocess.out_chans, preprocess.components)
+    embedding = {} if recipe.embedding is None else {"embedding": recipe.embedding.model_dump()}
+    return {**architecture, **embedding}
+
+
+def build_tuned(
+    recipe: TuningRecipe, start: Start | None, preprocess: Preprocess, classes: int, device: torch.device
+) -> Tuned:
+    """Encoder and objective on the device; what is new has random weights that depend on the seed alone.
+
+    Raises:
+        InputError: an objective with an unknown term or argument, or an embedding layer that cannot be.
+    """
+    with seeded(recipe.seed):
+        encoder = build_encoder(**tuned_architecture(recipe, preprocess))
+        width: int = encoder.feature_dim  # type: ignore[assignment]
+        objective = build_objective(recipe.terms, feature_dim=width, classes=classes, seed=recipe.seed)
+    if start is not None:
+        take_weights(encoder, start)
+    model = Tuned(encoder, objective)
+    return model.to(device).to(memory_format=torch.channels_last)

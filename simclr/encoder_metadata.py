@@ -20,6 +20,22 @@ class PretrainedOn(NamedTuple):
     patch_size: int | None = None
 
 
+class LabelsSeen(NamedTuple):
+    """The labels that a fine-tuning has looked at.
+
+    Attributes:
+        ids: of their samples, in the source that it was fine-tuned on.
+        classes: names of the classes that it has learned, in the order of the targets.
+        unknown: names of those whose samples it was not shown.
+        rule: by which the samples were chosen, in words.
+    """
+
+    ids: tuple[int, ...] = ()
+    classes: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    rule: str = "none"
+
+
 class EncoderMetadata(dict[str, Any]):
     """The metadata of an encoder: the JSON of its file, and typed names for what this package reads of it.
 
@@ -86,6 +102,18 @@ class EncoderMetadata(dict[str, Any]):
         return self.get("monitor_ids", ())
 
     @property
+    def labels(self) -> LabelsSeen:
+        """The labels that fine-tuning has looked at."""
+        seen = self.get("labels", {})
+        ids, classes, unknown = (tuple(seen.get(key, ())) for key in ("ids", "classes", "unknown"))
+        return LabelsSeen(ids, classes, unknown, seen.get("rule", "none"))
+
+    @property
+    def label_ids(self) -> Sequence[int]:
+        """Samples whose labels anything has seen: the online probe, or fine-tuning."""
+        return sorted({*self.monitor_ids, *self.labels.ids})
+
+    @property
     def numbers(self) -> Mapping[str, float]:
         """The last numbers of the run."""
         return self.get("numbers", {})
@@ -144,6 +172,7 @@ _ENTRIES: dict[str, _Kind] = {
     "encoder.stem": _TEXT,
     "encoder.width": _COUNT,
     "encoder.options": _OBJECT,
+    "encoder.embedding": _OBJECT.or_null(),
     "feature_dim": _COUNT._replace(needed=True),
     "preprocess": _OBJECT._replace(needed=True),
     "preprocess.in_chans": _COUNT._replace(needed=True),
@@ -167,6 +196,11 @@ _ENTRIES: dict[str, _Kind] = {
     "saw": _OBJECT,
     "saw.kind": _TEXT._replace(needed=True),
     "monitor_ids": _Kind(_is_ids, "a list of ids of samples"),
+    "labels": _OBJECT,
+    "labels.ids": _Kind(_is_ids, "a list of ids of samples"),
+    "labels.classes": _TEXTS,
+    "labels.unknown": _TEXTS,
+    "labels.rule": _TEXT,
     "numbers": _OBJECT,
     "versions": _OBJECT,
     "created": _TEXT.or_null(),

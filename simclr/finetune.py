@@ -1,242 +1,196 @@
-"""End-to-end fine-tuning on a few labels, from top to bottom; of random weights, supervised training from scratch."""
+"""The loop of fine-tuning, from top to bottom: supervised training of an encoder under a metric objective."""
 
-from __future__ import annotations
+import math
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, nullcontext
+from pathlib import Path
+from typing import Any
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import NamedTuple
-
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
-from torch.optim import AdamW
-from typing_extensions import TypedDict
-
-from simclr.augment.addressed import permutation
-from simclr.augment.virtual_samples import virtual_samples
-from simclr.data.source import Source
-from simclr.encoder_file import FrozenEncoder
-from simclr.errors import InputError
-from simclr.models.head import ProjectionHead
-from simclr.train.classifier import BATCH_NORM, build_classifier, scores_of, set_mode, tuned_layers
-from simclr.train.layer_groups import layer_groups
+from simclr.build import build_tuned, optimizer_of, tuned_architecture
+from simclr.data import Source, batches
+from simclr.data.chosen_labels import ChosenLabels, choose_labels
+from simclr.data.feed import note_damaged, skipped
+from simclr.encoder_file import save_encoder
+from simclr.encoder_metadata import EncoderMetadata
+from simclr.errors import DivergenceError
+from simclr.launch import unused_settings
+from simclr.recipe.tuning import Labels, TuningRecipe
+from simclr.run.begin import Begun, begin_run
+from simclr.run.checkpoint import diverged, load_run_state, newest_state, save_run_state
+from simclr.run.metadata import check_storable, describe_run
+from simclr.run.metrics_file import MetricsFile
+from simclr.run.run_folder import open_run_folder
+from simclr.run.start import all_seen, check_start, load_start
+from simclr.run.stopping import Stopping
+from simclr.run.terminal import Progress
+from simclr.train.course import set_tuning_course
+from simclr.train.distributed import any_process, of_all, of_main, on_main_first, prepare, start_accelerator, state_of
+from simclr.train.health import explain_divergence, rankme
+from simclr.train.optimizer import parameter_table, set_lr
 from simclr.train.schedule import warmup_cosine
-from simclr.views.encoder_inputs import augmented_inputs, plain_inputs
-
-CHECK_EVERY = 10
-PATIENCE = 5
-
-
-@dataclass(frozen=True)
-class FineTuning:
-    """Settings of :func:`train_classifier`.
-
-    Attributes:
-        steps: most of them, each with one batch; 3 % are warm-up, then a cosine to 0.
-        batch_size: training samples of a step; all of them where there are fewer.
-        lr: peak rate of the classifier, under AdamW.
-        layer_decay: factor for each layer further down, see ``simclr.train.layer_groups``.
-        weight_decay: of weights.
-        batch_norm: ``frozen``: statistics, scale and offset stay; ``affine``: scale and offset learn; ``train``:
-            statistics are those of the batch, and running averages follow.
-        augment: draw views with the operations of the encoder's own recipe.
-        virtual: add as many virtual samples to each batch, mixtures of two of its samples of one class
-            (``augment.virtual_samples``).
-        seed: of the order of samples and of the views.
-
-    Raises:
-        InputError: naming the first setting that is out of range, and what is allowed.
-    """
-
-    steps: int = 200
-    batch_size: int = 64
-    lr: float = 2e-3
-    layer_decay: float = 0.65
-    weight_decay: float = 1e-4
-    batch_norm: str = "frozen"
-    augment: bool = True
-    virtual: bool = False
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.batch_norm not in BATCH_NORM:
-            raise InputError(f"batch_norm is {self.batch_norm!r}: choose one of {', '.join(BATCH_NORM)}.")
-        if self.steps < 1 or self.batch_size < 4:
-            raise InputError(
-                f"steps is {self.steps} and batch_size {self.batch_size}: give at least 1 step and 4 samples a batch."
-            )
-        if not 0 < self.layer_decay <= 1:
-            raise InputError(f"layer_decay is {self.layer_decay}: it is a factor above 0 and at most 1.")
+from simclr.train.tuned import try_objective
+from simclr.views.drawn_views import choose_samples, look_at_views
+from simclr.views.inputs import build_tuning_inputs
+from simclr.views.picture import draw_views
 
 
-class FineTuningOptions(TypedDict, total=False):
-    """The settings of :class:`FineTuning` that are to be other than usual."""
-
-    steps: int
-    batch_size: int
-    lr: float
-    layer_decay: float
-    weight_decay: float
-    batch_norm: str
-    augment: bool
-    virtual: bool
-    seed: int
-
-
-FROM_SCRATCH = FineTuning(batch_norm="train", layer_decay=1.0)
-"""For an encoder with random weights: nothing in it is worth keeping."""
-
-
-class Chosen(NamedTuple):
-    """What was chosen on held-out samples.
-
-    Attributes:
-        steps: how many the classifier was trained for.
-        accuracy: on the held-out samples after so many, in [0, 1]; None where none are held out.
-    """
-
-    steps: int
-    accuracy: float | None
-
-
-class FineTuned(NamedTuple):
-    """A classifier on top of an encoder copy that was trained with it.
-
-    Attributes:
-        model: inputs of the encoder (b, C, h, w) -> scores of the classes (b, K), in eval mode.
-        classes: the class of each score, (K,) int64, ascending.
-        selected: what was chosen on the training part.
-    """
-
-    model: nn.Sequential
-    classes: Tensor
-    selected: Chosen
-
-
-class Targets(NamedTuple):
-    """The classes that occur in a training part (K,), ascending, and each sample's place among them (n,); int64."""
-
-    classes: Tensor
-    y: Tensor
-
-
-def targets_of(source: Source, train: Tensor) -> Targets:
-    """What a classifier is to learn.
-
-    Args:
-        source: labelled samples.
-        train: ids of those to train on, (n,) int64.
-
-    Raises:
-        InputError: with fewer than two classes, or an unlabelled training sample.
-    """
-    labels = source.labels
-    if labels is None or bool((labels[train] < 0).any()):
-        raise InputError("fine-tuning got a training sample without a label: leave unlabelled samples out.")
-    targets = Targets(*labels[train].unique(return_inverse=True))
-    if len(targets.classes) < 2:
-        raise InputError(f"fine-tuning needs training samples of at least 2 classes, got {len(targets.classes)}.")
-    return targets
-
-
-def train_classifier(
-    encoder: FrozenEncoder,
-    source: Source,
-    train: Tensor,
-    held_out: Tensor,
-    settings: FineTuning,
+def fine_tune(
+    recipe: TuningRecipe,
+    output: Path,
     *,
-    head: ProjectionHead | None = None,
-    device: torch.device | str = "cpu",
-) -> FineTuned:
-    """Trains a copy of an encoder and a classifier; looks at the samples ``train`` and their labels alone.
-
-    Two passes: the first leaves the held-out samples out, looks at the accuracy there every ``CHECK_EVERY`` steps and
-    finds the best number of steps (the largest of equals: cross-entropy stops too early); the second trains anew for so
-    many steps on the whole training part. Where nothing is held out, all steps are taken.
+    resume: bool = False,
+    overwrite: bool = False,
+    say: Callable[[str], None] = print,
+) -> dict[str, Any]:
+    """Train an encoder on labels under an objective, and leave a run folder that explains itself.
 
     Args:
-        encoder: as of ``simclr.load_encoder``.
-        source: labelled samples.
-        train: ids to train on, (n,) int64.
-        held_out: rows of ``train`` that the number of steps is chosen on, ascending, (m,) int64; none when empty.
-        settings: how to train.
-        head: the projection head g (``simclr.encoder_file.load_head``): the classifier then stands on its first layer
-            (linear, BatchNorm, ReLU), which is trained too, as in SimCLR v2; on h when None.
-        device: where training runs.
+        recipe: what to do.
+        output: the run folder: recipe.yaml, metrics.jsonl, views.png, checkpoints/, encoder.safetensors and .json. The
+            encoder file embeds with the embedding layer, and names the samples whose labels were looked at.
+        resume: go on from the newest run state in ``output``, or from the beginning if the run there has none yet.
+        overwrite: start anew even if ``output`` holds a run.
+        say: prints a line for the user.
+
+    Returns:
+        The last numbers of the run, as in the encoder's metadata, and the ``seconds`` that the loop took.
 
     Raises:
-        InputError: as :func:`targets_of`, or the encoder has no recipe to draw views with.
-
-    Source: Chen et al., ICML 2020, B.8 (fine-tuning); "Big self-supervised models", NeurIPS 2020, section 2 (from the
-        head's first layer).
+        InputError: something in the recipe, the data, the labels or the launch is wrong, or the folder cannot be
+            written.
+        DivergenceError: the loss became NaN or infinite.
+        StoppedError: Ctrl-C or SIGTERM; the step was finished, and its run state written.
     """
-    # What there is to learn from.
-    classes, targets = targets_of(source, train)
-    plain = plain_inputs(encoder, source, device)
-    draw = augmented_inputs(encoder, source, settings.seed, device) if settings.augment else None
-    everything = torch.arange(len(train))
-    passes = [(everything, held_out[:0])]
-    if len(held_out):
-        passes.insert(0, (everything[~torch.isin(everything, held_out)], held_out))
+    train, checkpoints = recipe.train, output / "checkpoints"
+    accelerator = start_accelerator(train.precision, recipe.log.trackers, output)
+    device, main = accelerator.device, accelerator.is_main_process
+    with ExitStack() as stack:
+        stack.callback(accelerator.end_training)
+        opening = open_run_folder(output, recipe, resume=resume, overwrite=overwrite)
+        folder = on_main_first(accelerator, lambda: stack.enter_context(opening))
 
-    total_steps = settings.steps
-    accuracy: float | None = None
-    for rows, watched in passes:
-        # What learns.
-        model = build_classifier(encoder.encoder, head, plain, train, len(classes), settings.batch_norm, device)
-        optimizer = AdamW(layer_groups(tuned_layers(model), settings.lr, settings.layer_decay, settings.weight_decay))
-        peaks = [group["lr"] for group in optimizer.param_groups]
-        generator = torch.Generator().manual_seed(settings.seed)
-        best, best_steps = -1.0, total_steps
+        # What there is to learn from: samples, their labels, and in which order.
+        start = load_start(recipe)
+        with accelerator.main_process_first() if recipe.data.fetches else nullcontext():
+            inputs = build_tuning_inputs(recipe, device, start.encoder.preprocess if start else None)
+        source, preprocess = inputs.source, inputs.preprocess
+        chosen, rule = _labels(recipe, source)
+        targets = chosen.targets.to(device)
+        rank, world_size = accelerator.process_index, accelerator.num_processes
 
-        for step, batch in zip(range(total_steps), _batches(rows, settings.batch_size, settings.seed)):
-            set_mode(model, settings.batch_norm)
-            ids, y = train[batch], targets[batch]
-            x = draw(ids, step) if draw else plain(ids)
-            if settings.virtual:
-                more, classes_of_more = virtual_samples(x, y, len(x), generator=generator)
-                x, y = torch.cat([x, more]), torch.cat([y, classes_of_more])
-            loss = F.cross_entropy(model(x), y.to(device))
-            loss.backward()
-            for group, peak in zip(optimizer.param_groups, peaks):
-                group["lr"] = warmup_cosine(step, settings.steps, max(1, settings.steps * 3 // 100), peak)
+        # What learns, and from where it goes on.
+        model = build_tuned(recipe, start, preprocess, len(chosen.classes), device)
+        encoder, parts = model.encoder, [model.encoder, model.objective]
+        course = set_tuning_course(train, chosen.targets, model.objective.wants_pairs, recipe.seed, rank, world_size)
+        order, total_steps, warmup_steps, peak_lr = course
+        try_objective(model, targets[order.at(0)])
+        optimizer = optimizer_of(parts, train, peak_lr, device, world_size)
+        save_every = train.checkpoint_every or max(order.steps_per_epoch, total_steps // 10)
+        newest = of_main(accelerator, newest_state(checkpoints) if resume else None)
+        state: dict[str, Any] = load_run_state(checkpoints / newest) if newest else {"step": 0}
+
+        def describe(steps: int, numbers: dict[str, Any], monitor_ids: list[int]) -> EncoderMetadata:
+            numbers = {**numbers, "samples_seen": steps * order.batch_size}
+            described = describe_run(recipe, source, preprocess, encoder, steps, numbers, monitor_ids)
+            labels = {"ids": chosen.ids.tolist(), "classes": chosen.classes, "unknown": chosen.unknown, "rule": rule}
+            return described.with_entries(
+                encoder=tuned_architecture(recipe, preprocess),
+                labels=labels,
+                started_from=None if start is None else {"file": str(start.file), "sha256": start.digest},
+            )
+
+        def begin() -> Begun:
+            """On the main process, with all that can be refused: from here on, the folder changes."""
+            assert folder is not None
+            check_start(start, source, output, state)
+            check_storable(describe(total_steps, {}, []))
+            begun = begin_run(folder, recipe, source, state, accelerator, say)
+            started_from = {} if start is None else {"start": start.digest}
+            return begun._replace(remembered={**begun.remembered, **started_from})
+
+        begun = on_main_first(accelerator, begin)
+        stopping = stack.enter_context(Stopping(checkpoints, speaks=main))
+        distributed, optimizer = prepare(accelerator, model, optimizer, state)
+
+        metrics = stack.enter_context(MetricsFile(output / "metrics.jsonl", state["step"], enabled=main))
+        moving = Progress(total_steps, state["step"], order.batch_size, enabled=main, what="fine-tuning")
+        progress = stack.enter_context(moving)
+        if main:
+            n, k = len(chosen.ids), len(chosen.classes)
+            say(f"{n:,} of {len(source):,} samples of {source.name}, {k} classes ({rule}), processes: {world_size}")
+            say(f"  from {start.file if start else 'random weights'}, {device.type}, {train.precision}")
+            for name, few in (("unknown", chosen.unknown), ("fewer samples than asked for", chosen.few)):
+                if few:
+                    say(f"  {name}: {', '.join(few[:8])}{', …' if len(few) > 8 else ''}")
+            for note in [*source.notes, *course.notes]:
+                say(note)
+            added = " + ".join(f"{weight:g} {name}" for name, weight in model.objective.weights.items())
+            described = [*inputs.describe(), f"objective: {added}; {course.describe()}"]
+            for line in [*described, *parameter_table(parts, train.optimizer, train.weight_decay)]:
+                say(f"  {line}")
+            for line in [*unused_settings(train.precision), *([metrics.note] if metrics.note else [])]:
+                say(line)
+            looked_at = look_at_views(inputs, choose_samples(recipe.seed, len(source), samples=6), 0, device)
+            draw_views(looked_at, output / "views.png")
+
+        numbers: dict[str, Any] = metrics.last
+        started = saved = time.perf_counter()
+        model.train()
+
+        for step, ids, batch in batches(source, order, state["step"], total_steps, device, recipe.data.workers):
+            epoch, lr = order.epoch(step), warmup_cosine(step, total_steps, warmup_steps, peak_lr)
+            x = inputs.augment(batch, course.address(ids, step, len(source)), step)[0]  # (b, C, h, w)
+            e, value = distributed(x, targets[ids])  # embeddings (b, dim), and the objective of the global batch
+            accelerator.backward(value.total)
+            loss = value.total.item()
+            if not math.isfinite(loss):
+                why = explain_divergence(x[None], e[None], model, optimizer.param_groups[0]["lr"])
+                raise DivergenceError(diverged(step, loss, why, checkpoints))
+            set_lr(optimizer, lr)
             optimizer.step()
             optimizer.zero_grad()
 
             done = step + 1
-            if len(watched) and (done % CHECK_EVERY == 0 or done == total_steps):
-                right = scores_of(model, plain, train[watched]).argmax(1) == targets[watched]
-                value = float(right.double().mean())
-                # A handful of samples ties often; then longer training is the better guess.
-                if value >= best:
-                    best, best_steps = value, done
-                elif done - best_steps >= PATIENCE * CHECK_EVERY:
-                    break
-        if len(watched):
-            total_steps, accuracy = best_steps, best
-    return FineTuned(model.eval(), classes, Chosen(total_steps, accuracy))
+            numbers = {"step": step, "epoch": epoch, "loss": loss, "lr": lr}
+            if done % recipe.monitor.every == 0 or done == total_steps:
+                terms = value.terms if len(value.terms) > 1 else {}
+                looked = {name: float(number) for name, number in {**terms, **value.metrics}.items()}
+                numbers |= {"rankme": rankme(e.detach()), **{k: v for k, v in looked.items() if math.isfinite(v)}}
+            due = done % save_every == 0 or done == total_steps
+            # Before the run state: a line too many is dropped on resume, one too few would be missing for ever.
+            metrics.write({**numbers, "seconds": round(time.perf_counter() - started, 3)})
+            late = main and time.perf_counter() - saved > 60 * train.checkpoint_minutes
+            late, stop = any_process(accelerator, late, stopping.signal > 0)
+            if due or late or stop:
+                if not all(p.isfinite().all() for p in model.parameters()):
+                    why = explain_divergence(x[None], e[None], model, lr)
+                    raise DivergenceError(diverged(step, loss, why, checkpoints))
+                if begun:
+                    save_run_state(checkpoints, done, {**state_of(accelerator, model, optimizer), **begun.remembered})
+                saved = time.perf_counter()
+                note_damaged(source, of_all(accelerator, source.damaged))
+            progress.advance(numbers)
+            if begun:
+                begun.log(numbers, step)
+            if stop and done < total_steps:
+                raise stopping.stop()
+
+        if begun:
+            seen = all_seen(begun.saw or source.sample_hashes(), start)
+            metadata = describe(total_steps, numbers, seen.monitor_ids)
+            save_encoder(output / "encoder.safetensors", encoder, preprocess, metadata, saw=seen.samples)
+            numbers = dict(metadata.numbers)
+            if source.damaged:
+                say(skipped(source.damaged))
+        return {**numbers, "seconds": time.perf_counter() - started}
 
 
-def tuned_logits(
-    tuned: FineTuned, encoder: FrozenEncoder, source: Source, ids: Tensor, device: torch.device | str = "cpu"
-) -> Tensor:
-    """Logits of the given samples, without augmentation: (n, K) float32 on the CPU.
-
-    Args:
-        tuned: as of :func:`train_classifier`.
-        encoder: whose preprocessing it was trained with.
-        source: where the samples are.
-        ids: which ones, (n,) int64.
-        device: where the model is.
-    """
-    return scores_of(tuned.model, plain_inputs(encoder, source, device), ids)
-
-
-def _batches(rows: Tensor, batch_size: int, seed: int) -> Iterator[Tensor]:
-    """Batches of rows without end: each epoch in a new order, in parts of nearly one size, so none of a single row."""
-    parts = max(1, -(-len(rows) // batch_size))
-    epoch = 0
-    while True:
-        yield from rows[permutation(seed, epoch, len(rows))].tensor_split(parts)
-        epoch += 1
+def _labels(recipe: TuningRecipe, source: Source) -> tuple[ChosenLabels, str]:
+    """The labels that are looked at, and by which rule."""
+    asked: Labels = recipe.labels
+    seed = recipe.seed if asked.seed is None else asked.seed
+    unknown = [*asked.unknown, *recipe.data.unknown]
+    chosen = choose_labels(source, shots=asked.shots, share=asked.share, unknown=unknown, seed=seed)
+    few = f"{asked.shots}" if asked.shots is not None else f"{100 * asked.share:g} %" if asked.share is not None else ""
+    return chosen, f"{few} of each class, drawn by seed {seed}" if few else "all labels"

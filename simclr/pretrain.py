@@ -14,24 +14,30 @@ from torch import Tensor, nn
 from simclr.build import build_judge, build_learner, build_loss
 from simclr.choose.resolve import resolved
 from simclr.data import Source, batches
-from simclr.data.content import SampleHashes
-from simclr.data.feed import note_damaged
+from simclr.data.feed import note_damaged, skipped
 from simclr.data.held_out import held_out_ids
 from simclr.encoder_file import save_encoder
 from simclr.errors import DivergenceError
 from simclr.launch import unused_settings
 from simclr.recipe.schema import Recipe
-from simclr.run.checkpoint import load_run_state, newest_state, save_run_state
+from simclr.run.begin import Begun, begin_run
+from simclr.run.checkpoint import diverged, load_run_state, newest_state, save_run_state
 from simclr.run.metadata import check_storable, describe_run
 from simclr.run.metrics_file import MetricsFile
-from simclr.run.resume import as_stored, check_remembered, identify, remember
 from simclr.run.run_folder import open_run_folder
 from simclr.run.stopping import Stopping
 from simclr.run.terminal import Progress
-from simclr.run.trackers import start_trackers
 from simclr.train.best_encoder import BestEncoder
 from simclr.train.course import set_course
-from simclr.train.distributed import any_process, of_all, of_main, on_main_first, start_accelerator
+from simclr.train.distributed import (
+    any_process,
+    of_all,
+    of_main,
+    on_main_first,
+    prepare,
+    start_accelerator,
+    state_of,
+)
 from simclr.train.health import collapse_warning, explain_divergence, health
 from simclr.train.optimizer import parameter_table
 from simclr.train.schedule import warmup_cosine
@@ -112,26 +118,15 @@ def pretrain(
         newest = of_main(accelerator, newest_state(checkpoints) if resume else None)
         state: dict[str, Any] = load_run_state(checkpoints / newest) if newest else {"step": 0}
 
-        def begin() -> _Begun:
+        def begin() -> Begun:
             """On the main process, with all that can be refused: from here on, the folder changes."""
             assert folder is not None
-            stored = as_stored(recipe.data, source)
-            data = identify(stored)
-            check_remembered(state, recipe, data, str(output))
             check_storable(describe_run(recipe, source, preprocess, encoder, total_steps, {}, ids_seen))
-            log = start_trackers(accelerator, recipe, output, folder.id, say)
-            folder.begin()
-            # What is streamed is hashed at the end: to read it all may take an hour.
-            return _Begun(remember(recipe, data), log, stored.sample_hashes() if stored.resident else None)
+            return begin_run(folder, recipe, source, state, accelerator, say)
 
         begun = on_main_first(accelerator, begin)
         stopping = stack.enter_context(Stopping(checkpoints, speaks=main))
-        if newest:
-            model.load_state_dict(state["model"])
-            optimizer.load_state_dict(state["optimizer"])
-        distributed, optimizer = accelerator.prepare(model, optimizer, device_placement=[False, True])
-        if accelerator.scaler is not None and "scaler" in state:
-            accelerator.scaler.load_state_dict(state["scaler"])
+        distributed, optimizer = prepare(accelerator, model, optimizer, state)
         learner = Learner(accelerator, model, distributed, optimizer)
         one_step = TrainingStep(learner, inputs.drawing(), loss_of, sizes)
 
@@ -164,7 +159,7 @@ def pretrain(
             if not math.isfinite(loss):
                 last_lr = optimizer.param_groups[0]["lr"]
                 why = explain_divergence(taken.draw_again(inputs.augment), h, model, last_lr)
-                raise DivergenceError(_diverged(step, loss, why, checkpoints))
+                raise DivergenceError(diverged(step, loss, why, checkpoints))
             one_step.update(lr)
 
             done = step + 1
@@ -188,13 +183,11 @@ def pretrain(
             if due or late or stop:
                 if not all(p.isfinite().all() for p in model.parameters()):
                     why = explain_divergence(taken.draw_again(inputs.augment), h, model, lr)
-                    raise DivergenceError(_diverged(step, loss, why, checkpoints))
+                    raise DivergenceError(diverged(step, loss, why, checkpoints))
                 if begun:
-                    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), **begun.remembered}
+                    state = {**state_of(accelerator, model, optimizer), **begun.remembered}
                     if judge:
                         state["best"] = best.state
-                    if accelerator.scaler is not None:
-                        state["scaler"] = accelerator.scaler.state_dict()
                     save_run_state(checkpoints, done, state)
                 saved = time.perf_counter()
                 note_damaged(source, of_all(accelerator, source.damaged))
@@ -216,30 +209,8 @@ def pretrain(
             save_encoder(output / "encoder.safetensors", encoder, preprocess, metadata, model.head, saw)
             numbers = dict(metadata.numbers)
             if source.damaged:
-                n = len(source.damaged)
-                shown = ", ".join(source.damaged[:5]) + (", …" if n > 5 else "")
-                say(f"{n} damaged {'image was' if n == 1 else 'images were'} skipped: {shown}")
+                say(skipped(source.damaged))
         return {**numbers, "seconds": time.perf_counter() - started}
-
-
-class _Begun(NamedTuple):
-    """What only the main process has.
-
-    Attributes:
-        remembered: what its run states remember.
-        log: takes the numbers of a step.
-        saw: hashes of the samples, None where they are made at the end.
-    """
-
-    remembered: dict[str, Any]
-    log: Callable[[dict[str, Any], int], None]
-    saw: SampleHashes | None
-
-
-def _diverged(step: int, loss: float, why: str, checkpoints: Path) -> str:
-    newest = newest_state(checkpoints)
-    last = checkpoints / newest if newest else "none yet"
-    return f"the loss is {loss} at step {step}: {why}; last good run state: {last}"
 
 
 class _Watched(NamedTuple):

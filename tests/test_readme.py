@@ -35,6 +35,11 @@ PLAYED = {
         f"simclr pretrain digits {SMALL} seed=1 train.batch_size=64 train.micro_batch=16 --output runs/b"
     ),
     "simclr plan cifar10 data.download=true": f"simclr plan digits {DIGITS}",
+    "simclr fine-tune digits-triplet": f"simclr fine-tune digits-triplet {SMALL} --output runs/digits-triplet",
+    "simclr fine-tune runs/digits objective.softmax={} objective.center.weight=0.003 labels.shots=10": (
+        "simclr fine-tune runs/digits objective.softmax={} objective.center.weight=0.003 labels.shots=10 "
+        "train.max_steps=2"
+    ),
     "simclr linear-eval runs/indian-pines": f"simclr linear-eval runs/digits --shots 5 {FEW}",
     "simclr linear-eval runs/cifar10 --labels 1%,10%,100% --probes ridge,knn": (
         f"simclr linear-eval runs/digits --labels 1%,10% --probes ridge,knn {FEW} --output runs/shares"

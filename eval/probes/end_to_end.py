@@ -15,10 +15,7 @@ from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
 from simclr.eval.probes.prediction import Prediction, Selected
 from simclr.eval.probes.score import Score, scored
-from simclr.eval.splits.labelled import LabelledData
-from simclr.eval.splits.split import Split
-from simclr.eval.splits.validation import FIXED, SHARE, parts_of
-from simclr.finetune import (
+from simclr.eval.probes.tuned_classifier import (
     FROM_SCRATCH,
     FineTuned,
     FineTuning,
@@ -27,6 +24,9 @@ from simclr.finetune import (
     train_classifier,
     tuned_logits,
 )
+from simclr.eval.splits.labelled import LabelledData
+from simclr.eval.splits.split import Split
+from simclr.eval.splits.validation import FIXED, SHARE, parts_of
 from simclr.models.head import ProjectionHead
 
 FINE_TUNE = "fine-tune"
@@ -116,7 +116,7 @@ def fine_tuned_scores(
         head: fine-tune from the first layer of this projection head instead of h.
         device: where training runs.
         progress: called with (trainings done, all of them).
-        options: settings of ``simclr.finetune.FineTuning`` to be changed.
+        options: settings of ``simclr.eval.probes.tuned_classifier.FineTuning`` to be changed.
     """
     found: list[Score] = []
     for split in splits:
@@ -178,11 +178,11 @@ def fine_tune(
 
     Args:
         encoder: as of ``simclr.load_encoder``; its ``random_twin`` gives supervised training from scratch, for which
-            the settings of ``simclr.finetune.FROM_SCRATCH`` are right.
+            the settings of ``simclr.eval.probes.tuned_classifier.FROM_SCRATCH`` are right.
         source: labelled samples.
         split: ids of training and test samples; on its validation part, if any, the number of steps is chosen.
         head, share, device: as in :func:`_train`.
-        settings: those of ``simclr.finetune.FineTuning``.
+        settings: those of ``simclr.eval.probes.tuned_classifier.FineTuning``.
 
     Returns:
         Classes of the test samples, logits of the classes that occur in the training part, and what was selected.

@@ -20,7 +20,8 @@ class Seen(NamedTuple):
         own: whether the source holds the very samples that the encoder was pretrained on, each as often, in any order;
             None where nothing tells.
         samples: which of the data's samples pretraining saw, (N,) bool; None where that is not known.
-        labelled: ids of those whose labels the online probe saw, (m,) int64, ascending; None where that is not known.
+        labelled: ids of those whose labels the online probe or fine-tuning saw, (m,) int64, ascending; None where that
+            is not known.
     """
 
     own: bool | None
@@ -49,8 +50,10 @@ def what_was_seen(encoder: nn.Module, source: Source, test_source: Source | None
         return Seen(may_be_own(encoder, source) if isinstance(encoder, FrozenEncoder) else None, None, None)
     assert isinstance(encoder, FrozenEncoder)  # it says what it saw
     hashes = torch.cat([part.values for part in parts])
-    told = saw.values[[i for i in encoder.metadata.monitor_ids if i < len(saw.values)]]
-    own = torch.equal(saw.values.sort().values, parts[0].values.sort().values)
+    told = saw.values[[i for i in encoder.metadata.label_ids if i < len(saw.values)]]
+    # A file of fine-tuning names what its start has seen behind its own samples.
+    first = saw.values[: encoder.metadata.source.samples]
+    own = torch.equal(first.sort().values, parts[0].values.sort().values)
     # 0 is the hash of what could not be read.
     samples, labelled = (torch.isin(hashes, known[known != 0]) for known in (saw.values, told))
     return Seen(own, samples, labelled.nonzero().flatten())

@@ -13,6 +13,7 @@ from simclr.augment.checks import shown
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
+from simclr.encoder_metadata import EncoderMetadata
 from simclr.errors import InputError
 from simclr.eval.splits.amounts import check_switch
 from simclr.eval.splits.labelled import LabelledData
@@ -105,7 +106,13 @@ def subject_of(
     if seen is None and isinstance(given, nn.Module):
         seen = what_was_seen(given, data.source, test_source)
     excluded = excluded_ids(given, data, () if seen is None and exclude is None else exclude, seen)
-    return Subject(given, data, excluded, transductive, cache or FeatureCache(None), where, seen)  # type: ignore[arg-type]
+    subject = Subject(given, data, excluded, transductive, cache or FeatureCache(None), where, seen)  # type: ignore[arg-type]
+    if exclude is None and not len(subject.usable()):
+        raise InputError(
+            f"the encoder has seen the label of every sample of {data.source.name}: judge it on other data, or "
+            f"fine-tune with fewer labels (labels.shots, labels.share)."
+        )
+    return subject
 
 
 def check_patches(model: object, samples: object) -> None:
@@ -126,12 +133,12 @@ def excluded_ids(
     exclude: Iterable[int] | Tensor | None = None,
     seen: Seen | None = None,
 ) -> Tensor:
-    """Samples that no split may use: those given, or the ones whose labels the encoder's online kNN saw.
+    """Samples that no split may use: those given, or the ones whose labels the encoder has seen.
 
     Labels of a training part may be looked at: where there is a test part, only its own samples are left out.
 
     Args:
-        model: an encoder with ``metadata``. Where it does not know its samples by content, its ``monitor_ids`` count
+        model: an encoder with ``metadata``. Where it does not know its samples by content, its ``label_ids`` count
             as ids, unless it is known to be pretrained on other data or there is a test part.
         data: what splits are drawn of.
         exclude: ids, or a mask of all samples; ``()`` leaves nothing out.
@@ -141,7 +148,7 @@ def excluded_ids(
         (m,) int64, ascending.
 
     Raises:
-        InputError: if samples are excluded, or were seen by the monitor, that the data does not have.
+        InputError: if samples are excluded, or had their labels seen, that the data does not have.
     """
     if exclude is None and seen is not None and seen.labelled is not None:
         return seen.labelled[seen.labelled >= (0 if data.test_source is None else len(data.source))]
@@ -149,10 +156,10 @@ def excluded_ids(
         return ids_of(exclude, len(data), "exclude")
     if data.test_source is not None or (seen is not None and seen.own is False):
         return as_ids(None)
-    told = as_ids(model.metadata.get("monitor_ids")).unique()  # type: ignore[union-attr, operator]
+    told = as_ids(EncoderMetadata(model.metadata).label_ids).unique()  # type: ignore[union-attr, arg-type]
     if len(told) and int(told.max()) >= len(data):
         raise InputError(
-            f"the encoder's online kNN saw the label of sample {int(told.max())}, but {data.source.name} has "
+            f"the encoder has seen the label of sample {int(told.max())}, but {data.source.name} has "
             f"{len(data)} samples: it was pretrained on other data, so exclude nothing (exclude=())."
         )
     return told

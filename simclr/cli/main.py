@@ -28,6 +28,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     training.views,
     training.plan,
     training.pretrain,
+    training.fine_tune,
     judging.linear_eval,
     judging.few_shot,
     judging.report,

@@ -15,6 +15,7 @@ from simclr.errors import InputError
 
 if TYPE_CHECKING:
     from simclr.recipe.schema import Recipe
+    from simclr.recipe.tuning import TuningRecipe
 
 LAST_EPOCH = (1 << 24) - 1  # of the longest run that a recipe can ask for
 _OVERRIDES = "Sets a dotted key, e.g. train.epochs=5 or augment.blur=null."
@@ -50,6 +51,24 @@ def recipe_to_run(recipe: str, overrides: Sequence[str] | None) -> "Recipe":
     checked = read_recipe(recipe, overrides or [])
     check_encoder_name(checked.encoder.name)
     check_loss_name(checked.loss.name)
+    check_files(checked.data.named_files())
+    return checked
+
+
+def tuning_to_run(given: str, overrides: Sequence[str] | None) -> "TuningRecipe":
+    """The recipe of a fine-tuning, of a recipe or of what to start from; checked as far as `recipe_to_run`.
+
+    Raises:
+        InputError: as `simclr.run.start.read_tuning`; or what it names is missing or not known.
+    """
+    from simclr.losses.objectives import check_objective_names
+    from simclr.models.registry import check_encoder_name
+    from simclr.recipe.named_files import check_files
+    from simclr.run.start import read_tuning
+
+    checked = read_tuning(given, overrides or [])
+    check_encoder_name(checked.encoder.name)
+    check_objective_names(checked.terms)
     check_files(checked.data.named_files())
     return checked
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from simclr.cli.options import LAST_EPOCH, Overrides, RecipeName, at_most, output_path, recipe_to_run
+from simclr.cli.options import LAST_EPOCH, Overrides, RecipeName, at_most, output_path, recipe_to_run, tuning_to_run
 from simclr.launch import is_main_process
 
 
@@ -30,16 +30,45 @@ def pretrain(
     from simclr.eval.probes.monitor import knn_monitor, monitor_ids
     from simclr.launch import keep_freed_memory
     from simclr.pretrain import OnlineProbe, pretrain
-    from simclr.run.run_folder import is_run_folder
+    from simclr.run.run_folder import folder_of
     from simclr.run.terminal import print_summary
 
-    # A run's own recipe.yaml belongs to that run; any other recipe of that name does not make its folder one.
-    own = path.name == "recipe.yaml" and is_run_folder(path.parent)
-    folder = given or (path.parent if own else Path("runs") / path.stem)
+    folder = given or folder_of(path)
 
     keep_freed_memory()
     probe = OnlineProbe(choose=monitor_ids, score=knn_monitor)
     numbers = pretrain(checked, folder, resume=resume, overwrite=overwrite, probe=probe)
+    if is_main_process():
+        print_summary(numbers, folder)
+
+
+def fine_tune(
+    recipe: Annotated[
+        str, typer.Argument(metavar="RUN|RECIPE", help="A recipe with an objective; or what to start from.")
+    ],
+    overrides: Overrides = None,
+    output: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="The run's folder; by default runs/RECIPE, or RUN-tuned.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest run state in the folder.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Start anew in a folder that holds a run.")] = False,
+) -> None:
+    """Train an encoder on labels under a metric objective: from a run, an encoder file or random weights.
+
+    Example: [bold]simclr fine-tune digits-triplet labels.shots=10[/bold], or a run with its own data and views:
+    [bold]simclr fine-tune runs/digits objective.softmax={} objective.center.weight=0.003[/bold]
+    """
+    checked, given = tuning_to_run(recipe, overrides), output_path(output, "folder")
+
+    from simclr.finetune import fine_tune
+    from simclr.launch import keep_freed_memory
+    from simclr.run.run_folder import folder_of
+    from simclr.run.start import folder_beside, is_start
+    from simclr.run.terminal import print_summary
+
+    folder = given or (folder_beside(recipe) if is_start(recipe) else folder_of(Path(recipe)))
+    keep_freed_memory()
+    numbers = fine_tune(checked, folder, resume=resume, overwrite=overwrite)
     if is_main_process():
         print_summary(numbers, folder)
 
@@ -112,10 +141,10 @@ def verify(
 
 def recipes() -> None:
     """List the shipped recipes."""
-    from simclr.recipe.read import read_recipe, recipe_folder, shipped_recipes
+    from simclr.recipe.read import read_experiment, recipe_folder, shipped_recipes
 
     names = shipped_recipes()
     width = max(map(len, names))
     for name in names:
-        typer.echo(f"{name:{width}}  {read_recipe(name).description}")
+        typer.echo(f"{name:{width}}  {read_experiment(name).description}")
     typer.echo(f"\nin {recipe_folder()}")

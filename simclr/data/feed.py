@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from simclr.data.order import SampleOrder
 from simclr.data.source import Source
 from simclr.data.stream import StreamSource
 from simclr.data.workers import PREFETCHED, read_ahead, usable_cores
 
 _AHEAD_BYTES = 8 << 30
+
+
+class Order(Protocol):
+    """Which ids a step takes: `simclr.data.order.SampleOrder`, `simclr.data.class_order.ClassOrder`.
+
+    Attributes:
+        batch_size: samples of a step over all processes.
+        world_size: number of processes.
+    """
+
+    batch_size: int
+    world_size: int
+
+    def at(self, step: int) -> Tensor:
+        """Ids that this process takes at a global step, (b,) int64 on the CPU."""
+        ...
 
 
 def note_damaged(source: Source, names: list[str]) -> None:
@@ -31,9 +47,16 @@ def note_damaged(source: Source, names: list[str]) -> None:
         source.note_damaged(())
 
 
+def skipped(damaged: Sequence[str]) -> str:
+    """A line about samples that could not be read."""
+    n = len(damaged)
+    shown = ", ".join(damaged[:5]) + (", …" if n > 5 else "")
+    return f"{n} damaged {'image was' if n == 1 else 'images were'} skipped: {shown}"
+
+
 def batches(
     source: Source,
-    order: SampleOrder,
+    order: Order,
     start: int,
     stop: int,
     device: torch.device | str = "cpu",

@@ -21,7 +21,7 @@ learned boundary) is a module in the function's place.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -147,6 +147,13 @@ class _Function(nn.Module):
         return found
 
 
+def check_objective_names(names: Iterable[str], key: str = "objective") -> None:
+    """Raise an InputError if no objective has one of the names; ``key`` is that of their section in the recipe."""
+    for name in names:
+        if name not in OBJECTIVES:
+            raise unknown_name(key, str(name), OBJECTIVES)
+
+
 def build_objective(
     section: Mapping[str, Mapping[str, PlainValue]],
     *,
@@ -178,9 +185,8 @@ def build_objective(
     terms: dict[str, Term] = {}
     modules: dict[str, nn.Module] = {}
     weights: dict[str, float] = {}
+    check_objective_names(section, key)
     for name, given in section.items():
-        if name not in OBJECTIVES:
-            raise unknown_name(key, str(name), OBJECTIVES)
         if not isinstance(given, Mapping):
             raise InputError(f"{key}.{name} is {shown(given)}, but must be arguments and their values: {{}} for none")
         options = dict(given)

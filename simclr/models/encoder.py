@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from simclr.errors import InputError
+from simclr.models.embedding import Embedded
 from simclr.models.memory import check_memory
 from simclr.models.registry import ENCODERS, TIMM, check_encoder_name
 from simclr.models.timm_encoder import TimmEncoder
@@ -20,6 +21,7 @@ from simclr.recipe.choice import PlainValue, check_options
 _MOST = 10**7
 # Arguments that are no options -> what sets them.
 _SET_BY = {"in_chans": "the data", "stem": "encoder.stem", "width": "encoder.width"}
+_OF_EMBEDDING = "embedding.{option}"
 
 
 def build_encoder(
@@ -29,6 +31,7 @@ def build_encoder(
     stem: str = "imagenet",
     width: int = 64,
     options: Mapping[str, PlainValue] | None = None,
+    embedding: Mapping[str, PlainValue] | None = None,
 ) -> nn.Module:
     """An encoder with random weights from torch's global generator: (B, in_chans, H, W) → (B, ``feature_dim``).
 
@@ -38,12 +41,14 @@ def build_encoder(
         stem: ResNets: ``imagenet`` or ``small``; others may have it too, or do without.
         width: channels of the first stage of a ResNet, or of the spectral–spatial network; likewise.
         options: further arguments of the class.
+        embedding: arguments of `simclr.models.embedding.Embedded`, for an encoder with an embedding layer behind it.
 
     Raises:
         InputError: unknown name, channels or a width that are no sensible number, weights beyond this machine's memory,
             an option that the class does not take, a class without ``feature_dim``, or timm is missing.
     """
     arguments: dict[str, Any] = {"in_chans": in_chans, "stem": stem, "width": width, "options": options}
+    arguments |= {} if embedding is None else {"embedding": embedding}
     blank = blank_encoder(name, **arguments)
     if blank is not None:
         needed = sum(value.numel() * value.element_size() for value in blank.state_dict().values())
@@ -91,6 +96,7 @@ def _make(
     stem: str = "imagenet",
     width: int = 64,
     options: Mapping[str, PlainValue] | None = None,
+    embedding: Mapping[str, Any] | None = None,
 ) -> nn.Module:
     network = _network(name)
     for key, value in (("in_chans", in_chans), ("width", width)):
@@ -107,7 +113,10 @@ def _make(
         raise InputError(
             f"encoder.name is {name!r}, which does not say how wide its representation is: set self.feature_dim"
         )
-    return encoder
+    if embedding is None:
+        return encoder
+    check_options("encoder", "the embedding layer", Embedded, embedding, {"encoder": "the network"}, _OF_EMBEDDING)
+    return Embedded(encoder, **embedding)
 
 
 def _network(name: str) -> Callable[..., nn.Module]:

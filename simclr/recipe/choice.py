@@ -15,7 +15,8 @@ from simclr.recipe.section import Section
 PlainValue = bool | int | float | str
 
 
-def _plain(options: Any) -> Any:
+def plain_options(options: Any) -> Any:
+    """A validator: arguments and plain values, or pydantic's error."""
     if not isinstance(options, dict):
         raise PydanticCustomError("options", "must be arguments and their values: {empty} for none", {"empty": "{}"})
     for name, value in options.items():
@@ -32,7 +33,7 @@ class Choice(Section):
     """A name, and options: arguments that only the thing of that name takes."""
 
     name: str
-    options: Annotated[dict[str, PlainValue], BeforeValidator(_plain)] = Field(
+    options: Annotated[dict[str, PlainValue], BeforeValidator(plain_options)] = Field(
         {}, description="arguments that only the one of this name takes: plain values"
     )
 

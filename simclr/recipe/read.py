@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError, create_model
 
@@ -23,7 +23,12 @@ from simclr.recipe.document import MOST_BYTES, DocumentError, Written, dump, par
 from simclr.recipe.left_out import changed_by
 from simclr.recipe.named_files import shortened, why_not
 from simclr.recipe.schema import Recipe
+from simclr.recipe.tuning import TuningRecipe
 from simclr.recipe.typed import typed
+
+Experiment = Recipe | TuningRecipe
+"""A recipe of pretraining, or one of fine-tuning: that has an ``objective``."""
+R = TypeVar("R", Recipe, TuningRecipe)
 
 
 def recipe_folder() -> Path:
@@ -37,7 +42,7 @@ def shipped_recipes() -> list[str]:
 
 
 def read_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> Recipe:
-    """Read, override and check a recipe.
+    """Read, override and check a recipe of pretraining.
 
     Args:
         recipe: path of a YAML file, or the name of a shipped recipe.
@@ -47,7 +52,17 @@ def read_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     Raises:
         InputError: no such recipe, not YAML, an unknown key (the nearest one is named), a wrong type or range.
     """
-    file = _find(recipe)
+    return check_recipe(read_tree(recipe, overrides))
+
+
+def read_experiment(recipe: str | Path, overrides: Sequence[str] = ()) -> Experiment:
+    """`read_recipe`, of either kind."""
+    return check_experiment(read_tree(recipe, overrides))
+
+
+def read_tree(recipe: str | Path, overrides: Sequence[str] = ()) -> Any:
+    """What a recipe says, with overrides, still unchecked; arguments and errors as of `read_recipe`."""
+    file = find_recipe(recipe)
     tree = _load(file)
     changed, lines = changed_by(tree, functools.partial(apply_overrides, overrides=overrides))
     if lines:
@@ -57,7 +72,7 @@ def read_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         changed["description"] = (
             f"the settings of {file.parent.name if file.stem == 'recipe' else file.stem}, other data"
         )
-    return check_recipe(changed)
+    return changed
 
 
 def _other_data(before: Any, after: Any) -> bool:
@@ -76,12 +91,32 @@ def check_recipe(tree: Any) -> Recipe:
     Raises:
         InputError: names the first key that is wrong, its value and what is allowed.
     """
+    if isinstance(tree, dict) and "objective" in tree:
+        raise InputError("this is a recipe of fine-tuning, for it has an objective: use it with simclr fine-tune")
+    return _checked(tree, Recipe)
+
+
+def check_tuning(tree: Any) -> TuningRecipe:
+    """`check_recipe` of fine-tuning."""
+    if isinstance(tree, dict) and "objective" not in tree:
+        raise InputError(
+            "fine-tuning needs an objective: set one, such as objective.softmax={} or objective.triplet={}"
+        )
+    return _checked(tree, TuningRecipe)
+
+
+def check_experiment(tree: Any) -> Experiment:
+    """`check_recipe`, of either kind: what has an ``objective`` is of fine-tuning."""
+    return check_tuning(tree) if isinstance(tree, dict) and "objective" in tree else check_recipe(tree)
+
+
+def _checked(tree: Any, kind: type[R]) -> R:
     if not isinstance(tree, dict):
         raise InputError(
-            f"a recipe is a mapping of sections ({', '.join(Recipe.model_fields)}), but this is {shown(tree)}"
+            f"a recipe is a mapping of sections ({', '.join(kind.model_fields)}), but this is {shown(tree)}"
         )
     section = section_of(tree.get("data"))
-    model = _recipe_with(section)
+    model = _with_data(kind, section)
     try:
         tree = typed(tree, model)
         if isinstance(tree.get("data"), dict):
@@ -96,9 +131,9 @@ def check_recipe(tree: Any) -> Recipe:
 
 
 @functools.cache
-def _recipe_with(section: type[Data]) -> type[Recipe]:
+def _with_data(kind: type[R], section: type[Data]) -> type[R]:
     """The model of recipes whose data is this section; one for each, since only recipes of one model can be equal."""
-    return create_model(Recipe.__name__, __base__=Recipe, data=(section, ...))
+    return create_model(kind.__name__, __base__=kind, data=(section, ...))
 
 
 def apply_overrides(tree: Any, overrides: Sequence[str]) -> Any:
@@ -123,7 +158,7 @@ def apply_overrides(tree: Any, overrides: Sequence[str]) -> Any:
             )
         node = tree
         for depth, part in enumerate(parts[:-1]):
-            if node.get(part) is None or _is_null(node[part]):
+            if is_null(node.get(part)):
                 node[part] = {}
             node = node[part]
             if not isinstance(node, dict):
@@ -146,8 +181,9 @@ def _is_text(text: str) -> bool:
     return True
 
 
-def _is_null(value: Any) -> bool:
-    return isinstance(value, Written) and plain_value(value) is None
+def is_null(value: Any) -> bool:
+    """Whether a value of an unchecked recipe is null, or a plain word that says so."""
+    return value is None or (isinstance(value, Written) and plain_value(value) is None)
 
 
 def _value(key: str, text: str) -> Any:
@@ -182,18 +218,24 @@ def data_with(data: Mapping[str, Any], overrides: Sequence[str]) -> Data:
         if not override.startswith("data."):
             given = shortened(override)
             raise InputError(f"'{given}' is no override of the data: write, for example, data.path=FOLDER")
+    return check_recipe(apply_overrides({"data": data_before(data, overrides)}, overrides)).data
+
+
+def data_before(data: Mapping[str, Any], overrides: Sequence[str]) -> Mapping[str, Any]:
+    """Of a data section, what overrides of it leave room for: of another source, the keys that it reads, too."""
     asked = apply_overrides({"data": data}, overrides)["data"]
     if asked.get("source") != data.get("source"):  # what was said about the old source alone says nothing of the new
-        data = keys_read_by(section_of(asked), data)
-    return check_recipe(apply_overrides({"data": data}, overrides)).data
+        return keys_read_by(section_of(asked), data)
+    return data
 
 
-def write_recipe(recipe: Recipe, path: Path) -> None:
-    """Write the resolved recipe as YAML that `read_recipe` reads again to the same recipe; atomic."""
+def write_recipe(recipe: Experiment, path: Path) -> None:
+    """Write the resolved recipe as YAML that `read_recipe` or `read_experiment` reads again to the same; atomic."""
     write_text(path, dump(recipe.model_dump(mode="json")))
 
 
-def _find(recipe: str | Path) -> Path:
+def find_recipe(recipe: str | Path) -> Path:
+    """The file of a recipe, or an InputError."""
     path = Path(os.path.expanduser(recipe))
     wrong = why_not(path, "file")
     if not wrong:

@@ -73,17 +73,11 @@ class Loss(Choice):
         return self
 
 
-class Train(Section):
-    """Optimisation. One step is one global batch, whatever the number of processes."""
+class Optimisation(Section):
+    """What every kind of training sets. One step is one global batch, whatever the number of processes."""
 
     batch_size: Annotated[int, Field(ge=2, le=MOST_IMAGES)] = Field(
         512, description="images of a step, over all processes"
-    )
-    micro_batch: Annotated[int, Field(ge=1, le=MOST_IMAGES)] | None = Field(
-        None,
-        description="images (with all their views) that a process passes through the network at once; by default its "
-        "whole share of batch_size. Smaller: gradient caching, the same gradient in less memory for one more forward "
-        "pass; but BatchNorm then normalises each micro batch by itself",
     )
     epochs: Annotated[int, Field(ge=1, le=MOST_EPOCHS)] = 100
     max_steps: Steps | None = Field(None, description="stop there; the schedule ends there too")
@@ -96,14 +90,25 @@ class Train(Section):
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="LARS and SGD; β1 of AdamW")
     warmup_epochs: Annotated[float, Field(ge=0, le=MOST_EPOCHS)] = 10
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    patience: Annotated[int, Field(ge=1, le=MOST_EPOCHS)] | None = Field(
-        None, description="with monitor.held_out: stop after so many looks without a better verdict"
-    )
     checkpoint_every: Steps | None = Field(
         None, description="steps between run states; by default an epoch, or a tenth of the run when that is longer"
     )
     checkpoint_minutes: Annotated[float, Field(gt=0, le=1e6)] = Field(
         10, description="minutes after which a run state is written at the latest"
+    )
+
+
+class Train(Optimisation):
+    """Optimisation of a pretraining."""
+
+    micro_batch: Annotated[int, Field(ge=1, le=MOST_IMAGES)] | None = Field(
+        None,
+        description="images (with all their views) that a process passes through the network at once; by default its "
+        "whole share of batch_size. Smaller: gradient caching, the same gradient in less memory for one more forward "
+        "pass; but BatchNorm then normalises each micro batch by itself",
+    )
+    patience: Annotated[int, Field(ge=1, le=MOST_EPOCHS)] | None = Field(
+        None, description="with monitor.held_out: stop after so many looks without a better verdict"
     )
 
 
@@ -146,10 +151,13 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _check(self) -> "Recipe":
-        if not isinstance(self.data, SceneData):
-            for name in self.augment.of_scenes():
-                raise ValueError(
-                    f"augment.{name} takes pixels near by in a scene, but data.source is {self.data.source}: "
-                    f"leave it out"
-                )
+        check_no_neighbours(self.augment, self.data)
         return self
+
+
+def check_no_neighbours(augment: Augment, data: Data) -> None:
+    """Raise a ValueError if views take pixels near by, and there is no scene."""
+    for name in () if isinstance(data, SceneData) else augment.of_scenes():
+        raise ValueError(
+            f"augment.{name} takes pixels near by in a scene, but data.source is {data.source}: leave it out"
+        )

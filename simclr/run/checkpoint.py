@@ -70,3 +70,10 @@ def where_to_go_on(folder: Path) -> str:
     if name is None:
         return "no run state was saved yet: --resume starts from the beginning"
     return f"--resume goes on from {folder / name}"
+
+
+def diverged(step: int, loss: float, why: str, folder: Path) -> str:
+    """What to say when the loss became NaN or infinite, with the last run state of before."""
+    newest = newest_state(folder)
+    last = folder / newest if newest else "none yet"
+    return f"the loss is {loss} at step {step}: {why}; last good run state: {last}"

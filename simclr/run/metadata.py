@@ -16,7 +16,7 @@ from simclr.data import Preprocess, SceneSource, Source
 from simclr.encoder_metadata import EncoderMetadata
 from simclr.errors import InputError
 from simclr.models.encoder import for_channels
-from simclr.recipe.schema import Recipe
+from simclr.recipe.read import Experiment
 
 # What pip knows the package simclr by: the name simclr is somebody else's there.
 DISTRIBUTION = "simclr-toolkit"
@@ -26,7 +26,7 @@ _MOST_BYTES = 90_000_000
 
 
 def describe_run(
-    recipe: Recipe,
+    recipe: Experiment,
     source: Source,
     preprocess: Preprocess,
     encoder: nn.Module,

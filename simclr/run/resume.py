@@ -1,7 +1,7 @@
 """May a run go on? Only with the recipe and the data that it was begun with."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -10,8 +10,7 @@ from simclr.data import SceneSource, Source, StreamSource, open_source
 from simclr.data.content import ContentHash
 from simclr.errors import InputError
 from simclr.recipe.data import Data
-from simclr.recipe.read import check_recipe
-from simclr.recipe.schema import Recipe
+from simclr.recipe.read import Experiment, check_experiment
 
 # What may differ when a run is resumed: it changes no number.
 _FREE = ("description", "monitor.every", "log", "train.checkpoint", "data.workers")
@@ -60,7 +59,7 @@ def identify(source: Source) -> DataIdentity:
     return DataIdentity(len(source), content.hexdigest()[:16])
 
 
-def check_same_recipe(old: Recipe, new: Recipe, where: str, moved: bool = False) -> None:
+def check_same_recipe(old: Experiment, new: Experiment, where: str, moved: bool = False) -> None:
     """Raises InputError unless both say the same, but for what changes no number.
 
     Args:
@@ -79,12 +78,12 @@ def check_same_recipe(old: Recipe, new: Recipe, where: str, moved: bool = False)
             )
 
 
-def remember(recipe: Recipe, data: DataIdentity) -> dict[str, Any]:
+def remember(recipe: Experiment, data: DataIdentity) -> dict[str, Any]:
     """What a run state holds of the recipe and the data, plain enough for torch to load without executing anything."""
     return {"recipe": recipe.model_dump_json(), "data": data._asdict()}
 
 
-def check_remembered(state: dict[str, Any], recipe: Recipe, data: DataIdentity, where: str) -> None:
+def check_remembered(state: Mapping[str, Any], recipe: Experiment, data: DataIdentity, where: str) -> None:
     """Compare what a run state remembers with what there is now; older states remember nothing.
 
     Args:
@@ -97,7 +96,7 @@ def check_remembered(state: dict[str, Any], recipe: Recipe, data: DataIdentity, 
         InputError: another recipe, or other data.
     """
     if "recipe" in state:
-        check_same_recipe(check_recipe(json.loads(state["recipe"])), recipe, where, moved=True)
+        check_same_recipe(check_experiment(json.loads(state["recipe"])), recipe, where, moved=True)
     old = DataIdentity(**state["data"]) if "data" in state else data
     if old != data:
         raise InputError(
@@ -107,7 +106,7 @@ def check_remembered(state: dict[str, Any], recipe: Recipe, data: DataIdentity, 
         )
 
 
-def _flat(recipe: Recipe) -> dict[str, Any]:
+def _flat(recipe: Experiment) -> dict[str, Any]:
     def walk(node: Any, prefix: str) -> Iterator[tuple[str, Any]]:
         if isinstance(node, dict):
             for key, value in node.items():

@@ -14,8 +14,7 @@ import yaml
 
 from simclr.errors import InputError
 from simclr.files import write_text, writing
-from simclr.recipe.read import read_recipe, write_recipe
-from simclr.recipe.schema import Recipe
+from simclr.recipe.read import Experiment, read_experiment, write_recipe
 from simclr.run.checkpoint import run_states
 from simclr.run.resume import check_same_recipe
 
@@ -41,7 +40,7 @@ class RunFolder:
 
     path: Path
     id: str
-    _recipe: Recipe
+    _recipe: Experiment
     _replaces: bool
 
     def begin(self) -> None:
@@ -76,11 +75,20 @@ def is_run_folder(folder: Path) -> bool:
     return isinstance(keys, dict) and keys.keys() >= _OLDEST and not any(line[:1] == "#" for line in text.splitlines())
 
 
+def folder_of(recipe: Path) -> Path:
+    """Where the run of a recipe goes by default: its own folder if it is the recipe.yaml of a run, else runs/NAME.
+
+    Any other recipe of that name does not make its folder one.
+    """
+    own = recipe.name == "recipe.yaml" and is_run_folder(recipe.parent)
+    return recipe.parent if own else Path("runs") / recipe.stem
+
+
 _OLDEST = {"description", "seed", "data", "augment", "encoder", "head", "loss", "train", "monitor", "log"}
 
 
 @contextmanager
-def open_run_folder(output: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> Iterator[RunFolder]:
+def open_run_folder(output: Path, recipe: Experiment, *, resume: bool, overwrite: bool) -> Iterator[RunFolder]:
     """Hold the folder for one run: lock it and check it. Nothing in it changes before the run begins.
 
     Raises:
@@ -107,7 +115,7 @@ def open_run_folder(output: Path, recipe: Recipe, *, resume: bool, overwrite: bo
                     output.rmdir()  # if it is empty
 
 
-def _check(output: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> RunFolder:
+def _check(output: Path, recipe: Experiment, *, resume: bool, overwrite: bool) -> RunFolder:
     holds_run, known = is_run_folder(output), _id_of(output)
     if not holds_run:
         if resume:
@@ -117,7 +125,7 @@ def _check(output: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> Ru
                 raise InputError(f"{output} holds {name}, which no run wrote, and it stays: give another --output")
     elif resume:
         if (output / "recipe.yaml").exists():
-            old = read_recipe(output / "recipe.yaml")
+            old = read_experiment(output / "recipe.yaml")
             check_same_recipe(old, recipe, str(output), moved=known is not None)
     elif not overwrite:
         raise InputError(f"{output} holds a run already: add --resume, or --overwrite, or give another --output")

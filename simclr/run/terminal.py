@@ -20,9 +20,12 @@ class Progress:
         start: steps that are done already.
         batch_size: images of a step.
         enabled: only the main process draws.
+        what: is going on.
     """
 
-    def __init__(self, total: int, start: int, batch_size: int, enabled: bool = True) -> None:
+    def __init__(
+        self, total: int, start: int, batch_size: int, enabled: bool = True, what: str = "pretraining"
+    ) -> None:
         self._total, self._done, self._batch_size = total, start, batch_size
         self._began, self._start = time.perf_counter(), start
         self._enabled = enabled
@@ -37,7 +40,7 @@ class Progress:
                 TextColumn("left"),
                 console=Console(stderr=True),
             )
-            self._task = self._bar.add_task("pretraining", total=total, completed=start, numbers="")
+            self._task = self._bar.add_task(what, total=total, completed=start, numbers="")
 
     def advance(self, numbers: dict[str, Any]) -> None:
         """One step is done."""

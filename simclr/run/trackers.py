@@ -9,11 +9,11 @@ from typing import Any
 from accelerate import Accelerator
 
 from simclr.errors import InputError
-from simclr.recipe.schema import Recipe
+from simclr.recipe.read import Experiment
 
 
 def start_trackers(
-    accelerator: Accelerator, recipe: Recipe, folder: Path, run_id: str, say: Callable[[str], None] = print
+    accelerator: Accelerator, recipe: Experiment, folder: Path, run_id: str, say: Callable[[str], None] = print
 ) -> Callable[[dict[str, Any], int], None]:
     """Start the recipe's trackers through accelerate; the returned function logs the numbers of a step.
 

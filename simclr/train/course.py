@@ -1,4 +1,4 @@
-"""What a run and its plan have in common: the steps that are taken, and what learns in them."""
+"""The steps that a run takes, of either kind, and what learns in them."""
 
 from typing import NamedTuple
 
@@ -6,9 +6,15 @@ import torch
 from torch import Tensor
 
 from simclr.data import SampleOrder
+from simclr.data.class_order import ClassOrder
+from simclr.errors import InputError
 from simclr.recipe.schema import Train
+from simclr.recipe.tuning import TuningTrain
 from simclr.train.grad_cache import micro_batch_sizes
 from simclr.train.schedule import run_length, scaled_lr
+
+# A step takes the place of the epoch in the address of its views; evaluators draw from there on.
+_MOST_STEPS = 1 << 23
 
 
 class Course(NamedTuple):
@@ -48,3 +54,77 @@ def set_course(
     peak_lr = scaled_lr(train.lr, train.batch_size, train.lr_scaling)
     sizes = micro_batch_sizes(train.batch_size // world_size, train.micro_batch, world_size)
     return Course(order, *steps, peak_lr, sizes)
+
+
+class TuningCourse(NamedTuple):
+    """The steps of a fine-tuning.
+
+    Attributes:
+        order: which samples a step takes.
+        total_steps: of the run.
+        warmup_steps: of these, with a rising learning rate.
+        peak_lr: reached then, scaled to the batch.
+    """
+
+    order: SampleOrder | ClassOrder
+    total_steps: int
+    warmup_steps: int
+    peak_lr: float
+
+    def address(self, ids: Tensor, step: int, samples: int) -> Tensor:
+        """What stands for the ids (b,) in the address of their views: a sample's second place in a batch has another.
+
+        Args:
+            ids: of the step, on any device.
+            step: of the run.
+            samples: of the source.
+        """
+        if isinstance(self.order, SampleOrder) or not self.order.repeated:
+            return ids
+        return ids + samples * self.order.occurrence(step).to(ids.device)
+
+    @property
+    def notes(self) -> list[str]:
+        """What deserves a look."""
+        note = None if isinstance(self.order, SampleOrder) else self.order.note
+        return [note] if note else []
+
+    def describe(self) -> str:
+        """The batches, in a line."""
+        if isinstance(self.order, SampleOrder):
+            return f"batches of {self.order.batch_size} samples"
+        return f"batches of {self.order.classes_per_batch} classes with {self.order.samples_per_class} samples"
+
+
+def set_tuning_course(
+    train: TuningTrain, targets: Tensor, wants_pairs: bool, seed: int, rank: int, world_size: int
+) -> TuningCourse:
+    """The steps of a fine-tuning, as one of its processes takes them.
+
+    Args:
+        train: of the recipe.
+        targets: class of each sample, (N,) int64; those with -1 are not learned from.
+        wants_pairs: whether the objective compares samples, for which a batch needs several of a class.
+        seed: of the run.
+        rank: of this process.
+        world_size: number of processes.
+
+    Raises:
+        InputError: a batch that there are not enough classes for, or that cannot be shared evenly.
+    """
+    order: SampleOrder | ClassOrder
+    if wants_pairs or train.classes is not None:
+        classes = train.classes or max(2, min(int(targets.max()) + 1, train.batch_size // train.per_class))
+        try:
+            order = ClassOrder(targets, classes, train.per_class, seed, rank, world_size)
+        except InputError as error:
+            said = str(error).replace("classes_per_batch", "train.classes").replace("samples_per_class", "per_class")
+            raise InputError(said) from None
+    else:
+        ids = (targets >= 0).nonzero()[:, 0]
+        batch_size = min(train.batch_size, max(world_size, len(ids) // world_size * world_size))
+        order = SampleOrder(len(ids), batch_size, seed, rank, world_size, ids)
+    total_steps, warmup_steps = run_length(train.epochs, order.steps_per_epoch, train.warmup_epochs, train.max_steps)
+    if total_steps > _MOST_STEPS:
+        raise InputError(f"fine-tuning would take {total_steps:,} steps: set train.max_steps={_MOST_STEPS} or less")
+    return TuningCourse(order, total_steps, warmup_steps, scaled_lr(train.lr, order.batch_size, train.lr_scaling))

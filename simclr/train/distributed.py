@@ -1,9 +1,9 @@
 """Starting accelerate so that the processes of a launch really see each other."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -16,6 +16,8 @@ from accelerate.utils import (
     TorchDynamoPlugin,
     broadcast_object_list,
 )
+from torch import nn
+from torch.optim import Optimizer
 
 from simclr.errors import InputError
 from simclr.launch import launched_processes, refuse_other_ways_to_train
@@ -66,6 +68,32 @@ def start_accelerator(precision: str = "fp32", trackers: Sequence[str] = (), fol
             f"train separate copies: use accelerate launch --multi_gpu --num_processes {launched} -m simclr pretrain …"
         )
     return accelerator
+
+
+def prepare(
+    accelerator: Accelerator, model: nn.Module, optimizer: Optimizer, state: Mapping[str, Any]
+) -> tuple[nn.Module, Optimizer]:
+    """Model, on its device, and optimizer as the processes share them, after what a run state has of them.
+
+    Args:
+        accelerator: of this process.
+        model: its state is loaded in place.
+        optimizer: likewise.
+        state: with the entries of `state_of`, or without for a new run.
+    """
+    if "model" in state:
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+    distributed, optimizer = accelerator.prepare(model, optimizer, device_placement=[False, True])
+    if accelerator.scaler is not None and "scaler" in state:
+        accelerator.scaler.load_state_dict(state["scaler"])
+    return distributed, optimizer
+
+
+def state_of(accelerator: Accelerator, model: nn.Module, optimizer: Optimizer) -> dict[str, Any]:
+    """What `prepare` takes to go on from here."""
+    scaler = {} if accelerator.scaler is None else {"scaler": accelerator.scaler.state_dict()}
+    return {"model": model.state_dict(), "optimizer": optimizer.state_dict(), **scaler}
 
 
 def on_main_first(accelerator: Accelerator, action: Callable[[], T]) -> T | None:

@@ -12,7 +12,7 @@ from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
 from simclr.errors import InputError
-from simclr.recipe.read import check_recipe
+from simclr.recipe.read import check_experiment
 from simclr.views.inputs import build_training_views
 
 Draw = Callable[[Tensor, int], Tensor]
@@ -38,6 +38,6 @@ def augmented_inputs(encoder: FrozenEncoder, source: Source, seed: int, device: 
     if recipe is None:
         raise InputError("the encoder's metadata holds no recipe to draw views with: fine-tune without augmentation.")
     preprocess = copy.deepcopy(encoder.preprocess).to(device)
-    checked = check_recipe({**recipe, "seed": seed})
-    inputs = build_training_views(checked, copy.copy(source).to(device), preprocess)
+    checked = check_experiment({**recipe, "seed": seed})
+    inputs = build_training_views(checked.augment, checked.seed, copy.copy(source).to(device), preprocess)
     return lambda ids, step: inputs.augment(inputs.source[ids].to(device), ids, step)[0]

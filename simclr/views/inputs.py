@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -17,9 +18,12 @@ from simclr.data.preprocess import Preprocess
 from simclr.data.scenes.bands import put_back
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source
+from simclr.errors import InputError
 from simclr.models.encoder import build_encoder, check_view_size, for_channels, takes_any_size
 from simclr.recipe.augment import Augment
-from simclr.recipe.schema import Recipe
+from simclr.recipe.data import Data
+from simclr.recipe.schema import Encoder, Recipe
+from simclr.recipe.tuning import TuningRecipe
 from simclr.views.operations import build_augment, join_neighbours, sample_size
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -74,32 +78,65 @@ def build_inputs(recipe: Recipe, device: torch.device, in_bands: bool = False) -
     """
     raw = open_source(recipe.data, device=device)
     assert raw is not None
-    asked = recipe.data.preprocessing(min(sample_size(raw)))
-    preprocess = fit_preprocess(raw, **asked._asdict()).to(device)
+    preprocess = _fitted(recipe.data, raw, device)
     inputs = _connect(recipe.augment, raw, preprocess, recipe.seed, in_bands, recipe.data.views_of_components)
-    for member in [*inputs.augment.members(), *(inputs.small.members() if inputs.small else [])]:
-        # Autocast would round them at the first layer.
-        member.dtype = _DTYPES[recipe.train.precision]
-    if not takes_any_size(recipe.encoder.name):
-        encoder = build_encoder(
-            **for_channels(recipe.encoder.model_dump(), preprocess.out_chans, preprocess.components)
-        )
-        height, width = sample_size(raw)
-        for views in (inputs.augment, inputs.small):
-            if views is not None:
-                size = views.output_size((height // preprocess.pool, width // preprocess.pool))
-                check_view_size(encoder, recipe.encoder.name, preprocess.out_chans, size)
+    _prepare(inputs, recipe.encoder, recipe.train.precision)
     return inputs
 
 
-def build_training_views(recipe: Recipe, raw: Source, preprocess: Preprocess) -> Inputs:
+def build_tuning_inputs(recipe: TuningRecipe, device: torch.device, preprocess: Preprocess | None = None) -> Inputs:
+    """Source, preprocessing and augmentation of a fine-tuning: one view of a sample, as of `build_training_views`.
+
+    Args:
+        recipe: of the run.
+        device: where views are drawn.
+        preprocess: of the encoder that it starts from; None fits one on the source.
+
+    Raises:
+        InputError: data that cannot be read or has no labels, other bands, or an operation that does not fit it.
+    """
+    raw = open_source(recipe.data, device=device)
+    assert raw is not None
+    if preprocess is not None and preprocess.in_chans != raw.in_chans:
+        raise InputError(
+            f"the encoder takes {preprocess.in_chans} bands, but {raw.name} has {raw.in_chans}: give data of the same "
+            f"bands, or start from random weights with from=null"
+        )
+    fitted = _fitted(recipe.data, raw, device) if preprocess is None else copy.deepcopy(preprocess).to(device)
+    inputs = build_training_views(recipe.augment, recipe.seed, raw, fitted)
+    _prepare(inputs, recipe.encoder, recipe.train.precision)
+    return inputs
+
+
+def _fitted(data: Data, raw: Source, device: torch.device) -> Preprocess:
+    asked = data.preprocessing(min(sample_size(raw)))
+    return fit_preprocess(raw, **asked._asdict()).to(device)
+
+
+def _prepare(inputs: Inputs, encoder: Encoder, precision: str) -> None:
+    """Views of the dtype that the encoder computes in, and of a size that it takes, or an InputError."""
+    for member in [*inputs.augment.members(), *(inputs.small.members() if inputs.small else [])]:
+        # Autocast would round them at the first layer.
+        member.dtype = _DTYPES[precision]
+    if not takes_any_size(encoder.name):
+        preprocess, out_chans = inputs.preprocess, inputs.preprocess.out_chans
+        network = build_encoder(**for_channels(encoder.model_dump(), out_chans, preprocess.components))
+        height, width = sample_size(inputs.raw)
+        for views in (inputs.augment, inputs.small):
+            if views is not None:
+                size = views.output_size((height // preprocess.pool, width // preprocess.pool))
+                check_view_size(network, encoder.name, out_chans, size)
+
+
+def build_training_views(augment: Augment, seed: int, raw: Source, preprocess: Preprocess) -> Inputs:
     """A recipe's augmentation as supervised training takes it: one view of a sample, in which its label still holds.
 
     The operations of view 0 with a fitted preprocessing; ``center_shift`` and operations after which a label need not
     hold are left out.
 
     Args:
-        recipe: what the encoder was pretrained with.
+        augment: of the recipe.
+        seed: of the run.
         raw: the labelled samples.
         preprocess: the encoder's.
 
@@ -112,9 +149,9 @@ def build_training_views(recipe: Recipe, raw: Source, preprocess: Preprocess) ->
         "views": 1,
         "center_shift": None,  # the pixel near by may be of another class
         "small_views": None,
-        "overrides": [override.model_copy(update=left_out) for override in recipe.augment.overrides],
+        "overrides": [override.model_copy(update=left_out) for override in augment.overrides],
     }
-    return _connect(recipe.augment.model_copy(update=single), raw, preprocess, recipe.seed)
+    return _connect(augment.model_copy(update=single), raw, preprocess, seed)
 
 
 def _connect(

@@ -4,7 +4,8 @@ import torch
 import yaml
 
 from simclr.data.source import Source
-from simclr.recipe.read import read_recipe, recipe_folder, shipped_recipes
+from simclr.recipe.read import read_experiment, recipe_folder, shipped_recipes
+from simclr.recipe.schema import Recipe
 from simclr.train.course import set_course
 from simclr.views.inputs import build_inputs
 
@@ -26,8 +27,8 @@ NO_OVERRIDES = ("", "=", "a", "=1", "a..b=1", ".=1", "seed", "seed==1", "SEED=1"
 
 def opened(path, overrides=()):
     """As far as a run goes before it takes memory for a network: what is learnt from, how it is seen, for how long."""
-    recipe = read_recipe(path, overrides)
-    if recipe.data.source == "digits":
+    recipe = read_experiment(path, overrides)
+    if isinstance(recipe, Recipe) and recipe.data.source == "digits":
         inputs = build_inputs(recipe, torch.device("cpu"))
         assert isinstance(inputs.source, Source)
         set_course(recipe.train, len(inputs.source), recipe.seed, 0, 1)

@@ -1,189 +1,277 @@
-import copy
+"""The loop of fine-tuning, run for real on the digits."""
+
+import json
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
 from torch import nn
 
-from simclr.data.fitting import fit_preprocess
+import simclr.finetune
+from simclr import load_encoder
 from simclr.data.images.digits import load_digits
-from simclr.data.scenes.scene import SceneSource
-from simclr.data.source import TensorSource
-from simclr.encoder_file import FrozenEncoder
-from simclr.errors import InputError
-from simclr.finetune import FineTuning, train_classifier, tuned_logits
-from simclr.models.encoder import random_encoder
-from simclr.models.head import ProjectionHead
-from simclr.train import classifier
-from simclr.views.encoder_inputs import augmented_inputs
+from simclr.errors import DivergenceError, InputError, StoppedError
+from simclr.eval.linear_eval import linear_eval
+from simclr.eval.subject.subject import subject_of
+from simclr.finetune import fine_tune
+from simclr.pretrain import pretrain
+from simclr.recipe.read import apply_overrides, check_tuning, read_experiment, read_recipe
+from simclr.run.checkpoint import newest_state
+from simclr.run.start import read_tuning
 
-DIGITS = {"data": {"source": "digits"}, "augment": {"noise": {"sd": 0.1, "p": 0.5}}}
-NONE = torch.empty(0, dtype=torch.int64)
-
-
-def digits_encoder():
-    everything = load_digits()
-    source = TensorSource(everything.images[:500], everything.labels[:500], value_max=everything.value_max)
-    options = {"name": "resnet8", "in_chans": 1, "stem": "small", "width": 4}
-    module = random_encoder(3, **options)
-    module.train()(torch.randn(64, 1, 8, 8))  # so that BatchNorm's statistics are not the initial ones
-    metadata = {"encoder": options, "feature_dim": module.feature_dim, "recipe": DIGITS}
-    return FrozenEncoder(module, fit_preprocess(source), metadata), source
+pytestmark = pytest.mark.usefixtures("fresh_accelerate")
+TINY = {
+    "data": {"source": "digits"},
+    "augment": {"noise": {"sd": 0.1, "p": 0.5}},
+    "encoder": {"name": "pyramid2", "width": 4},
+    "train": {"max_steps": 12, "classes": 10, "checkpoint_every": 4},
+}
+TRIPLET, CENTER = "objective.triplet={}", "objective={softmax: {}, center: {weight: 0.003}}"
 
 
-def few(labels, shots):
-    """The first ids of each class, and the rows of the first of them in each."""
-    first = [torch.nonzero(labels == c).flatten()[:shots] for c in labels[labels >= 0].unique()]
-    train = torch.cat(first).sort().values
-    return train, torch.nonzero(torch.isin(train, torch.stack([ids[0] for ids in first]))).flatten()
+def recipe(*overrides):
+    return check_tuning(apply_overrides(TINY, overrides))
 
 
-def norms(module):
-    return [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+def metrics(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
-def tensors(module):
-    return [t.clone() for m in norms(module) for t in (*m.parameters(), *m.buffers())]
+def losses(folder):
+    return [line["loss"] for line in metrics(folder)]
 
 
-def test_frozen_batchnorm_stays_bit_for_bit_and_the_other_policies_move_what_they_say():
-    encoder, source = digits_encoder()
-    train, held_out = few(source.labels, 5)
-    start = tensors(encoder.encoder)
-    body = {
-        policy: train_classifier(encoder, source, train, held_out, FineTuning(steps=5, batch_norm=policy)).model[0]
-        for policy in ("frozen", "affine", "train")
-    }
-    assert all(torch.equal(a, b) for a, b in zip(tensors(body["frozen"]), start))
-    assert not torch.equal(body["frozen"].conv1.weight, encoder.encoder.conv1.weight)
-    for after, original in zip(norms(body["affine"]), norms(encoder.encoder)):
-        assert torch.equal(after.running_mean, original.running_mean)
-        assert torch.equal(after.running_var, original.running_var)
-    assert any(not torch.equal(a.bias, b.bias) for a, b in zip(norms(body["affine"]), norms(encoder.encoder)))
-    for after, original in zip(norms(body["train"]), norms(encoder.encoder)):
-        assert not torch.equal(after.running_mean, original.running_mean)
+def weights(folder):
+    return load_encoder(folder).encoder.state_dict()
 
 
-def test_other_samples_and_their_labels_change_nothing():
-    encoder, source = digits_encoder()
-    train, held_out = few(source.labels, 5)
-    others = torch.nonzero(~torch.isin(torch.arange(len(source)), train)).flatten()
-    other = copy.copy(source)
-    other.images, other.labels = source.images.clone(), source.labels.clone()
-    other.images[others] = 0
-    other.labels[others] = other.labels[others.flip(0)]
-    a, b = (train_classifier(encoder, s, train, held_out, FineTuning(steps=20)) for s in (source, other))
-    assert a.selected == b.selected
-    assert a.selected.accuracy is not None
-    assert all(torch.equal(x, y) for x, y in zip(a.model.state_dict().values(), b.model.state_dict().values()))
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory):
+    from accelerate.state import AcceleratorState
+
+    folder = tmp_path_factory.mktemp("pretrained")
+    AcceleratorState._reset_state(reset_partial_state=True)
+    pretrain(read_recipe("digits", ["encoder.width=4", "train.batch_size=128", "train.max_steps=3"]), folder)
+    return folder
 
 
-@pytest.mark.parametrize("steps", [40, 43])
-def test_the_stopping_point_is_the_best_on_held_out_training_samples(steps, monkeypatch):
-    import simclr.finetune as module
+def test_a_run_is_a_folder_that_explains_itself(tmp_path):
+    said: list[str] = []
+    asked = recipe(TRIPLET, "embedding.dim=6", "monitor.every=5", "labels={shots: 20, unknown: [8, 9]}")
+    asked = asked.model_copy(update={"train": asked.train.model_copy(update={"classes": 5})})
+    numbers = fine_tune(asked, tmp_path, say=said.append)
 
-    encoder, source = digits_encoder()
-    train, held_out = few(source.labels, 10)
-    seen, looks, real = [], [], module.scores_of
+    assert read_experiment(tmp_path / "recipe.yaml") == asked
+    lines = metrics(tmp_path)
+    assert [line["step"] for line in lines] == list(range(12))
+    assert [line["step"] for line in lines if "triplet/active" in line] == [4, 9, 11]
+    assert numbers["samples_seen"] == 12 * 5 * 4
+    assert (tmp_path / "views.png").exists()
+    text = "\n".join(said)
+    for words in (
+        "160 of 1,797 samples of digits, 8 classes (20 of each class, drawn by seed 0)",
+        "from random weights",
+        "unknown: 8, 9",
+        "objective: 1 triplet; batches of 5 classes with 4 samples",
+    ):
+        assert words in text
 
-    def spy(model, plain, ids):
-        scores = real(model, plain, ids)
-        seen.append(ids)
-        if torch.equal(ids, train[held_out]):
-            looks.append((scores.argmax(1) == source.labels[ids]).double().mean().item())
-        return scores
-
-    for place in (module, classifier):
-        monkeypatch.setattr(place, "scores_of", spy)
-    tuned = train_classifier(encoder, source, train, held_out, FineTuning(steps=steps, lr=2e-2, batch_norm="train"))
-    assert all(set(ids.tolist()) <= set(train.tolist()) for ids in seen)
-    at = [10, 20, 30, 40, 43][: len(looks)]
-    assert at[-1] == steps
-    best = max(zip(looks, at))  # the largest of equals
-    assert (tuned.selected.accuracy, tuned.selected.steps) == best
-    assert best[0] > min(looks)
-
-
-def test_where_nothing_is_held_out_all_steps_are_taken():
-    encoder, source = digits_encoder()
-    train, _ = few(source.labels, 5)
-    tuned = train_classifier(encoder, source, train, NONE, FineTuning(steps=7))
-    assert tuned.selected == (7, None)
-
-
-def test_the_best_number_of_steps_is_trained_anew_on_the_whole_training_part():
-    encoder, source = digits_encoder()
-    train, held_out = few(source.labels, 5)
-    settings = FineTuning(steps=10)  # one look, which is then the best
-    a, b = (train_classifier(encoder, source, train, rows, settings).model.state_dict() for rows in (held_out, NONE))
-    assert all(torch.equal(a[name], b[name]) for name in a)
+    encoder, labels = load_encoder(tmp_path), load_digits().labels
+    e = encoder(encoder.preprocess(load_digits().images[:7]))
+    assert e.shape == (7, 6)
+    assert torch.allclose(e.norm(dim=1), torch.ones(7))
+    assert encoder.metadata.feature_dim == encoder.feature_dim == 6
+    assert encoder.random_twin(0)(encoder.preprocess(load_digits().images[:7])).shape == (7, 6)
+    seen = encoder.metadata.labels
+    assert labels[list(seen.ids)].bincount(minlength=10).tolist() == [20] * 8 + [0, 0]
+    assert (seen.classes, seen.unknown) == (tuple("01234567"), ("8", "9"))
 
 
-def test_from_the_heads_first_layer():
-    encoder, source = digits_encoder()
-    train, held_out = few(source.labels, 5)
-    head = ProjectionHead(encoder.feature_dim, 24, 16)
-    tuned = train_classifier(encoder, source, train, held_out, FineTuning(steps=3), head=head.eval())
-    assert tuned.model[3].in_features == 24
-    assert not torch.equal(tuned.model[1][0].weight, head[0].weight)
-    h = torch.randn(4, encoder.feature_dim)
-    untouched = train_classifier(encoder, source, train, NONE, FineTuning(steps=1, lr=1e-30), head=head)
-    torch.testing.assert_close(untouched.model[1](h), torch.relu(head[1](head[0](h))))
+def test_fine_tuning_separates_the_classes_of_samples_that_it_has_not_seen(tmp_path):
+    def nearest_mean(folder):
+        encoder, digits = load_encoder(folder), load_digits()
+        e = encoder(encoder.preprocess(digits.images))
+        train = torch.tensor(encoder.metadata.labels.ids)
+        test = torch.ones(len(e), dtype=torch.bool)
+        test[train] = False
+        means = torch.stack([e[train][digits.labels[train] == c].mean(0) for c in range(10)])
+        return (torch.cdist(e[test], means).argmin(1) == digits.labels[test]).double().mean()
+
+    long = ["labels.shots=20", "train.max_steps=40", "train.lr=1e-2", "encoder.width=8", "embedding.dim=16"]
+    fine_tune(recipe(TRIPLET, *long, "train.lr=1e-9"), tmp_path / "untrained")
+    fine_tune(recipe(TRIPLET, *long), tmp_path / "triplet")
+    fine_tune(recipe(CENTER, *long), tmp_path / "center")
+    assert min(nearest_mean(tmp_path / "triplet"), nearest_mean(tmp_path / "center")) > 0.9
+    assert nearest_mean(tmp_path / "untrained") < 0.8
 
 
-def test_a_scene_keeps_its_centre_and_draws_no_neighbour():
-    g = torch.Generator().manual_seed(0)
-    truth = torch.ones(12, 12, dtype=torch.int64)
-    truth[:, 6:] = 2
-    scene = SceneSource(torch.randn(6, 12, 12, generator=g) + truth, truth, patch_size=3)
-    options = {"name": "spectral_spatial", "in_chans": 6, "width": 8}
-    module = random_encoder(0, **options)
-    recipe = {
-        "data": {"source": "indian-pines", "patch_size": 3},
-        "augment": {"center_shift": {"shift": 3}, "horizontal_flip": {"p": 0.5}, "rotation90": {}},
-    }
-    encoder = FrozenEncoder(
-        module, fit_preprocess(scene), {"encoder": options, "feature_dim": module.feature_dim, "recipe": recipe}
-    )
-    ids = torch.arange(0, 144, 7)
-    drawn = augmented_inputs(encoder, scene, 0, "cpu")(ids, 4)
-    assert torch.equal(drawn[:, :, 1, 1], encoder.preprocess.scene(scene)[ids][:, :, 1, 1])
-    train = torch.randperm(144, generator=g)[:12].sort().values
-    tuned = train_classifier(encoder, scene, train, torch.tensor([0, 11]), FineTuning(steps=40, virtual=True))
-    test = torch.nonzero(~torch.isin(torch.arange(144), train)).flatten()
-    found = tuned.classes[tuned_logits(tuned, encoder, scene, test).argmax(1)]
-    assert (found == scene.labels[test]).double().mean() > 0.9
+class PowerCutError(Exception):
+    pass
 
 
 @pytest.mark.parametrize(
-    ("match", "setting"),
+    "objective",
+    [TRIPLET, CENTER, "objective.margin={}", "objective={sup-con: {}, hinge: {weight: 0.1}}"],
+)
+def test_a_run_that_was_cut_off_resumes_bit_for_bit(tmp_path, monkeypatch, objective):
+    asked = recipe(objective, "embedding.dim=5")
+    fine_tune(asked, tmp_path / "whole")
+    updates = []
+
+    def cut(optimizer, lr):
+        updates.append(lr)
+        if len(updates) == 7:  # three steps after a run state
+            raise PowerCutError
+        for group in optimizer.param_groups:
+            group["lr"] = lr
+
+    with monkeypatch.context() as patch:
+        patch.setattr(simclr.finetune, "set_lr", cut)
+        with pytest.raises(PowerCutError):
+            fine_tune(asked, tmp_path / "cut")
+    assert newest_state(tmp_path / "cut" / "checkpoints") == "step-00000004.pt"
+    fine_tune(asked, tmp_path / "cut", resume=True)
+    assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
+    states = [
+        torch.load(tmp_path / run / "checkpoints" / "step-00000012.pt", weights_only=True)["model"]
+        for run in ("whole", "cut")
+    ]
+    assert states[0].keys() == states[1].keys()
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    if "center" in objective:
+        assert states[0]["objective.modules_of_terms.center.centers"].abs().max() > 0
+
+
+def test_a_signal_ends_the_run_after_its_step_with_a_state_to_go_on_from(tmp_path, monkeypatch):
+    real = simclr.finetune.set_lr
+    asked = recipe(TRIPLET)
+
+    def stop(optimizer, lr):
+        real(optimizer, lr)
+        os.kill(os.getpid(), 15)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(simclr.finetune, "set_lr", stop)
+        with pytest.raises(StoppedError, match=r"--resume goes on from .*step-00000001\.pt"):
+            fine_tune(asked, tmp_path)
+    with pytest.raises(InputError, match=r"holds the run of another recipe: train.lr was 0.001, now it is 0.01"):
+        fine_tune(recipe(TRIPLET, "train.lr=0.01"), tmp_path, resume=True)
+    assert fine_tune(asked, tmp_path, resume=True)["steps"] == 12
+
+
+def test_a_run_is_where_another_one_starts(tmp_path, pretrained):
+    asked = read_tuning(str(pretrained), [TRIPLET, "train.max_steps=1", "train.lr=1e-12", "train.weight_decay=0"])
+    assert asked.data == read_recipe(pretrained / "recipe.yaml").data
+    assert asked.augment == read_recipe(pretrained / "recipe.yaml").augment
+    fine_tune(asked, tmp_path / "run")
+    before, after = weights(pretrained), weights(tmp_path / "run")
+    assert all(
+        torch.allclose(before[name], after[name]) for name in before if "running" not in name and "batches" not in name
+    )
+    assert load_encoder(tmp_path / "run").metadata["started_from"]["file"] == str(pretrained / "encoder.safetensors")
+
+    # The embedding layer is new, then carried on, then another one.
+    again = read_tuning(str(tmp_path / "run"), [CENTER, "embedding.dim=3", "train.max_steps=2"])
+    fine_tune(again, tmp_path / "embedded")
+    third = read_tuning(str(tmp_path / "embedded"), [TRIPLET, "train.max_steps=1", "train.lr=1e-12"])
+    assert third.embedding is not None
+    assert third.embedding.dim == 3
+    fine_tune(third, tmp_path / "third")
+    name = "embedding.weight"
+    assert torch.allclose(weights(tmp_path / "third")[name], weights(tmp_path / "embedded")[name])
+    fine_tune(
+        read_tuning(str(tmp_path / "embedded"), [TRIPLET, "embedding.dim=4", "train.max_steps=1"]), tmp_path / "fourth"
+    )
+    assert weights(tmp_path / "fourth")[name].shape[0] == 4
+
+
+def test_a_run_that_goes_on_has_to_start_from_the_same_file(tmp_path, pretrained):
+    start = tmp_path / "start.safetensors"
+    start.write_bytes((pretrained / "encoder.safetensors").read_bytes())
+    asked = read_tuning(str(start), [TRIPLET, "train.max_steps=2"])
+    fine_tune(asked, tmp_path / "run")
+    fine_tune(read_tuning(str(pretrained), [TRIPLET, "train.max_steps=2"]), tmp_path / "other")
+    start.write_bytes((tmp_path / "other" / "encoder.safetensors").read_bytes())
+    with pytest.raises(InputError, match=r"is not what the run in .* started from"):
+        fine_tune(asked, tmp_path / "run", resume=True)
+
+
+def test_labels_that_were_seen_are_left_out_of_every_test(tmp_path, pretrained):
+    few = ["labels.shots=5", "train.max_steps=2", TRIPLET]
+    fine_tune(read_tuning(str(pretrained), few), tmp_path / "few")
+    encoder, digits = load_encoder(tmp_path / "few"), load_digits()
+    seen = set(encoder.metadata.labels.ids)
+    assert len(seen) == 50
+    assert set(subject_of(encoder, digits).excluded.tolist()) == seen
+    result = linear_eval(encoder, digits, seeds=(0,), probes=("knn",), supervised=False)
+    assert result["excluded"]["samples"] == 50
+
+    # Known again by content, wherever the samples lie.
+    turned = type(digits)(digits.images.flip(0), digits.labels.flip(0), value_max=digits.value_max)
+    assert set(subject_of(encoder, turned).excluded.tolist()) == {1796 - i for i in seen}
+
+    # What the start had seen stays seen.
+    fine_tune(read_tuning(str(tmp_path / "few"), ["labels.seed=1", *few]), tmp_path / "again")
+    both = load_encoder(tmp_path / "again")
+    assert set(subject_of(both, digits).excluded.tolist()) == seen | set(both.metadata.labels.ids)
+
+    fine_tune(read_tuning(str(pretrained), few[1:]), tmp_path / "all")
+    with pytest.raises(InputError, match="has seen the label of every sample"):
+        linear_eval(load_encoder(tmp_path / "all"), digits, seeds=(0,), probes=("knn",), supervised=False)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
     [
-        ("batch_norm is 'maybe': choose one of frozen, affine, train", {"batch_norm": "maybe"}),
-        ("steps is 0 and batch_size 64: give at least 1 step", {"steps": 0}),
-        ("steps is 200 and batch_size 3: give at least 1 step and 4 samples", {"batch_size": 3}),
-        ("layer_decay is 0.0: it is a factor above 0 and at most 1", {"layer_decay": 0.0}),
-        ("layer_decay is 1.5", {"layer_decay": 1.5}),
+        (["objective.tripplet={}"], "objective is 'tripplet', but must be one of .*did you mean triplet"),
+        (["objective.triplet.margn=1"], "objective.triplet.margn is no argument of triplet: did you mean margin?"),
+        (["objective.triplet.margin=-1"], "objective.triplet.margin is -1"),
+        (["objective.center.weight=0"], "objective.center.weight is 0, but must be a number above 0"),
+        (["objective.prototypical.shots=4"], "objective prototypical: no class of the batch has more than 4 samples"),
+        ([TRIPLET, "train.classes=11"], "train.classes is 11, but the labels have 10 classes"),
+        ([TRIPLET, "labels.unknown=[0, 1, 2, 3, 4, 5, 6, 7, 8]"], "has 1 class to learn"),
+        ([TRIPLET, "labels.unknown=[eight]"], "labels.unknown names eight, which is no class of digits"),
+        ([TRIPLET, "augment.color_jitter={}"], "1 band"),
+        ([TRIPLET, "from=nowhere"], "there is no encoder file nowhere"),
     ],
 )
-def test_settings_out_of_range(match, setting):
-    with pytest.raises(InputError, match=match):
-        FineTuning(**setting)
+def test_a_mistake_costs_nothing_and_leaves_nothing(tmp_path, given, message):
+    with pytest.raises(InputError, match=message):
+        fine_tune(recipe(*given), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
-def test_bad_input():
-    encoder, source = digits_encoder()
-    train, _ = few(source.labels, 2)
-    unlabelled, without = copy.copy(source), copy.copy(source)
-    unlabelled.labels, without.labels = torch.full_like(source.labels, -1), None
-    one = torch.nonzero(source.labels == 3).flatten()[:5]
-    for match, samples, ids in (
-        ("without a label", unlabelled, train),
-        ("without a label", without, train),
-        ("at least 2 classes, got 1", source, one),
-    ):
-        with pytest.raises(InputError, match=match):
-            train_classifier(encoder, samples, ids, NONE, FineTuning())
-    without_recipe = {key: value for key, value in encoder.metadata.items() if key != "recipe"}
-    encoder = FrozenEncoder(encoder.encoder, encoder.preprocess, without_recipe)
-    with pytest.raises(InputError, match="no recipe"):
-        train_classifier(encoder, source, train, NONE, FineTuning())
-    assert train_classifier(encoder, source, train, NONE, FineTuning(augment=False, steps=1)).selected.steps == 1
+def test_what_it_starts_from_is_never_overwritten_nor_described_otherwise(tmp_path, pretrained):
+    with pytest.raises(InputError, match="holds what the run starts from"):
+        fine_tune(read_tuning(str(pretrained), [TRIPLET]), pretrained, overwrite=True)
+    with pytest.raises(InputError, match=r"encoder.width is 5, but .* has 4: leave the section encoder out"):
+        fine_tune(read_tuning(str(pretrained), [TRIPLET, "encoder.width=5"]), tmp_path / "run")
+
+
+def test_divergence_names_step_cause_and_run_state(tmp_path):
+    with pytest.raises(DivergenceError, match=r"at step .*: .* lower train.lr.*last good run state"):
+        fine_tune(recipe("objective.softmax={}", "train.lr=1e30", "train.optimizer=sgd"), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("objective", [TRIPLET, CENTER])
+def test_two_processes_are_one(tmp_path, objective):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(json.dumps({**TINY, "train": {**TINY["train"], "max_steps": 8}}))
+    given = [str(path), objective, "embedding.dim=5", "train.warmup_epochs=2"]
+    fine_tune(read_tuning(given[0], given[1:]), tmp_path / "one")
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
+    command = [*launch, "-m", "simclr", "fine-tune", *given, "--output", str(tmp_path / "two")]
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+    subprocess.run(command, check=True, env=environment, capture_output=True, timeout=300)
+    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-4)
+    one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
+    assert all(torch.allclose(one[name], two[name], atol=1e-4) for name in one if one[name].is_floating_point())
+
+
+def test_half_precision_keeps_distances_in_single(tmp_path):
+    fine_tune(recipe(TRIPLET, "train.precision=bf16", "train.max_steps=2"), tmp_path)
+    assert all(isinstance(loss, float) for loss in losses(tmp_path))
+    assert isinstance(load_encoder(tmp_path).encoder, nn.Module)

@@ -4,18 +4,17 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
-from simclr import finetune
 from simclr.data import TensorSource
 from simclr.data.fitting import fit_preprocess
 from simclr.encoder_file import FrozenEncoder
 from simclr.errors import InputError
-from simclr.eval.probes import end_to_end
+from simclr.eval.probes import end_to_end, tuned_classifier
 from simclr.eval.probes.end_to_end import fine_tune, fine_tuned_scores, supervised_scores
+from simclr.eval.probes.tuned_classifier import FROM_SCRATCH
 from simclr.eval.splits.labelled import LabelledData
 from simclr.eval.splits.split import Split, given, hold_out, k_shot
 from simclr.eval.splits.validation import validation_part
 from simclr.eval.subject.features import fingerprint
-from simclr.finetune import FROM_SCRATCH
 from simclr.models.encoder import random_encoder, seeded
 from simclr.models.head import ProjectionHead
 from simclr.train import classifier
@@ -29,13 +28,13 @@ def _few_steps(monkeypatch):
 @pytest.fixture
 def looked_at(monkeypatch):
     """Ids of the samples that a model in training is asked about, each time."""
-    seen, real = [], finetune.scores_of
+    seen, real = [], tuned_classifier.scores_of
 
     def spy(model, plain, ids):
         seen.append(tuple(ids.tolist()))
         return real(model, plain, ids)
 
-    for place in (finetune, classifier):
+    for place in (tuned_classifier, classifier):
         monkeypatch.setattr(place, "scores_of", spy)
     return seen
 

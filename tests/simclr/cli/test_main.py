@@ -65,6 +65,23 @@ def test_recipe_mistakes(simclr, tmp_path):
     refuse(simclr("pretrian"), "pretrian")
 
 
+@pytest.mark.usefixtures("fresh_accelerate")
+def test_fine_tuning_and_its_mistakes(simclr, tmp_path):
+    out = ("--output", tmp_path / "run")
+    refuse(simclr("fine-tune", "digits-tripplet", *out), "did you mean digits-triplet")
+    refuse(simclr("fine-tune", "digits", *out), "fine-tuning needs an objective", "objective.softmax={}")
+    refuse(simclr("fine-tune", "digits-triplet", "objective.tripel={}", *out), "did you mean triplet")
+    refuse(simclr("fine-tune", "digits-triplet", "objective.triplet.margn=1", *out), "did you mean margin")
+    refuse(simclr("fine-tune", "digits-triplet", "labels.shots=0", *out), "labels.shots", "at least 1")
+    refuse(simclr("fine-tune", tmp_path, "objective.softmax={}", *out), "no encoder file")
+    refuse(simclr("pretrain", "digits-triplet", *out), "recipe of fine-tuning", "simclr fine-tune")
+    refuse(simclr("plan", "digits-triplet"), "recipe of fine-tuning")
+    assert not (tmp_path / "run").exists()
+    status, stdout, _ = simclr("fine-tune", "digits-triplet", "train.max_steps=2", "encoder.width=4", *out)
+    assert (status, (tmp_path / "run" / "encoder.safetensors").exists()) == (0, True)
+    assert "samples seen" in stdout
+
+
 def test_image_folder_mistakes(simclr, tmp_path):
     def pretrain(path):
         return simclr("pretrain", "image-folder", f"data.path={path}", "--output", tmp_path / "run")
@@ -343,6 +360,7 @@ def test_without_a_command_it_shows_what_there_is_and_it_knows_its_version(simcl
         "views",
         "plan",
         "pretrain",
+        "fine-tune",
         "linear-eval",
         "few-shot",
         "report",

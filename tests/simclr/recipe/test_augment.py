@@ -51,8 +51,8 @@ def test_recipes_of_shipped_operations_are_read_without_torch():
     code = (
         "import sys\n"
         "from simclr.recipe.augment import Operations\n"
-        "from simclr.recipe.read import check_recipe, read_recipe, shipped_recipes\n"
-        "recipes = [read_recipe(name) for name in shipped_recipes()]\n"
+        "from simclr.recipe.read import check_recipe, read_experiment, shipped_recipes\n"
+        "recipes = [read_experiment(name) for name in shipped_recipes()]\n"
         "everything = {name: {'kernel_size': 3} if name == 'blur' else {} for name in Operations.model_fields}\n"
         "recipes.append(check_recipe({'data': {'source': 'indian-pines'}, 'augment': everything}))\n"
         "print(len(recipes) > 5, [m for m in ('torch', 'numpy', 'kornia') if m in sys.modules])"

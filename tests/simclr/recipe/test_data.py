@@ -182,7 +182,7 @@ def test_only_what_downloads_goes_first():
 def test_recipes_of_every_source_are_read_without_torch():
     code = (
         "import sys; from simclr.recipe.read import *; from simclr.recipe.sources import SOURCES\n"
-        "for name in shipped_recipes(): read_recipe(name)\n"
+        "for name in shipped_recipes(): read_experiment(name)\n"
         "for name in SOURCES: check_recipe({'data': {'source': name}})\n"
         "try: read_recipe('digits', ['data.whitten=3'])\n"
         "except ValueError: print(sorted({'torch', 'numpy', 'simclr.data'} & {*sys.modules}))"

@@ -9,16 +9,16 @@ from pydantic import BaseModel
 
 from simclr.errors import InputError
 from simclr.recipe.data import section_of
-from simclr.recipe.read import check_recipe, read_recipe, shipped_recipes, write_recipe
+from simclr.recipe.read import check_recipe, read_experiment, read_recipe, shipped_recipes, write_recipe
 from simclr.recipe.schema import Recipe
 from simclr.recipe.sources import SOURCES
 
 
 @pytest.mark.parametrize("name", shipped_recipes())
 def test_shipped_recipes_are_valid_and_survive_being_written(name, tmp_path):
-    recipe = read_recipe(name)
+    recipe = read_experiment(name)
     write_recipe(recipe, tmp_path / "recipe.yaml")
-    assert read_recipe(tmp_path / "recipe.yaml") == recipe
+    assert read_experiment(tmp_path / "recipe.yaml") == recipe
     assert recipe.description
 
 

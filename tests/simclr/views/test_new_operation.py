@@ -108,7 +108,7 @@ write_recipe(recipe, Path("written.yaml"))
 inputs = build_inputs(recipe, torch.device("cpu"))
 ids = torch.arange(100)
 views = inputs.augment(inputs.source[ids], ids, 0)
-plain = build_training_views(recipe, inputs.source, inputs.preprocess)
+plain = build_training_views(recipe.augment, recipe.seed, inputs.source, inputs.preprocess)
 other = read_recipe("digits", [
     "augment.overrides=[{views: [1], fade: {strength: 0.5}}]",
     "augment.small_views={count: 1, resized_crop: {size: 4}, fade: {p: 0.3}}",

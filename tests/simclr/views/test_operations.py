@@ -135,7 +135,7 @@ def test_supervised_training_leaves_out_what_does_not_keep_the_label(tmp_path):
     inputs = build_inputs(recipe, CPU)
     whole = ["neighbour_mixture", "radiation", "cutout"]
     assert [list(views.named()) for views in inputs.augment.members()] == [whole, whole[:2]]
-    single = build_training_views(recipe, inputs.plain, inputs.preprocess).augment
+    single = build_training_views(recipe.augment, recipe.seed, inputs.plain, inputs.preprocess).augment
     assert [list(views.named()) for views in single.members()] == [whole[1:]]
     assert single.members()[0].neighbours is None
     assert single.members()[0].mixed_in is None

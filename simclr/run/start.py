@@ -1,0 +1,176 @@
+"""What a fine-tuning starts from, a run or an encoder file, and what that says where its recipe is silent."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from simclr.data import SceneSource, Source
+from simclr.data.content import SampleHashes
+from simclr.encoder_file import FrozenEncoder, load_encoder, read_metadata
+from simclr.encoder_metadata import EncoderMetadata
+from simclr.errors import InputError
+from simclr.models.encoder import for_channels
+from simclr.recipe.read import apply_overrides, check_tuning, data_before, is_null, read_tree
+from simclr.recipe.tuning import TuningRecipe
+
+_GIVEN_ON = ("data", "augment", "encoder", "embedding")
+
+
+class Start(NamedTuple):
+    """What was pretrained.
+
+    Attributes:
+        file: where it is from.
+        encoder: its encoder.
+        digest: SHA-256 of the file.
+    """
+
+    file: Path
+    encoder: FrozenEncoder
+    digest: str
+
+
+def is_start(path: str | Path) -> bool:
+    """Whether a path is of a finished run or an encoder file, and not of a recipe."""
+    path = Path(os.path.expanduser(path))
+    return path.suffix == ".safetensors" or path.is_dir()
+
+
+def folder_beside(start: str | Path) -> Path:
+    """Where a run goes by default that starts from another one: beside it."""
+    path = Path(os.path.expanduser(start)).resolve()
+    run = path.parent if path.suffix == ".safetensors" else path
+    return Path(os.path.relpath(run.with_name(f"{run.name}-tuned")))
+
+
+def read_tuning(given: str, overrides: Sequence[str] = ()) -> TuningRecipe:
+    """The recipe of a fine-tuning. Where it starts from a run, that run's data, augment and encoder are defaults.
+
+    Args:
+        given: a recipe of fine-tuning; or a run or an encoder file to start from; or a recipe of pretraining, whose
+            data, augment and encoder are then taken.
+        overrides: ``KEY=VALUE``.
+
+    Raises:
+        InputError: as `read_recipe`; or there is no such encoder file.
+    """
+    path: str | None = os.path.expanduser(given)
+    if is_start(given):
+        tree: Any = {"from": path, "description": f"{Path(given).resolve().name}, fine-tuned"}
+    else:
+        tree = _of_tuning(read_tree(given), given)
+        start = apply_overrides(tree, overrides).get("from") if isinstance(tree, dict) else None
+        path = None if is_null(start) else os.path.expanduser(str(start))
+    if path is None:
+        return check_tuning(apply_overrides(tree, overrides))
+    said = _said_by(read_metadata(path))
+    if "data" not in tree:
+        said["data"] = data_before(said.get("data", {}), [text for text in overrides if text.startswith("data.")])
+    return check_tuning(apply_overrides({**said, **tree}, overrides))
+
+
+def _of_tuning(tree: Any, given: str) -> Any:
+    """A recipe of fine-tuning as it is; of one of pretraining, what both have."""
+    if not isinstance(tree, dict) or "objective" in tree or not tree.keys() & {"loss", "head", "choose"}:
+        return tree
+    if not is_null(tree.get("choose")):
+        raise InputError(
+            f"{given} leaves values to be chosen for pretraining: pretrain with it, and fine-tune that run"
+        )
+    return {key: tree[key] for key in ("seed", *_GIVEN_ON, "log") if key in tree}
+
+
+def _said_by(metadata: EncoderMetadata) -> dict[str, Any]:
+    """The sections that a fine-tuning takes over; of older files, as far as they say them."""
+    recipe, architecture = metadata.recipe or {}, metadata.architecture
+    named = {key: architecture[key] for key in ("name", "stem", "width", "options") if key in architecture}
+    said = {"data": metadata.data, "encoder": named, **recipe, "embedding": architecture.get("embedding")}
+    return {key: said[key] for key in _GIVEN_ON if said.get(key) is not None}
+
+
+def load_start(recipe: TuningRecipe) -> Start | None:
+    """The encoder that a fine-tuning starts from, None for random weights.
+
+    Raises:
+        InputError: as `simclr.encoder_file.load_encoder`; or the recipe describes another encoder.
+    """
+    if recipe.start is None:
+        return None
+    path = Path(os.path.expanduser(recipe.start))
+    encoder = load_encoder(path)
+    file = path / "encoder.safetensors" if path.is_dir() else path
+    preprocess = encoder.preprocess
+    asked = for_channels(recipe.encoder.model_dump(), preprocess.out_chans, preprocess.components)
+    there: Mapping[str, Any] = encoder.metadata.architecture
+    for key in ("name", "stem", "width", "options"):
+        if key in there and asked[key] != there[key] and (asked[key] or there[key]):
+            raise InputError(
+                f"encoder.{key} is {asked[key]}, but {file} has {there[key]}: leave the section encoder out, for the "
+                f"file says what it holds"
+            )
+    return Start(file, encoder, hashlib.sha256(file.read_bytes()).hexdigest())
+
+
+def check_start(start: Start | None, source: Source, output: Path, state: Mapping[str, Any]) -> None:
+    """Whether a run may begin, or go on, from there.
+
+    Raises:
+        InputError: patches of another size, the run would overwrite what it starts from, or it was begun from another
+            file.
+    """
+    if start is None:
+        return
+    side = start.encoder.metadata.source.patch_size
+    if isinstance(source, SceneSource) and side not in (None, source.patch_size):
+        raise InputError(
+            f"{start.file} was pretrained on patches of {side}x{side} pixels: set data.patch_size={side}, or start "
+            f"from random weights with from=null"
+        )
+    if start.file.resolve().parent == output.resolve():
+        raise InputError(f"{output} holds what the run starts from, and would be overwritten: give another --output")
+    if state.get("start", start.digest) != start.digest:
+        raise InputError(
+            f"{start.file} is not what the run in {output} started from: put that back, or start anew with --overwrite"
+        )
+
+
+def take_weights(encoder: nn.Module, start: Start) -> None:
+    """The weights of what is there already, as far as both have the same parts: an embedding layer may be new."""
+    old, new = start.encoder.encoder, encoder
+    if _shapes(old) != _shapes(new):
+        old, new = getattr(old, "encoder", old), getattr(new, "encoder", new)
+    new.load_state_dict(old.state_dict())
+
+
+def _shapes(module: nn.Module) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in module.state_dict().items()}
+
+
+class Seen(NamedTuple):
+    """What an encoder has seen.
+
+    Attributes:
+        samples: hashes of the samples of this run, followed by those of the start that are not among them.
+        monitor_ids: places in it of those whose labels the start's online probe has seen.
+    """
+
+    samples: SampleHashes
+    monitor_ids: list[int]
+
+
+def all_seen(hashes: SampleHashes, start: Start | None) -> Seen:
+    """What this run and its start have seen; of a start whose samples are hashed otherwise, nothing can be told."""
+    saw = None if start is None else start.encoder.saw
+    if start is None or saw is None or saw.kind != hashes.kind:
+        return Seen(hashes, [])
+    both = SampleHashes(hashes.kind, torch.cat([hashes.values, saw.values[~torch.isin(saw.values, hashes.values)]]))
+    told = start.encoder.metadata.label_ids
+    of_labels = saw.values[[i for i in told if i < len(saw.values)]]
+    return Seen(both, torch.isin(both.values, of_labels[of_labels != 0]).nonzero()[:, 0].tolist())

@@ -1,0 +1,106 @@
+import pytest
+import torch
+
+from simclr.data.content import SampleHashes
+from simclr.data.fitting import fit_preprocess
+from simclr.data.images.digits import load_digits
+from simclr.encoder_file import load_encoder, save_encoder
+from simclr.errors import InputError
+from simclr.models.encoder import random_encoder
+from simclr.recipe.read import read_recipe
+from simclr.run.start import Start, all_seen, folder_beside, is_start, load_start, read_tuning, take_weights
+
+ENCODER = {"name": "resnet8", "stem": "small", "width": 4}
+SOFTMAX = "objective.softmax={}"
+
+
+@pytest.fixture
+def run(tmp_path):
+    digits, folder = load_digits(), tmp_path / "runs" / "first"
+    folder.mkdir(parents=True)
+    recipe = {
+        "seed": 7,
+        "data": {"source": "digits"},
+        "augment": {"noise": {"sd": 0.1}},
+        "encoder": ENCODER,
+        "loss": {"temperature": 0.1},
+        "train": {"lr": 5.0},
+    }
+    metadata = {
+        "encoder": {**ENCODER, "in_chans": 1},
+        "feature_dim": 32,
+        "data": recipe["data"],
+        "recipe": recipe,
+        "source": {"samples": 5},
+        "monitor_ids": [2, 4],
+    }
+    encoder = random_encoder(3, **metadata["encoder"])
+    metadata["feature_dim"] = encoder.feature_dim
+    saw = SampleHashes("made", torch.tensor([10, 11, 12, 13, 14]))
+    save_encoder(folder / "encoder.safetensors", encoder, fit_preprocess(digits), metadata, saw=saw)
+    return folder
+
+
+def test_a_run_is_told_from_a_recipe(run, tmp_path):
+    assert is_start(run)
+    assert is_start(run / "encoder.safetensors")
+    assert not is_start("digits")
+    assert not is_start(tmp_path / "recipe.yaml")
+    assert folder_beside(run).resolve() == folder_beside(run / "encoder.safetensors").resolve()
+    assert folder_beside(run).resolve() == (tmp_path / "runs" / "first-tuned").resolve()
+
+
+def test_data_views_and_encoder_of_a_run_are_defaults_and_nothing_else_is(run, tmp_path):
+    recipe = read_tuning(str(run), [SOFTMAX, "augment.noise.sd=0.3"])
+    assert recipe.start == str(run)
+    assert recipe.encoder.model_dump() == ENCODER
+    assert recipe.augment.noise is not None
+    assert (recipe.augment.noise.sd, recipe.seed, recipe.train.lr) == (0.3, 0, 1e-3)
+    (tmp_path / "r.yaml").write_text(f"from: {run}\nobjective: {{softmax: {{}}}}\naugment: {{cutout: {{}}}}\n")
+    mine = read_tuning(str(tmp_path / "r.yaml"))
+    assert mine.data == recipe.data
+    assert (mine.augment.noise, mine.augment.cutout is None) == (None, False)
+    from_nothing = read_tuning(str(run), [SOFTMAX, "from=null"])
+    assert (from_nothing.start, from_nothing.encoder) == (None, recipe.encoder)
+
+
+def test_other_data_takes_what_it_reads(run, tmp_path):
+    recipe = read_tuning(str(run), [SOFTMAX, "data.source=image-folder", f"data.path={tmp_path}"])
+    assert recipe.data.source == "image-folder"
+
+
+def test_a_recipe_of_pretraining_gives_what_both_have():
+    recipe, pretraining = read_tuning("digits", [SOFTMAX]), read_recipe("digits")
+    assert (recipe.data, recipe.augment, recipe.encoder) == (
+        pretraining.data,
+        pretraining.augment,
+        pretraining.encoder,
+    )
+    with pytest.raises(InputError, match="images leaves values to be chosen for pretraining"):
+        read_tuning("images", [SOFTMAX])
+    with pytest.raises(InputError, match="fine-tuning needs an objective"):
+        read_tuning("digits")
+
+
+def test_weights_are_taken_and_a_new_embedding_layer_is_left(run):
+    start = load_start(read_tuning(str(run), [SOFTMAX]))
+    assert start is not None
+    old = start.encoder.encoder.state_dict()
+    plain = random_encoder(9, **ENCODER, in_chans=1)
+    take_weights(plain, start)
+    assert all(torch.equal(old[name], value) for name, value in plain.state_dict().items())
+    embedded = random_encoder(9, **ENCODER, in_chans=1, embedding={"dim": 3})
+    layer = embedded.embedding.weight.clone()
+    take_weights(embedded, start)
+    assert all(torch.equal(old[name], value) for name, value in embedded.encoder.state_dict().items())
+    assert torch.equal(embedded.embedding.weight, layer)
+
+
+def test_what_a_start_has_seen_follows_by_content(run):
+    start = Start(run, load_encoder(run), "")
+    seen = all_seen(SampleHashes("made", torch.tensor([12, 20, 21])), start)
+    assert seen.samples.values.tolist() == [12, 20, 21, 10, 11, 13, 14]
+    assert seen.monitor_ids == [0, 6]  # where 12 and 14 are now
+    other = all_seen(SampleHashes("of another kind", torch.tensor([12])), start)
+    assert (other.samples.values.tolist(), other.monitor_ids) == ([12], [])
+    assert all_seen(SampleHashes("made", torch.tensor([12])), None).monitor_ids == []
