@@ -1,7 +1,5 @@
 """An encoder of scenes that keeps the pixel's own spectrum beside what it has learned of pixel and surroundings."""
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -10,6 +8,7 @@ from simclr.errors import InputError
 
 PARTS = ("context", "material")
 _LEAST = 7
+_MOST = 1_000_000
 _MEAN_COUNTS = 1.5
 """What the mean's values are multiplied by: how much it counts in a distance beside what is learned."""
 
@@ -70,12 +69,17 @@ class MaterialContext(nn.Module):
         learned, kept = (_parts(name, value) for name, value in (("learn", learn), ("keep", keep or learn)))
         if not set(kept) <= set(learned):
             raise InputError(f"encoder.options.keep is {keep}, but encoder.options.learn is {learn}: learn both")
-        if bins < 0:
-            raise InputError(f"encoder.options.bins is {bins}, but must be 0 or more")
-        if mean < 0 or (mean and mean % 2 == 0):
+        for name, value in (("bins", bins), ("mean", mean)):
+            if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MOST:
+                raise InputError(
+                    f"encoder.options.{name} is {value!r:.40}, but must be an integer between 0 and {_MOST:,}"
+                )
+        if mean and mean % 2 == 0:
             raise InputError(f"encoder.options.mean is {mean}, but a square has a centre: set an odd number, or 0")
-        if isinstance(bilateral, bool) or not 0 <= bilateral < math.inf:
-            raise InputError(f"encoder.options.bilateral is {bilateral}, but must be 0 or more")
+        if isinstance(bilateral, bool) or not isinstance(bilateral, (int, float)) or not 0 <= bilateral <= _MOST:
+            raise InputError(
+                f"encoder.options.bilateral is {bilateral!r:.40}, but must be a number between 0 and {_MOST:,}"
+            )
         self.mean, self.bilateral = mean, float(bilateral)
         self.keep, self.bins = kept, min(bins, self.bands)
         self.bright_bins = -(-self.bins // 4)

@@ -77,10 +77,21 @@ def test_what_another_material_is_does_not_matter():
     assert not torch.allclose(wide(one), wide(other), atol=1e-2)
 
 
-def test_how_far_a_pixel_may_be_is_a_number():
-    for bad in (-1.0, math.inf, math.nan, True):
-        with pytest.raises(InputError, match=r"encoder.options.bilateral is .*, but must be 0 or more"):
-            network(bilateral=bad)
+@pytest.mark.parametrize("bad", [-1.0, math.inf, math.nan, True, "x", "nan", 1e300])
+def test_how_far_a_pixel_may_be_is_a_number(bad):
+    with pytest.raises(
+        InputError, match=r"encoder\.options\.bilateral is .*, but must be a number between 0 and 1,000"
+    ):
+        network(bilateral=bad)
+
+
+@pytest.mark.parametrize("name", ["mean", "bins"])
+@pytest.mark.parametrize("bad", [-1, 2.5, True, "x", 10**7])
+def test_sides_and_runs_of_bands_are_whole_numbers(name, bad):
+    with pytest.raises(
+        InputError, match=rf"encoder\.options\.{name} is .*, but must be an integer between 0 and 1,000"
+    ):
+        network(**{name: bad})
 
 
 def test_material_does_not_see_the_surroundings_nor_context_the_spectrum():
