@@ -299,8 +299,8 @@ def test_a_probe_and_a_metric_in_few_shot_a_report_and_a_comparison(house):
     ("told", "words"),
     [
         ("augment.dimming.leest=0.2", "unknown key augment.dimming.leest: did you mean augment.dimming.least?"),
-        ("data.perod=2", "unknown key data.perod: did you mean data.period?"),
-        ("encoder.options.dpth=2", "did you mean depth?"),
+        pytest.param("data.perod=2", "unknown key data.perod: did you mean data.period?", marks=pytest.mark.slow),
+        pytest.param("encoder.options.dpth=2", "did you mean depth?", marks=pytest.mark.slow),
         ("loss.options.wieght=2", "did you mean weight?"),
     ],
 )

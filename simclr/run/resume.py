@@ -11,6 +11,7 @@ from simclr.data.content import ContentHash
 from simclr.errors import InputError
 from simclr.recipe.data import Data
 from simclr.recipe.read import Experiment, check_experiment
+from simclr.recipe.tuning import TuningRecipe
 
 # What may differ when a run is resumed: it changes no number.
 _FREE = ("description", "monitor.every", "log", "train.checkpoint", "data.workers")
@@ -68,6 +69,13 @@ def check_same_recipe(old: Experiment, new: Experiment, where: str, moved: bool 
         where: the run's folder.
         moved: the data may lie elsewhere, as their content is compared.
     """
+    if type(old) is not type(new):
+        kind = "fine-tuning" if isinstance(old, TuningRecipe) else "pretraining"
+        command = "fine-tune" if isinstance(old, TuningRecipe) else "pretrain"
+        raise InputError(
+            f"{where} holds a run of {kind}: go on with it by simclr {command} {where}/recipe.yaml --output {where} "
+            f"--resume, or give another --output"
+        )
     then, now = _flat(old), _flat(new)
     free = (*_FREE, "data.path") if moved else _FREE
     for key in [*then, *now]:

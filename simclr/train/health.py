@@ -143,4 +143,7 @@ def explain_divergence(views: Tensor, h: Tensor, model: nn.Module, lr: float) ->
     if broken or not torch.isfinite(h).all():
         where = f" (first in {broken[0]})" if broken else ""
         return f"activations overflow{where} at learning rate {lr:.3g}: lower train.lr, or use train.precision=fp32"
-    return "the projections are zero or overflow: lower train.lr or raise loss.temperature"
+    return (
+        "the projections are zero or overflow: lower train.lr, or raise the loss's temperature (lower an objective's "
+        "weights)"
+    )

@@ -56,7 +56,7 @@ def test_bad_arguments_are_named():
         angular(10 * x, torch.tensor([0, 0, 1, 1]))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.data(), st.integers(3, 9))
 def test_equals_loops_of_any_batch_with_equal_points(data, n):
     points = data.draw(st.lists(st.lists(st.integers(-2, 2), min_size=3, max_size=3), min_size=n, max_size=n))

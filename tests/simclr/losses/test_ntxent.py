@@ -115,7 +115,7 @@ def test_autocast_outside_changes_nothing():
     assert inside.item() == nt_xent(z, 0.1).item()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     shape=st.tuples(st.integers(2, 4), st.integers(3, 30), st.integers(2, 20)),
     tile=st.sampled_from([None, 1, 4, 7]),

@@ -10,7 +10,7 @@ from PIL import Image
 
 from simclr.data import open_source
 from simclr.errors import InputError
-from simclr.recipe.read import read_recipe
+from simclr.recipe.read import read_experiment, read_recipe
 from simclr.run.resume import as_stored, check_remembered, check_same_recipe, identify, remember
 
 RECIPE = read_recipe("digits")
@@ -89,3 +89,15 @@ def test_data_that_were_moved_may_lie_elsewhere_if_their_content_is_known():
     check_same_recipe(here, there, "runs/a", moved=True)
     with pytest.raises(InputError, match=r"data\.path was here, now it is there"):
         check_same_recipe(here, there, "runs/a")
+
+
+def test_a_run_of_pretraining_is_no_run_of_fine_tuning():
+    tuning = read_experiment("digits-triplet")
+    with pytest.raises(
+        InputError, match="here holds a run of pretraining: go on with it by simclr pretrain here/recipe"
+    ):
+        check_same_recipe(RECIPE, tuning, "here")
+    with pytest.raises(
+        InputError, match="here holds a run of fine-tuning: go on with it by simclr fine-tune here/recipe"
+    ):
+        check_same_recipe(tuning, RECIPE, "here")
