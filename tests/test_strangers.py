@@ -301,7 +301,7 @@ def test_a_probe_and_a_metric_in_few_shot_a_report_and_a_comparison(house):
         ("augment.dimming.leest=0.2", "unknown key augment.dimming.leest: did you mean augment.dimming.least?"),
         pytest.param("data.perod=2", "unknown key data.perod: did you mean data.period?", marks=pytest.mark.slow),
         pytest.param("encoder.options.dpth=2", "did you mean depth?", marks=pytest.mark.slow),
-        ("loss.options.wieght=2", "did you mean weight?"),
+        pytest.param("loss.options.wieght=2", "did you mean weight?", marks=pytest.mark.slow),
     ],
 )
 def test_a_mistake_is_one_line_that_names_the_nearest(house, told, words):

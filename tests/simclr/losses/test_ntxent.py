@@ -78,7 +78,8 @@ shapes = st.tuples(st.integers(2, 5), st.integers(2, 40), st.integers(2, 70))
 @given(shapes, st.floats(0.03, 10), st.integers(0, 9), st.sampled_from([None, 1, 3, 16]))
 def test_float32_is_as_exact_as_promised(shape, temperature, seed, tile):
     # A solved batch has next to no loss and no gradient: then 1/T times what float32 can say of a cosine is left.
-    floor = torch.finfo(torch.float32).eps / temperature
+    # At higher temperatures no batch is solved, and none is left.
+    floor = torch.finfo(torch.float32).eps / 2 / temperature if temperature < 0.2 else 0.0
     compare(random_z(*shape, seed, torch.float32), temperature, floor, 4 * floor, tile=tile)
 
 
@@ -115,7 +116,7 @@ def test_autocast_outside_changes_nothing():
     assert inside.item() == nt_xent(z, 0.1).item()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     shape=st.tuples(st.integers(2, 4), st.integers(3, 30), st.integers(2, 20)),
     tile=st.sampled_from([None, 1, 4, 7]),
