@@ -25,6 +25,7 @@ from simclr.train.image_verdict import ImageJudge
 from simclr.train.optimizer import build_optimizer
 from simclr.train.scene_verdict import APART, SceneJudge, untrained_features
 from simclr.train.sync_batchnorm import convert_sync_batchnorm
+from simclr.train.systems import build_system
 from simclr.train.tuned import Tuned
 from simclr.train.verdict import Judge
 from simclr.views.inputs import Inputs
@@ -132,19 +133,21 @@ def tuned_architecture(recipe: TuningRecipe, preprocess: Preprocess) -> dict[str
     return {**architecture, **embedding}
 
 
-def build_tuned(
-    recipe: TuningRecipe, start: Start | None, preprocess: Preprocess, classes: int, device: torch.device
-) -> Tuned:
-    """Encoder and objective on the device; what is new has random weights that depend on the seed alone.
+def build_tuned(recipe: TuningRecipe, start: Start | None, inputs: Inputs, classes: int, device: torch.device) -> Tuned:
+    """What learns, on the device; what is new has random weights that depend on the seed alone.
 
     Raises:
-        InputError: an objective with an unknown term or argument, or an embedding layer that cannot be.
+        InputError: an objective or a system with an unknown name or argument, or an embedding layer that cannot be.
     """
+    shape = inputs.view_shape
+    of_run = {"classes": classes, "seed": recipe.seed, "samples": len(inputs.source), "input_shape": shape}
     with seeded(recipe.seed):
-        encoder = build_encoder(**tuned_architecture(recipe, preprocess))
+        encoder = build_encoder(**tuned_architecture(recipe, inputs.preprocess))
         width: int = encoder.feature_dim  # type: ignore[assignment]
-        objective = build_objective(recipe.terms, feature_dim=width, classes=classes, seed=recipe.seed)
-    if start is not None:
-        take_weights(encoder, start)
-    model = Tuned(encoder, objective)
+        objective = build_objective(
+            recipe.terms, feature_dim=width, classes=classes, seed=recipe.seed, input_shape=shape
+        )
+        if start is not None:
+            take_weights(encoder, start)
+        model = build_system(recipe.system.name, recipe.system.options, encoder, objective, of_run)
     return model.to(device).to(memory_format=torch.channels_last)

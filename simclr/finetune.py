@@ -29,7 +29,7 @@ from simclr.train.distributed import any_process, of_all, of_main, on_main_first
 from simclr.train.health import explain_divergence, rankme
 from simclr.train.optimizer import parameter_table, set_lr
 from simclr.train.schedule import warmup_cosine
-from simclr.train.tuned import try_objective
+from simclr.train.tuned import Learned, try_objective
 from simclr.views.drawn_views import choose_samples, look_at_views
 from simclr.views.inputs import build_tuning_inputs
 from simclr.views.picture import draw_views
@@ -80,11 +80,14 @@ def fine_tune(
         rank, world_size = accelerator.process_index, accelerator.num_processes
 
         # What learns, and from where it goes on.
-        model = build_tuned(recipe, start, preprocess, len(chosen.classes), device)
-        encoder, parts = model.encoder, [model.encoder, model.objective]
+        model = build_tuned(recipe, start, inputs, len(chosen.classes), device)
+        encoder, parts = model.encoder, list(model.children())
         course = set_tuning_course(train, chosen.targets, model.objective.wants_pairs, recipe.seed, rank, world_size)
         order, total_steps, warmup_steps, peak_lr = course
-        try_objective(model, targets[order.at(0)])
+        try_objective(model, targets[order.at(0)], inputs.view_shape)
+        learned = Learned(
+            (targets >= 0).nonzero()[:, 0], targets, lambda ids: inputs.embed(inputs.plain[ids].to(device))
+        )
         optimizer = optimizer_of(parts, train, peak_lr, device, world_size)
         save_every = train.checkpoint_every or max(order.steps_per_epoch, total_steps // 10)
         newest = of_main(accelerator, newest_state(checkpoints) if resume else None)
@@ -138,43 +141,52 @@ def fine_tune(
         started = saved = time.perf_counter()
         model.train()
 
-        for step, ids, batch in batches(source, order, state["step"], total_steps, device, recipe.data.workers):
-            epoch, lr = order.epoch(step), warmup_cosine(step, total_steps, warmup_steps, peak_lr)
-            x = inputs.augment(batch, course.address(ids, step, len(source)), step)[0]  # (b, C, h, w)
-            e, value = distributed(x, targets[ids])  # embeddings (b, dim), and the objective of the global batch
-            accelerator.backward(value.total)
-            loss = value.total.item()
-            if not math.isfinite(loss):
-                why = explain_divergence(x[None], e[None], model, optimizer.param_groups[0]["lr"])
-                raise DivergenceError(diverged(step, loss, why, checkpoints))
-            set_lr(optimizer, lr)
-            optimizer.step()
-            optimizer.zero_grad()
-
-            done = step + 1
-            numbers = {"step": step, "epoch": epoch, "loss": loss, "lr": lr}
-            if done % recipe.monitor.every == 0 or done == total_steps:
-                terms = value.terms if len(value.terms) > 1 else {}
-                looked = {name: float(number) for name, number in {**terms, **value.metrics}.items()}
-                numbers |= {"rankme": rankme(e.detach()), **{k: v for k, v in looked.items() if math.isfinite(v)}}
-            due = done % save_every == 0 or done == total_steps
-            # Before the run state: a line too many is dropped on resume, one too few would be missing for ever.
-            metrics.write({**numbers, "seconds": round(time.perf_counter() - started, 3)})
-            late = main and time.perf_counter() - saved > 60 * train.checkpoint_minutes
-            late, stop = any_process(accelerator, late, stopping.signal > 0)
-            if due or late or stop:
-                if not all(p.isfinite().all() for p in model.parameters()):
-                    why = explain_divergence(x[None], e[None], model, lr)
+        # The whole run at once, unless the model acts between epochs.
+        for first, stop_at in course.spans(state["step"], model.acts_between_epochs):
+            if first % order.steps_per_epoch == 0:
+                model.begin_epoch(order.epoch(first), learned)
+            course = course._replace(order=model.order_of(order))
+            for step, ids, batch in batches(source, course.order, first, stop_at, device, recipe.data.workers):
+                epoch, lr = order.epoch(step), warmup_cosine(step, total_steps, warmup_steps, peak_lr)
+                x = inputs.augment(batch, course.address(ids, step, len(source)), step)[0]  # (b, C, h, w)
+                e, value = distributed(x, targets[ids], ids)  # embeddings (b, dim), and the global batch's objective
+                accelerator.backward(value.total)
+                loss = value.total.item()
+                if not math.isfinite(loss):
+                    why = explain_divergence(x[None], e[None], model, optimizer.param_groups[0]["lr"])
                     raise DivergenceError(diverged(step, loss, why, checkpoints))
+                set_lr(optimizer, lr)
+                for parameter in model.resting():
+                    parameter.grad = None
+                optimizer.step()
+                optimizer.zero_grad()
+
+                done = step + 1
+                numbers = {"step": step, "epoch": epoch, "loss": loss, "lr": lr}
+                if done % recipe.monitor.every == 0 or done == total_steps:
+                    terms = value.terms if len(value.terms) > 1 else {}
+                    looked = {name: float(number) for name, number in {**terms, **value.metrics}.items()}
+                    numbers |= {"rankme": rankme(e.detach()), **{k: v for k, v in looked.items() if math.isfinite(v)}}
+                due = done % save_every == 0 or done == total_steps
+                # Before the run state: a line too many is dropped on resume, one too few would be missing for ever.
+                metrics.write({**numbers, "seconds": round(time.perf_counter() - started, 3)})
+                late = main and time.perf_counter() - saved > 60 * train.checkpoint_minutes
+                late, stop = any_process(accelerator, late, stopping.signal > 0)
+                if due or late or stop:
+                    if not all(p.isfinite().all() for p in model.parameters()):
+                        why = explain_divergence(x[None], e[None], model, lr)
+                        raise DivergenceError(diverged(step, loss, why, checkpoints))
+                    if begun:
+                        save_run_state(
+                            checkpoints, done, {**state_of(accelerator, model, optimizer), **begun.remembered}
+                        )
+                    saved = time.perf_counter()
+                    note_damaged(source, of_all(accelerator, source.damaged))
+                progress.advance(numbers)
                 if begun:
-                    save_run_state(checkpoints, done, {**state_of(accelerator, model, optimizer), **begun.remembered})
-                saved = time.perf_counter()
-                note_damaged(source, of_all(accelerator, source.damaged))
-            progress.advance(numbers)
-            if begun:
-                begun.log(numbers, step)
-            if stop and done < total_steps:
-                raise stopping.stop()
+                    begun.log(numbers, step)
+                if stop and done < total_steps:
+                    raise stopping.stop()
 
         if begun:
             seen = all_seen(begun.saw or source.sample_hashes(), start)

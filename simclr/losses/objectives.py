@@ -32,7 +32,7 @@ from simclr.augment.checks import is_number, shown
 from simclr.errors import InputError
 from simclr.losses.batch import Measured
 from simclr.losses.classifier import LinearClassifier
-from simclr.losses.term import Term
+from simclr.losses.term import Seen, Term
 from simclr.recipe.choice import PlainValue, check_options, unknown_name
 from simclr.registry import Registry
 
@@ -59,6 +59,8 @@ _SET_BY = {
     "labels": "the labels",
     "seed": "the run",
     "check": "the loop",
+    "seen": "the loop",
+    "input_shape": "the data",
 }
 
 
@@ -95,9 +97,10 @@ class Objective(nn.Module):
     ) -> None:
         super().__init__()
         self.modules_of_terms = nn.ModuleDict(dict(modules))
-        self._unit = {name: term.unit for name, term in terms.items()}
+        self._terms = dict(terms)
         self.weights = dict(weights)
         self.wants_pairs = any(term.batches == "pairs" for term in terms.values())
+        self.needs = frozenset(need for term in terms.values() for need in term.needs)
 
     @property
     def classifier(self) -> LinearClassifier | None:
@@ -105,12 +108,15 @@ class Objective(nn.Module):
         found = [module for module in self.modules_of_terms.values() if isinstance(module, LinearClassifier)]
         return found[0] if found else None
 
-    def forward(self, embeddings: Tensor, labels: Tensor, *, check: bool = True) -> ObjectiveValue:
+    def forward(
+        self, embeddings: Tensor, labels: Tensor, *, seen: Seen | None = None, check: bool = True
+    ) -> ObjectiveValue:
         """The sum for this process's part of the global batch.
 
         Args:
             embeddings: (batch, dim), any float type.
             labels: (batch,) integers ≥ 0.
+            seen: for terms that need more than these.
             check: as of `simclr.losses.batch.whole_batch`.
 
         Raises:
@@ -120,10 +126,11 @@ class Objective(nn.Module):
         metrics: dict[str, Tensor] = {}
         for name, module in self.modules_of_terms.items():
             rows = embeddings
-            if self._unit[name]:
+            if self._terms[name].unit:
                 rows = F.normalize(rows.to(torch.promote_types(rows.dtype, torch.float32)), dim=1)
             try:
-                found = module(rows, labels, check=check)
+                more = {"seen": seen} if self._terms[name].needs else {}
+                found = module(rows, labels, check=check, **more)
             except ValueError as error:
                 raise ValueError(f"objective {name}: {error}") from error
             if isinstance(found, Measured):
@@ -141,9 +148,11 @@ class _Function(nn.Module):
         super().__init__()
         self.term, self.options = term, dict(options)
 
-    def forward(self, embeddings: Tensor, labels: Tensor, *, check: bool = True) -> Tensor | Measured:
+    def forward(
+        self, embeddings: Tensor, labels: Tensor, *, check: bool = True, **seen: Seen | None
+    ) -> Tensor | Measured:
         function: Any = self.term.function
-        found: Tensor | Measured = function(embeddings, labels, check=check, **self.options)
+        found: Tensor | Measured = function(embeddings, labels, check=check, **self.options, **seen)
         return found
 
 
@@ -160,6 +169,7 @@ def build_objective(
     feature_dim: int,
     classes: int,
     seed: int = 0,
+    input_shape: tuple[int, int, int] | None = None,
     key: str = "objective",
 ) -> Objective:
     """The objective that a recipe describes.
@@ -170,6 +180,7 @@ def build_objective(
         feature_dim: of the embeddings.
         classes: how many; labels are 0..classes-1.
         seed: of the run, for terms that draw.
+        input_shape: (C, H, W) of what the encoder takes, for terms that look at it.
         key: of the section in the recipe.
 
     Raises:
@@ -197,21 +208,24 @@ def build_objective(
         check_options(f"{key}.{name}", name, term.function, options, _SET_BY, "{section}.{option}")
         terms[name], weights[name] = term, float(weight)
         try:
-            modules[name] = _module_of(term, options, feature_dim, classes, seed)
+            modules[name] = _module_of(term, options, feature_dim, classes, {"seed": seed, "input_shape": input_shape})
         except ValueError as error:
             raise InputError(f"{key}.{name}.{str(error).rstrip('.')}") from error
     return Objective(terms, modules, weights)
 
 
-def _module_of(term: Term, options: dict[str, PlainValue], feature_dim: int, classes: int, seed: int) -> nn.Module:
+def _module_of(
+    term: Term, options: dict[str, PlainValue], feature_dim: int, classes: int, of_run: Mapping[str, Any]
+) -> nn.Module:
     """Raises a ValueError that begins with the name of a bad argument."""
     if isinstance(term.function, type):
-        drawn = {"seed": seed} if "seed" in inspect.signature(term.function).parameters else {}
-        return term.function(feature_dim, classes, **options, **drawn)
+        takes = inspect.signature(term.function).parameters
+        return term.function(feature_dim, classes, **options, **{k: v for k, v in of_run.items() if k in takes})
     module = _Function(term, options)
     nothing: Any = None
     try:
-        module(nothing, nothing, check=False)  # arguments are looked at before embeddings are
+        seen = {"seen": nothing} if term.needs else {}
+        module(nothing, nothing, check=False, **seen)  # arguments are looked at before embeddings are
     except ValueError as error:
         if not str(error).startswith("embeddings "):
             raise

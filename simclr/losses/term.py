@@ -1,4 +1,4 @@
-"""What an objective says of itself: how it is called, computed, and which batches it wants."""
+"""What an objective says of itself: how it is called, computed, which batches it wants, and what else it looks at."""
 
 from __future__ import annotations
 
@@ -12,18 +12,37 @@ from simclr.losses.batch import Measured
 
 
 @dataclass(frozen=True)
+class Seen:
+    """What a term may look at beside embeddings and labels of this process's part of a batch.
+
+    Attributes:
+        inputs: what the encoder took, (b, C, H, W).
+        encoder: what gave the embeddings.
+        unlabelled: inputs without labels, (u, C, H, W); None where there are none.
+    """
+
+    inputs: Tensor
+    encoder: nn.Module
+    unlabelled: Tensor | None = None
+
+
+@dataclass(frozen=True)
 class Term:
     """An objective, alone or a term of a sum.
 
     Attributes:
         title: in tables.
         function: of embeddings (batch, dim) and labels (batch,), with arguments by keyword; or a class of modules whose
-            ``forward`` is one, for what has a state: its first arguments are ``feature_dim`` and ``classes``.
+            ``forward`` is one, for what has a state: its first arguments are ``feature_dim`` and ``classes``; an
+            argument ``seed`` is set to that of the run, and ``input_shape`` to (C, H, W) of the encoder's inputs.
         batches: what it has to find in a batch: ``any``; ``pairs``, two samples of some class and two classes.
         unit: whether embeddings have to have the length 1.
+        needs: beside embeddings and labels: ``inputs`` gives it a `Seen` by the keyword ``seen``, ``unlabelled`` one
+            that holds inputs without labels, too.
     """
 
     title: str
     function: Callable[..., Tensor | Measured] | type[nn.Module]
     batches: Literal["any", "pairs"] = "pairs"
     unit: bool = False
+    needs: frozenset[Literal["inputs", "unlabelled"]] = frozenset()

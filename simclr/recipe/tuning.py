@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
 from simclr.recipe.augment import Augment
-from simclr.recipe.choice import PlainValue, plain_options
+from simclr.recipe.choice import Choice, PlainValue, plain_options
 from simclr.recipe.data import Data
 from simclr.recipe.schema import Encoder, Log, Optimisation, check_no_neighbours
 from simclr.recipe.section import MOST_CHANNELS, MOST_EPOCHS, MOST_IMAGES, Section, Steps
@@ -20,6 +20,12 @@ def _is_terms(terms: Any) -> Any:
 
 Arguments = Annotated[dict[str, PlainValue], BeforeValidator(plain_options)]
 Terms = Annotated[dict[str, Arguments | None], BeforeValidator(_is_terms)]
+
+
+class System(Choice):
+    """What learns: an encoder under an objective, unless a name says otherwise; its own arguments are the options."""
+
+    name: str = Field("plain", description="see simclr/train/systems.py")
 
 
 class Embedding(Section):
@@ -98,6 +104,7 @@ class TuningRecipe(_Start):
         description="terms and their arguments, among them the weight of each; null leaves a term out: see "
         "simclr/losses/objectives.py",
     )
+    system: System = System()
     labels: Labels = Labels()
     train: TuningTrain = TuningTrain()
     monitor: TuningMonitor = TuningMonitor()

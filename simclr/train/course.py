@@ -83,6 +83,17 @@ class TuningCourse(NamedTuple):
             return ids
         return ids + samples * self.order.occurrence(step).to(ids.device)
 
+    def spans(self, start: int, by_epoch: bool) -> list[tuple[int, int]]:
+        """Steps (first, stop) that follow on each other from ``start`` to the end: all at once, or an epoch at a time.
+
+        Args:
+            start: first step.
+            by_epoch: whether something happens between epochs.
+        """
+        every = self.order.steps_per_epoch if by_epoch else self.total_steps
+        begins = [start, *range((start // every + 1) * every, self.total_steps, every)]
+        return list(zip(begins, [*begins[1:], self.total_steps]))
+
     @property
     def notes(self) -> list[str]:
         """What deserves a look."""

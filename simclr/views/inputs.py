@@ -59,6 +59,13 @@ class Inputs:
         """What draws views, one for each size of them."""
         return [self.augment, *([self.small] if self.small is not None else [])]
 
+    @property
+    def view_shape(self) -> tuple[int, int, int]:
+        """(C, h, w) of a view as the encoder takes it."""
+        height, width = sample_size(self.raw)
+        pool = self.preprocess.pool
+        return (self.preprocess.out_chans, *self.augment.output_size((height // pool, width // pool)))
+
     def describe(self) -> list[str]:
         """One line for each operation of the views."""
         return [*self.augment.describe(), *(f"small: {line}" for line in (self.small.describe() if self.small else []))]

@@ -33,7 +33,7 @@ def one_pair_at_a_time(x, y, beta, margin, nu, seed, draw):
         boundaries.append(boundary)
         losses += [(margin + (x[a] - x[p]).norm() - boundary).clamp_min(0)]
         losses += [(margin + boundary - (x[a] - x[n]).norm()).clamp_min(0)]
-    return (sum(losses) + nu * sum(boundaries)) / sum(bool(loss > 0) for loss in losses)
+    return (sum(losses) + nu * sum(boundaries)) / max(1, sum(bool(loss > 0) for loss in losses))
 
 
 @pytest.mark.parametrize("per_class", [False, True])

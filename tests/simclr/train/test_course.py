@@ -55,3 +55,12 @@ def test_too_few_classes_and_uneven_shares_name_the_keys_of_the_recipe():
         course(classes=5)
     with pytest.raises(InputError, match="3 classes with 3 samples cannot be shared evenly by 2 processes"):
         course(classes=3, per_class=3, world_size=2)
+
+
+def test_spans_cover_the_run_from_where_it_stands_and_break_at_epochs():
+    course = set_tuning_course(TuningTrain(batch_size=4, epochs=3), torch.arange(10) // 5, False, 0, 0, 1)
+    assert (course.total_steps, course.order.steps_per_epoch) == (6, 2)
+    assert course.spans(0, False) == [(0, 6)]
+    assert course.spans(0, True) == [(0, 2), (2, 4), (4, 6)]
+    assert course.spans(3, True) == [(3, 4), (4, 6)]
+    assert course.spans(6, True) == [(6, 6)]
