@@ -37,7 +37,7 @@ from simclr.eval.subject.given import check_wordings
 from simclr.eval.subject.representations import Progress
 from simclr.eval.subject.subject import Subject, subject_of
 
-PROTOCOL = "simclr-linear-eval/4"
+PROTOCOL = "simclr-linear-eval/5"
 
 
 class Asked(TypedDict, total=False):
@@ -51,6 +51,7 @@ class Asked(TypedDict, total=False):
     standardise: bool
     validation: float
     supervised: bool | None
+    all_penalties: bool
 
 
 class MapProbe(NamedTuple):
@@ -118,7 +119,7 @@ def linear_eval(
             or splits; None is random, and for a scene block as well. ``shots``: k a class; None is ``SCENE_SHOTS`` for
             a scene and no few-shot split otherwise. ``shares``: of each class's labels. ``seeds``: five. ``probes``:
             names of ``eval.probes.registry.PROBES``; None is ``DEFAULT_PROBES``. ``standardise``, ``validation``,
-            ``supervised``: see ``simclr.eval.protocol.LinearRequest``.
+            ``supervised``, ``all_penalties``: see ``simclr.eval.protocol.LinearRequest``.
 
     Returns:
         What ``result.json`` holds: ``rows``, ``paired`` differences, ``gaps`` between random and block splits,
@@ -194,6 +195,7 @@ def evaluate_linear(
             request.names,
             in_part(report, f"probes: {name}"),
             standardise=request.standardise,
+            all_penalties=request.all_penalties,
             watch=keep if isinstance(data.source, SceneSource) else None,
             seed=seed,
         )
@@ -283,7 +285,7 @@ def _protocol(splits: Sequence[Split], request: LinearRequest) -> str:
     return (
         f"{PROTOCOL} split={kinds} shots={shots} labels={shares} validation={validation} "
         f"standardise={'yes' if request.standardise else 'no'} seeds={','.join(map(str, request.seeds))} "
-        f"probes={','.join(request.names)}"
+        f"probes={','.join(request.names)}{' penalties=all' * request.all_penalties}"
     )
 
 
