@@ -32,7 +32,7 @@ from simclr.augment.checks import is_number, shown
 from simclr.errors import InputError
 from simclr.losses.batch import Measured
 from simclr.losses.classifier import LinearClassifier
-from simclr.losses.term import Seen, Term
+from simclr.losses.term import Need, Seen, Term
 from simclr.recipe.choice import PlainValue, check_options, unknown_name
 from simclr.registry import Registry
 
@@ -100,7 +100,7 @@ class Objective(nn.Module):
         self._terms = dict(terms)
         self.weights = dict(weights)
         self.wants_pairs = any(term.batches == "pairs" for term in terms.values())
-        self.needs = frozenset(need for term in terms.values() for need in term.needs)
+        self.needs: frozenset[Need] = frozenset(need for term in terms.values() for need in term.needs)
 
     @property
     def classifier(self) -> LinearClassifier | None:

@@ -13,7 +13,7 @@ from simclr.data import SampleOrder
 from simclr.data.class_order import ClassOrder
 from simclr.errors import InputError
 from simclr.losses.objectives import Objective, ObjectiveValue
-from simclr.losses.term import Seen
+from simclr.losses.term import Need, Seen
 
 
 class Learned(NamedTuple):
@@ -46,6 +46,11 @@ class Tuned(nn.Module):
         self.encoder = encoder
         self.objective = objective
 
+    @property
+    def needs(self) -> frozenset[Need]:
+        """Beside labelled inputs, as of `simclr.losses.term.Term`."""
+        return self.objective.needs
+
     def forward(
         self, x: Tensor, labels: Tensor, ids: Tensor | None = None, unlabelled: Tensor | None = None
     ) -> tuple[Tensor, ObjectiveValue]:
@@ -55,7 +60,7 @@ class Tuned(nn.Module):
             x: inputs of the encoder, (b, C, H, W).
             labels: their classes, (b,).
             ids: which samples they are, (b,).
-            unlabelled: inputs without labels, (u, C, H, W).
+            unlabelled: inputs without labels, (u, C, H, W), if it ``needs`` any.
         """
         e = self.encoder(x)
         # Distances in half precision would be zero where it matters.
