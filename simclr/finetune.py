@@ -89,7 +89,7 @@ def fine_tune(
         order, total_steps, warmup_steps, peak_lr = course
         share = Share(order.batch_size, rank, world_size)
         unlabelled = build_unlabelled(recipe, inputs, target, model.needs, share)
-        try_objective(model, targets[order.at(0)], inputs.view_shape)
+        try_objective(model, targets[order.at(0)], inputs.view_shape, unlabelled and unlabelled.of_process)
         learned = Learned(
             (targets >= 0).nonzero()[:, 0], targets, lambda ids: inputs.embed(inputs.plain[ids].to(device))
         )

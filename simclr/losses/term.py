@@ -13,6 +13,18 @@ from simclr.losses.batch import Measured
 Need = Literal["inputs", "unlabelled", "target"]
 
 
+class Watched(NamedTuple):
+    """Which layers inside the encoder a term looks at.
+
+    Attributes:
+        last: so many of the last stages before the embedding.
+        modules: names of modules in the encoder, in place of these.
+    """
+
+    last: int = 0
+    modules: tuple[str, ...] = ()
+
+
 class Layer(NamedTuple):
     """What a layer of the network gave in one pass, of samples of two domains.
 
@@ -58,8 +70,8 @@ class Term:
         unit: whether embeddings have to have the length 1.
         needs: beside embeddings and labels: ``inputs`` gives it a `Seen` by the keyword ``seen``, ``unlabelled`` one
             that holds inputs without labels, too; ``target`` one with the layers of both, of a recipe that has a
-            target: inputs and those without labels then go through the encoder together. A module says by its
-            attribute ``watched`` (a `simclr.train.stages.Watched`) which layers beside embedding and logits.
+            target: inputs and those without labels then go through the encoder together. A module's attribute
+            ``watched``, a `Watched`, says which layers beside embedding and logits.
     """
 
     title: str

@@ -46,6 +46,11 @@ class Unlabelled(NamedTuple):
         for step, ids, batch in batches(self.inputs.source, self.order, start, stop, self.device, self.workers):
             yield self.inputs.augment(batch, ids, step)[0]
 
+    @property
+    def of_process(self) -> int:
+        """Views of a step in this process."""
+        return self.order.batch_size // self.order.world_size
+
     def describe(self) -> str:
         """The stream, in a line."""
         return f"without labels: {self.order.n:,} samples of {self.inputs.raw.name}, {self.order.batch_size} a step"
