@@ -150,4 +150,9 @@ def build_tuned(recipe: TuningRecipe, start: Start | None, inputs: Inputs, class
         if start is not None:
             take_weights(encoder, start)
         model = build_system(recipe.system.name, recipe.system.options, encoder, objective, of_run)
+    if "target" in objective.needs and type(model).forward is not Tuned.forward:
+        raise InputError(
+            f"the objective compares the data with a target, at which system.name={recipe.system.name} does not look: "
+            "leave that term out, or set system.name=plain"
+        )
     return model.to(device).to(memory_format=torch.channels_last)

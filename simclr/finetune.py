@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from simclr.train.tuned import Learned, try_objective
 from simclr.views.drawn_views import choose_samples, look_at_views
 from simclr.views.inputs import build_tuning_inputs
 from simclr.views.picture import draw_views
+from simclr.views.unlabelled import Share, build_unlabelled, open_target
 
 
 def fine_tune(
@@ -72,8 +74,9 @@ def fine_tune(
 
         # What there is to learn from: samples, their labels, and in which order.
         start = load_start(recipe)
-        with accelerator.main_process_first() if recipe.data.fetches else nullcontext():
+        with accelerator.main_process_first() if recipe.fetches else nullcontext():
             inputs = build_tuning_inputs(recipe, device, start.encoder.preprocess if start else None)
+            target = open_target(recipe, device)
         source, preprocess = inputs.source, inputs.preprocess
         chosen, rule = _labels(recipe, source)
         targets = chosen.targets.to(device)
@@ -84,7 +87,9 @@ def fine_tune(
         encoder, parts = model.encoder, list(model.children())
         course = set_tuning_course(train, chosen.targets, model.objective.wants_pairs, recipe.seed, rank, world_size)
         order, total_steps, warmup_steps, peak_lr = course
-        try_objective(model, targets[order.at(0)], inputs.view_shape)
+        share = Share(order.batch_size, rank, world_size)
+        unlabelled = build_unlabelled(recipe, inputs, target, model.needs, share)
+        try_objective(model, targets[order.at(0)], inputs.view_shape, unlabelled and unlabelled.of_process)
         learned = Learned(
             (targets >= 0).nonzero()[:, 0], targets, lambda ids: inputs.embed(inputs.plain[ids].to(device))
         )
@@ -100,6 +105,7 @@ def fine_tune(
             return described.with_entries(
                 encoder=tuned_architecture(recipe, preprocess),
                 labels=labels,
+                target=None if target is None else {"name": target.name, "samples": len(target)},
                 started_from=None if start is None else {"file": str(start.file), "sha256": start.digest},
             )
 
@@ -108,7 +114,7 @@ def fine_tune(
             assert folder is not None
             check_start(start, source, output, state)
             check_storable(describe(total_steps, {}, []))
-            begun = begin_run(folder, recipe, source, state, accelerator, say)
+            begun = begin_run(folder, recipe, source, state, accelerator, say, target)
             started_from = {} if start is None else {"start": start.digest}
             return begun._replace(remembered={**begun.remembered, **started_from})
 
@@ -128,6 +134,8 @@ def fine_tune(
                     say(f"  {name}: {', '.join(few[:8])}{', …' if len(few) > 8 else ''}")
             for note in [*source.notes, *course.notes]:
                 say(note)
+            if unlabelled:
+                say(f"  {unlabelled.describe()}")
             added = " + ".join(f"{weight:g} {name}" for name, weight in model.objective.weights.items())
             described = [*inputs.describe(), f"objective: {added}; {course.describe()}"]
             for line in [*described, *parameter_table(parts, train.optimizer, train.weight_decay)]:
@@ -146,10 +154,12 @@ def fine_tune(
             if first % order.steps_per_epoch == 0:
                 model.begin_epoch(order.epoch(first), learned)
             course = course._replace(order=model.order_of(order))
-            for step, ids, batch in batches(source, course.order, first, stop_at, device, recipe.data.workers):
+            labelled = batches(source, course.order, first, stop_at, device, recipe.data.workers)
+            others = unlabelled.views(first, stop_at) if unlabelled else repeat(None)
+            for (step, ids, batch), u in zip(labelled, others):
                 epoch, lr = order.epoch(step), warmup_cosine(step, total_steps, warmup_steps, peak_lr)
                 x = inputs.augment(batch, course.address(ids, step, len(source)), step)[0]  # (b, C, h, w)
-                e, value = distributed(x, targets[ids], ids)  # embeddings (b, dim), and the global batch's objective
+                e, value = distributed(x, targets[ids], ids, u)  # embeddings (b, dim), and the global batch's objective
                 accelerator.backward(value.total)
                 loss = value.total.item()
                 if not math.isfinite(loss):
@@ -189,7 +199,8 @@ def fine_tune(
                     raise stopping.stop()
 
         if begun:
-            seen = all_seen(begun.saw or source.sample_hashes(), start)
+            of_target = None if target is None else target.sample_hashes()
+            seen = all_seen(begun.saw or source.sample_hashes(), start, of_target)
             metadata = describe(total_steps, numbers, seen.monitor_ids)
             save_encoder(output / "encoder.safetensors", encoder, preprocess, metadata, saw=seen.samples)
             numbers = dict(metadata.numbers)

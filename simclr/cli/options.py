@@ -69,7 +69,7 @@ def tuning_to_run(given: str, overrides: Sequence[str] | None) -> "TuningRecipe"
     checked = read_tuning(given, overrides or [])
     check_encoder_name(checked.encoder.name)
     check_objective_names(checked.terms)
-    check_files(checked.data.named_files())
+    check_files(checked.named_files())
     return checked
 
 

@@ -48,14 +48,16 @@ def mmd(
         "Deep domain confusion", arXiv 1412.3474 (DDC); Long et al., "Learning transferable features with deep
         adaptation networks", ICML 2015 (DAN, several kernels).
     """
-    x, y = _both(source, target, factors, check)
+    x, y = both_everywhere(source, target, factors, check=check)
+    found = mmd_of_sets(x, y, factors, weights)
+    return found.to(torch.promote_types(source.dtype, torch.float32))
+
+
+def mmd_of_sets(x: Tensor, y: Tensor, factors: Sequence[float], weights: Tensor | None = None) -> Tensor:
+    """`mmd` of whole sets, as of `both_everywhere`: a scalar of their dtype."""
     kernels = gaussian_kernels(torch.cat([x, y]), factors)
     discrepancies = torch.stack([unbiased(kernel, len(x)) for kernel in kernels])
-    if weights is None:
-        found = discrepancies.mean()
-    else:
-        found = (weights.to(discrepancies) * discrepancies).sum()
-    return found.to(torch.promote_types(source.dtype, torch.float32))
+    return discrepancies.mean() if weights is None else (weights.to(discrepancies) * discrepancies).sum()
 
 
 def gaussian_kernels(z: Tensor, factors: Sequence[float]) -> list[Tensor]:
@@ -103,8 +105,24 @@ def kernel_weights(source: Tensor, target: Tensor, factors: Sequence[float] = FA
     Source: Gretton et al., "Optimal kernel choice for large-scale two-sample tests", NeurIPS 2012, section 3; Long
         et al., ICML 2015.
     """
+    return best_weights(*kernel_moments(*both_everywhere(source, target, factors, check=check), factors))
+
+
+def kernel_moments(x: Tensor, y: Tensor, factors: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """η and Q of `kernel_weights`, of rows in an order that has nothing to do with what they are.
+
+    Args:
+        x: (n, dim), n ≥ 4.
+        y: (m, dim), m ≥ 4.
+        factors: of the kernels.
+
+    Returns:
+        (kernels,) and (kernels, kernels) on the device, without gradient.
+
+    Raises:
+        ValueError: fewer samples.
+    """
     with torch.no_grad():
-        x, y = _both(source, target, factors, check)
         variance = _median_squared(distances(torch.cat([x, y]), torch.cat([x, y]), squared=True))
         quads = min(len(x), len(y)) // 2
         if quads < 2:
@@ -113,19 +131,30 @@ def kernel_weights(source: Tensor, target: Tensor, factors: Sequence[float] = FA
         squared = torch.stack([distances_of_pairs(*pair, squared=True) for pair in ((a, b), (c, d), (a, d), (b, c))])
         kernels = torch.stack([(-squared / (2 * factor**2 * variance)).exp() for factor in factors])
         h = kernels[:, 0] + kernels[:, 1] - kernels[:, 2] - kernels[:, 3]
-        eta, covariance = h.mean(1).double().cpu().numpy(), np.atleast_2d(torch.cov(h.double()).cpu().numpy())
-    covariance = covariance + max(1e-5 * np.trace(covariance) / len(eta), 1e-12) * np.eye(len(eta))
-    if (eta <= 0).all():
-        weights = np.eye(len(eta))[np.argmax(eta / np.sqrt(covariance.diagonal()))]
+        return h.mean(1), torch.cov(h).reshape(len(h), len(h))
+
+
+def best_weights(eta: Tensor, covariance: Tensor) -> Tensor:
+    """The weights of `kernel_weights`, of the moments that `kernel_moments` gives, of one batch or a mean of several.
+
+    Returns:
+        (kernels,) float64 on the CPU.
+    """
+    seen, q = eta.double().cpu().numpy(), covariance.double().cpu().numpy()
+    q = q + max(1e-5 * np.trace(q) / len(seen), 1e-12) * np.eye(len(seen))
+    if (seen <= 0).all():
+        weights = np.eye(len(seen))[np.argmax(seen / np.sqrt(q.diagonal()))]
     else:
         # On the ray of min w'Qw / 2 − w'η, w ≥ 0, which is a least squares problem.
-        root = np.linalg.cholesky(covariance)
-        weights = nnls(root.T, np.linalg.solve(root, eta))[0]
+        root = np.linalg.cholesky(q)
+        weights = nnls(root.T, np.linalg.solve(root, seen))[0]
     return torch.from_numpy(weights / weights.sum())
 
 
-def _both(source: Tensor, target: Tensor, factors: Sequence[float], check: bool) -> tuple[Tensor, Tensor]:
-    """Both sets of all processes, in `exact_dtype`."""
+def both_everywhere(
+    source: Tensor, target: Tensor, factors: Sequence[float] = (), *, check: bool = True
+) -> tuple[Tensor, Tensor]:
+    """Both sets of all processes, in `exact_dtype`; arguments and errors as of `mmd`."""
     arguments = [Argument("factors", factor, partial(number, low=1e-6)) for factor in factors]
     sets = []
     for name, rows in (("source", source), ("target", target)):

@@ -32,7 +32,7 @@ from simclr.augment.checks import is_number, shown
 from simclr.errors import InputError
 from simclr.losses.batch import Measured
 from simclr.losses.classifier import LinearClassifier
-from simclr.losses.term import Seen, Term
+from simclr.losses.term import Need, Seen, Term, Watched
 from simclr.recipe.choice import PlainValue, check_options, unknown_name
 from simclr.registry import Registry
 
@@ -51,6 +51,8 @@ OBJECTIVES: Registry[Term] = Registry(
         "sup-con": "simclr.losses.sup_con:SUP_CON",
         "reconstruction": "simclr.losses.reconstruction:RECONSTRUCTION",
         "adversarial": "simclr.losses.adversarial:ADVERSARIAL",
+        "ddc": "simclr.losses.adaptation:DDC",
+        "dan": "simclr.losses.adaptation:DAN",
     }
 )
 
@@ -102,13 +104,19 @@ class Objective(nn.Module):
         self._terms = dict(terms)
         self.weights = dict(weights)
         self.wants_pairs = any(term.batches == "pairs" for term in terms.values())
-        self.needs = frozenset(need for term in terms.values() for need in term.needs)
+        self.needs: frozenset[Need] = frozenset(need for term in terms.values() for need in term.needs)
 
     @property
     def classifier(self) -> LinearClassifier | None:
         """The classifier of the first term that has one: its ``logits`` are what the network says of a sample."""
         found = [module for module in self.modules_of_terms.values() if isinstance(module, LinearClassifier)]
         return found[0] if found else None
+
+    @property
+    def watched(self) -> Watched:
+        """The layers inside the encoder that terms look at."""
+        asked: list[Watched] = [getattr(module, "watched", Watched()) for module in self.modules_of_terms.values()]
+        return Watched(max(one.last for one in asked), tuple(name for one in asked for name in one.modules))
 
     def forward(
         self, embeddings: Tensor, labels: Tensor, *, seen: Seen | None = None, check: bool = True

@@ -3,6 +3,7 @@
 import difflib
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
@@ -49,7 +50,8 @@ def complain(error: ValidationError, model: type[BaseModel], of_others: Mapping[
     # Where several types are allowed, each has its complaint: the deepest is of the type that was meant.
     key, field, problem = next((p for p in problems if p[0].startswith(f"{key}.")), (key, field, problem))
     if problem["type"] == "value_error":
-        return str(problem["ctx"]["error"])
+        said = str(problem["ctx"]["error"])
+        return of_the_target(said) if "target" in problem["loc"] else said
     if problem["type"] == "missing" and not isinstance(problem["loc"][-1], int):
         return f"{key} is missing: the recipe must set it"
     alike = [p for other, _, p in problems if other == key]
@@ -172,3 +174,8 @@ def _most_alike(key: str, known: list[str]) -> str:
     by_leaf = {name.rpartition(".")[2]: name for name in reversed(known)}
     near = difflib.get_close_matches(key.rpartition(".")[2], by_leaf, n=1, cutoff=0.0)
     return by_leaf[near[0]] if near else known[0]
+
+
+def of_the_target(said: str) -> str:
+    """What was said of a section ``data``, of ``target``."""
+    return re.sub(r"\bdata\.(?=[a-z_]+\b)", "target.", said)

@@ -131,12 +131,13 @@ def keys_of_others(section: type[Data]) -> dict[str, dict[str, Any]]:
     return keys
 
 
-def without_keys_of_others(data: Mapping[str, Any], section: type[Data]) -> dict[str, Any]:
+def without_keys_of_others(data: Mapping[str, Any], section: type[Data], called: str = "data") -> dict[str, Any]:
     """Data less the keys of other sources that hold their default: files of earlier versions wrote out all keys.
 
     Args:
         data: of a recipe, still unchecked.
         section: what it has to fit.
+        called: the key of the recipe that holds it.
 
     Raises:
         InputError: a key of another source holds anything else.
@@ -145,8 +146,8 @@ def without_keys_of_others(data: Mapping[str, Any], section: type[Data]) -> dict
     for key, value in data.items():
         if key in others and value not in others[key].values():
             raise InputError(
-                f"data.{key} belongs to data.source={' or '.join(others[key])}, but data.source is {data['source']}: "
-                f"leave it out"
+                f"{called}.{key} belongs to {called}.source={' or '.join(others[key])}, but {called}.source is "
+                f"{data['source']}: leave it out"
             )
     return {key: value for key, value in data.items() if key not in others}
 

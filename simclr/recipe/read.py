@@ -115,25 +115,38 @@ def _checked(tree: Any, kind: type[R]) -> R:
         raise InputError(
             f"a recipe is a mapping of sections ({', '.join(kind.model_fields)}), but this is {shown(tree)}"
         )
-    section = section_of(tree.get("data"))
-    model = _with_data(kind, section)
+    sections = {"data": section_of(tree.get("data"))}
+    if "target" in kind.model_fields and not is_null(tree.get("target")):
+        sections["target"] = section_of(tree["target"])
+    model = _with_data(kind, **sections)
     try:
         tree = typed(tree, model)
-        if isinstance(tree.get("data"), dict):
-            tree["data"] = without_keys_of_others(tree["data"], section)
+        for key, section in sections.items():
+            if isinstance(tree.get(key), dict):
+                tree[key] = without_keys_of_others(tree[key], section, key)
         # Through JSON, because pydantic's strict mode then still takes a list for a tuple and an integer for a float.
         return model.model_validate_json(json.dumps(tree, default=str))
     except ValidationError as error:
-        others = {f"data.{key}": f"data.source={' or '.join(of)}" for key, of in keys_of_others(section).items()}
+        others = {
+            f"{place}.{key}": f"{place}.source={' or '.join(of)}"
+            for place, section in sections.items()
+            for key, of in keys_of_others(section).items()
+        }
         raise InputError(complain(error, model, others)) from None
     except RecursionError:
         raise InputError("the recipe nests hundreds of levels deep, and no key does: leave that out") from None
 
 
 @functools.cache
-def _with_data(kind: type[R], section: type[Data]) -> type[R]:
-    """The model of recipes whose data is this section; one for each, since only recipes of one model can be equal."""
-    return create_model(kind.__name__, __base__=kind, data=(section, ...))
+def _with_data(kind: type[R], data: type[Data], target: type[Data] | None = None) -> type[R]:
+    """The model of recipes whose data, and target, are these sections.
+
+    There is one for each, since only recipes of one model can be equal.
+    """
+    fields: dict[str, Any] = {"data": (data, ...)}
+    if target is not None:
+        fields["target"] = (target | None, kind.model_fields["target"])
+    return create_model(kind.__name__, __base__=kind, **fields)
 
 
 def apply_overrides(tree: Any, overrides: Sequence[str]) -> Any:

@@ -1,13 +1,17 @@
 """What a recipe of fine-tuning may say: every key that pretraining has not, or has another default for."""
 
+import json
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
+from simclr.errors import InputError
 from simclr.recipe.augment import Augment
 from simclr.recipe.choice import Choice, PlainValue, plain_options
+from simclr.recipe.complaint import of_the_target
 from simclr.recipe.data import Data
+from simclr.recipe.named_files import NamedFile
 from simclr.recipe.schema import Encoder, Log, Optimisation, check_no_neighbours
 from simclr.recipe.section import MOST_CHANNELS, MOST_EPOCHS, MOST_IMAGES, Section, Steps
 
@@ -96,6 +100,11 @@ class TuningRecipe(_Start):
     description: str = ""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     data: Data
+    target: Data | None = Field(
+        None,
+        description="a section like data: samples that the encoder is to be as good for, whose labels are never looked "
+        "at; for terms of the objective that compare the two",
+    )
     augment: Augment = Augment()
     encoder: Encoder = Encoder()
     embedding: Embedding | None = None
@@ -121,9 +130,35 @@ class TuningRecipe(_Start):
         """Arguments of each term of the objective that is not left out."""
         return {name: given for name, given in self.objective.items() if given is not None}
 
+    @property
+    def fetches(self) -> bool:
+        """As of `Data.fetches`, of data or target."""
+        return self.data.fetches or (self.target is not None and self.target.fetches)
+
+    def named_files(self) -> list[NamedFile]:
+        """The files and folders that have to be there, as of `Data.named_files`."""
+        try:
+            of_target = [] if self.target is None else self.target.named_files()
+        except InputError as error:
+            raise InputError(of_the_target(str(error))) from None
+        said = [file._replace(key=of_the_target(file.key), what=of_the_target(file.what)) for file in of_target]
+        return [*self.data.named_files(), *said]
+
     @model_validator(mode="after")
     def _check(self) -> "TuningRecipe":
         check_no_neighbours(self.augment, self.data)
         if not self.terms:
             raise ValueError("objective has no term that is not null: set one, such as objective.softmax={}")
+        if self.target is not None:
+            _check_target(self.target, self.data)
         return self
+
+
+def _check_target(target: Data, data: Data) -> None:
+    """Raise a ValueError where a target asks for a preprocessing of its own, which it does not get."""
+    for key in ("normalize", "whiten", "mean", "std", "pool", "spectrum", "unknown"):
+        given = getattr(target, key, None)
+        if key in target.model_fields_set and given != getattr(data, key, None):
+            raise ValueError(
+                f"target.{key} is {json.dumps(given)}, but what is done to data is done to the target: leave it out"
+            )

@@ -36,6 +36,7 @@ def begin_run(
     state: Mapping[str, Any],
     accelerator: Accelerator,
     say: Callable[[str], None],
+    target: Source | None = None,
 ) -> Begun:
     """On the main process, after all that can be refused: the last checks, and from here on the folder changes.
 
@@ -46,14 +47,16 @@ def begin_run(
         state: that it goes on from, as of `simclr.run.checkpoint.load_run_state`.
         accelerator: of the main process.
         say: prints a line for the user.
+        target: what it adapts to, without labels, as it was opened.
 
     Raises:
         InputError: another recipe or other data than the run was begun with, or a tracker that does not start.
     """
     stored = as_stored(recipe.data, source)
     data = identify(stored)
-    check_remembered(state, recipe, data, str(folder.path))
+    of_target = None if target is None else identify(target)
+    check_remembered(state, recipe, data, str(folder.path), of_target)
     log = start_trackers(accelerator, recipe, folder.path, folder.id, say)
     folder.begin()
     # What is streamed is hashed at the end: to read it all may take an hour.
-    return Begun(remember(recipe, data), log, stored.sample_hashes() if stored.resident else None)
+    return Begun(remember(recipe, data, of_target), log, stored.sample_hashes() if stored.resident else None)

@@ -14,7 +14,7 @@ from simclr.recipe.read import Experiment, check_experiment
 from simclr.recipe.tuning import TuningRecipe
 
 # What may differ when a run is resumed: it changes no number.
-_FREE = ("description", "monitor.every", "log", "train.checkpoint", "data.workers")
+_FREE = ("description", "monitor.every", "log", "train.checkpoint", "data.workers", "target.workers")
 
 _PROBED = 64  # samples of a streamed source, spread over all
 
@@ -77,7 +77,7 @@ def check_same_recipe(old: Experiment, new: Experiment, where: str, moved: bool 
             f"--resume, or give another --output"
         )
     then, now = _flat(old), _flat(new)
-    free = (*_FREE, "data.path") if moved else _FREE
+    free = (*_FREE, "data.path", "target.path") if moved else _FREE
     for key in [*then, *now]:
         if then.get(key) != now.get(key) and not key.startswith(free):
             raise InputError(
@@ -86,12 +86,15 @@ def check_same_recipe(old: Experiment, new: Experiment, where: str, moved: bool 
             )
 
 
-def remember(recipe: Experiment, data: DataIdentity) -> dict[str, Any]:
+def remember(recipe: Experiment, data: DataIdentity, target: DataIdentity | None = None) -> dict[str, Any]:
     """What a run state holds of the recipe and the data, plain enough for torch to load without executing anything."""
-    return {"recipe": recipe.model_dump_json(), "data": data._asdict()}
+    of_target = {} if target is None else {"target": target._asdict()}
+    return {"recipe": recipe.model_dump_json(), "data": data._asdict(), **of_target}
 
 
-def check_remembered(state: Mapping[str, Any], recipe: Experiment, data: DataIdentity, where: str) -> None:
+def check_remembered(
+    state: Mapping[str, Any], recipe: Experiment, data: DataIdentity, where: str, target: DataIdentity | None = None
+) -> None:
     """Compare what a run state remembers with what there is now; older states remember nothing.
 
     Args:
@@ -99,19 +102,21 @@ def check_remembered(state: Mapping[str, Any], recipe: Experiment, data: DataIde
         recipe: that the run is to be resumed with.
         data: likewise.
         where: the run's folder.
+        target: what the run adapts to, if anything.
 
     Raises:
         InputError: another recipe, or other data.
     """
     if "recipe" in state:
         check_same_recipe(check_experiment(json.loads(state["recipe"])), recipe, where, moved=True)
-    old = DataIdentity(**state["data"]) if "data" in state else data
-    if old != data:
-        raise InputError(
-            f"{where} holds a run on other data: {old.samples:,} samples with hash {old.content} then, "
-            f"{data.samples:,} with hash {data.content} now; resume with the data as they were, or start anew with "
-            f"--overwrite"
-        )
+    for key, now, words in (("data", data, "on other data"), ("target", target, "with another target")):
+        old = DataIdentity(**state[key]) if key in state else now
+        if now is not None and old is not None and old != now:
+            raise InputError(
+                f"{where} holds a run {words}: {old.samples:,} samples with hash {old.content} then, "
+                f"{now.samples:,} with hash {now.content} now; resume with the data as they were, or start anew with "
+                f"--overwrite"
+            )
 
 
 def _flat(recipe: Experiment) -> dict[str, Any]:

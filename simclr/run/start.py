@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from simclr.data import SceneSource, Source
 from simclr.data.content import SampleHashes
@@ -157,7 +157,8 @@ class Seen(NamedTuple):
     """What an encoder has seen.
 
     Attributes:
-        samples: hashes of the samples of this run, followed by those of the start that are not among them.
+        samples: hashes of the samples of this run, followed by those of its target and of its start that are not
+            among them.
         monitor_ids: places in it of those whose labels the start's online probe has seen.
     """
 
@@ -165,12 +166,25 @@ class Seen(NamedTuple):
     monitor_ids: list[int]
 
 
-def all_seen(hashes: SampleHashes, start: Start | None) -> Seen:
-    """What this run and its start have seen; of a start whose samples are hashed otherwise, nothing can be told."""
+def all_seen(hashes: SampleHashes, start: Start | None, target: SampleHashes | None = None) -> Seen:
+    """What this run and its start have seen; of a start whose samples are hashed otherwise, nothing can be told.
+
+    Args:
+        hashes: of the samples of this run.
+        start: what it began from.
+        target: of the samples that it adapts to, whose labels it has not seen; of another kind, nothing is told.
+    """
+    if target is not None and target.kind == hashes.kind:
+        hashes = SampleHashes(hashes.kind, _with(hashes.values, target.values))
     saw = None if start is None else start.encoder.saw
     if start is None or saw is None or saw.kind != hashes.kind:
         return Seen(hashes, [])
-    both = SampleHashes(hashes.kind, torch.cat([hashes.values, saw.values[~torch.isin(saw.values, hashes.values)]]))
+    both = SampleHashes(hashes.kind, _with(hashes.values, saw.values))
     told = start.encoder.metadata.label_ids
     of_labels = saw.values[[i for i in told if i < len(saw.values)]]
     return Seen(both, torch.isin(both.values, of_labels[of_labels != 0]).nonzero()[:, 0].tolist())
+
+
+def _with(hashes: Tensor, others: Tensor) -> Tensor:
+    """Hashes (n,), and those of the others that are not among them."""
+    return torch.cat([hashes, others[~torch.isin(others, hashes)]])

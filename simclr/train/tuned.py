@@ -13,7 +13,8 @@ from simclr.data import SampleOrder
 from simclr.data.class_order import ClassOrder
 from simclr.errors import InputError
 from simclr.losses.objectives import Objective, ObjectiveValue
-from simclr.losses.term import Seen
+from simclr.losses.term import Layer, Need, Seen
+from simclr.train.stages import run_watched
 
 
 class Learned(NamedTuple):
@@ -46,6 +47,11 @@ class Tuned(nn.Module):
         self.encoder = encoder
         self.objective = objective
 
+    @property
+    def needs(self) -> frozenset[Need]:
+        """Beside labelled inputs, as of `simclr.losses.term.Term`."""
+        return self.objective.needs
+
     def forward(
         self, x: Tensor, labels: Tensor, ids: Tensor | None = None, unlabelled: Tensor | None = None
     ) -> tuple[Tensor, ObjectiveValue]:
@@ -55,13 +61,13 @@ class Tuned(nn.Module):
             x: inputs of the encoder, (b, C, H, W).
             labels: their classes, (b,).
             ids: which samples they are, (b,).
-            unlabelled: inputs without labels, (u, C, H, W).
+            unlabelled: inputs without labels, (u, C, H, W), if it ``needs`` any.
         """
-        e = self.encoder(x)
+        e, layers = look_at_both(self, x, unlabelled) if "target" in self.objective.needs else (self.encoder(x), ())
         # Distances in half precision would be zero where it matters.
         with torch.autocast(x.device.type, enabled=False):
             rows = e.to(torch.promote_types(e.dtype, torch.float32))
-            return e, self.objective(rows, labels, seen=Seen(x, self.encoder, unlabelled), check=False)
+            return e, self.objective(rows, labels, seen=Seen(x, self.encoder, unlabelled, layers), check=False)
 
     def begin_epoch(self, epoch: int, learned: Learned) -> None:
         """What happens before the first step of an epoch: in every process the same, of (state, epoch, data) alone."""
@@ -75,13 +81,40 @@ class Tuned(nn.Module):
         return ()
 
 
-def try_objective(model: Tuned, labels: Tensor, input_shape: tuple[int, int, int]) -> None:
+def look_at_both(model: Tuned, x: Tensor, unlabelled: Tensor | None) -> tuple[Tensor, tuple[Layer, ...]]:
+    """Embeddings of labelled inputs, and what layers give of these and of the target's, in one pass.
+
+    In one, so that batch normalisation has the statistics of both domains, as it will have after training.
+
+    Args:
+        model: its objective says which layers.
+        x: of the source, (b, C, H, W).
+        unlabelled: of the target, (u, C, H, W).
+
+    Raises:
+        ValueError: a layer that the encoder does not have, or that does not tell samples apart.
+    """
+    assert unlabelled is not None
+    e, given = run_watched(model.encoder, model.objective.watched, torch.cat([x, unlabelled]))
+    classifier = model.objective.classifier
+    with torch.autocast(x.device.type, enabled=False):
+        given["embedding"] = e.to(torch.promote_types(e.dtype, torch.float32))
+        if classifier is not None:
+            given["logits"] = classifier.logits(given["embedding"])
+    sizes = [len(x), len(unlabelled)]
+    return e[: len(x)], tuple(Layer(name, *rows.split(sizes)) for name, rows in given.items())
+
+
+def try_objective(
+    model: Tuned, labels: Tensor, input_shape: tuple[int, int, int], unlabelled: int | None = None
+) -> None:
     """Whether its objective can be computed of batches as they will come: asked before a run begins.
 
     Args:
         model: it stays as it is.
         labels: of a first batch, (b,) int64; every process gives its part.
         input_shape: (C, H, W) of the encoder's inputs.
+        unlabelled: how many inputs without labels this process has; as many as labels if None.
 
     Raises:
         InputError: an argument does not fit such batches.
@@ -90,9 +123,11 @@ def try_objective(model: Tuned, labels: Tensor, input_shape: tuple[int, int, int
     generator = torch.Generator().manual_seed(0)
     rows = torch.randn(len(labels), width, generator=generator).to(labels.device)
     x = torch.randn(len(labels), *input_shape, generator=generator).to(labels.device)
+    u = x.roll(1, 0)[:unlabelled]
     tried = copy.deepcopy(model).eval()
     try:
         with torch.no_grad():
-            tried.objective(rows, labels, seen=Seen(x, tried.encoder, x))
+            layers = look_at_both(tried, x, u)[1] if "target" in model.objective.needs else ()
+            tried.objective(rows, labels, seen=Seen(x, tried.encoder, u, layers))
     except ValueError as error:
         raise InputError(str(error)) from error

@@ -9,7 +9,8 @@ from simclr.losses.objectives import OBJECTIVES, build_objective
 from simclr.losses.softmax import softmax
 from simclr.losses.triplet import triplet_measured
 
-NAMES = list(OBJECTIVES)
+ALL = list(OBJECTIVES)
+NAMES = [name for name in ALL if not OBJECTIVES[name].needs]
 PAIRS = [name for name in NAMES if OBJECTIVES[name].batches == "pairs"]
 UNIT = [name for name in NAMES if OBJECTIVES[name].unit]
 X = torch.randn(12, 6, generator=torch.Generator().manual_seed(0))
@@ -24,6 +25,7 @@ def objective(section, seed=0):
 def test_every_objective_is_there_and_says_what_it_wants():
     names = {"softmax", "hinge", "center", "contrastive", "triplet", "n-pair", "angular", "ranked-list", "margin"}
     assert set(NAMES) == names | {"prototypical", "sup-con"}
+    assert set(ALL) - set(NAMES) == {"ddc", "dan"}
     assert UNIT == ["angular", "ranked-list", "margin"]
     assert set(NAMES) - set(PAIRS) == {"softmax", "hinge", "center"}
 
@@ -145,7 +147,7 @@ def test_the_seed_of_the_run_reaches_what_draws():
     [
         ({}, "objective is {}, but must hold a term, such as softmax: {}"),
         ("softmax", "objective is 'softmax', but must hold a term, such as softmax: {}"),
-        ({"tripelt": {}}, f"objective is 'tripelt', but must be one of {', '.join(NAMES)}; did you mean triplet?"),
+        ({"tripelt": {}}, f"objective is 'tripelt', but must be one of {', '.join(ALL)}; did you mean triplet?"),
         ({"triplet": {"margn": 1}}, "objective.triplet.margn is no argument of triplet: did you mean margin?"),
         ({"triplet": {"margin": -1}}, "objective.triplet.margin is -1, but must be a number of at least 0.0"),
         ({"sup-con": {"temperature": "low"}}, "objective.sup-con.temperature is 'low', but must be a number between "),

@@ -104,3 +104,12 @@ def test_what_a_start_has_seen_follows_by_content(run):
     other = all_seen(SampleHashes("of another kind", torch.tensor([12])), start)
     assert (other.samples.values.tolist(), other.monitor_ids) == ([12], [])
     assert all_seen(SampleHashes("made", torch.tensor([12])), None).monitor_ids == []
+
+
+def test_what_a_run_adapts_to_is_seen_too_but_not_its_labels(run):
+    start, mine = Start(run, load_encoder(run), ""), SampleHashes("made", torch.tensor([12, 20, 21]))
+    seen = all_seen(mine, start, SampleHashes("made", torch.tensor([30, 20, 14])))
+    assert seen.samples.values.tolist() == [12, 20, 21, 30, 14, 10, 11, 13]
+    assert seen.monitor_ids == [0, 4]  # 12 and 14, which the start knew
+    assert all_seen(mine, None, SampleHashes("made", torch.tensor([30]))).samples.values.tolist() == [12, 20, 21, 30]
+    assert all_seen(mine, None, SampleHashes("of another kind", torch.tensor([30]))).samples == mine
