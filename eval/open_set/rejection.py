@@ -66,8 +66,7 @@ def fit_tail(errors: Tensor, samples: int) -> Tail:
         InputError: no error, or one that is negative, NaN or infinite.
 
     Source: Liu, Shi & Zhang, "Few-shot hyperspectral image classification with unknown classes using multitask deep
-        learning", TGRS 2021, section III; Scheirer et al., "Meta-recognition", TPAMI 2011. Public code shifts errors
-        by 10,000 before the fit, which leaves a distribution of Gumbel in place of Weibull's.
+        learning", TGRS 2021, section III; Scheirer et al., "Meta-recognition", TPAMI 2011.
     """
     values = _checked("errors of training samples", errors)
     if len(values) == 0:
@@ -75,34 +74,39 @@ def fit_tail(errors: Tensor, samples: int) -> Tail:
     # The logarithm of a Weibull variable follows Gumbel's distribution, whose likelihood has one equation to solve.
     tail = np.log(np.maximum(np.sort(values)[-samples:], _LEAST))
     if tail[-1] - tail[0] < 1 / _STEEP:
-        return Tail(_STEEP, float(np.exp(tail.mean())), len(tail))
+        just_above = float(np.exp(tail[-1])) * (1 + 1e-9)
+        return Tail(_STEEP, just_above / math.log(2) ** (1 / _STEEP), len(tail))
     location, spread = gumbel_l.fit(tail)
     return Tail(float(1 / spread), float(np.exp(location)), len(tail))
 
 
-def reject(train_errors: Tensor, train_classes: Tensor, errors: Tensor) -> Rejection:
+def reject(train_errors: Tensor, train_classes: Tensor, errors: Tensor, *, copies: int = 1) -> Rejection:
     """Global rejection: one tail of max(20, 2k) errors of all training samples, with k samples a class on average.
 
     Args:
         train_errors: of training samples, (n,) ≥ 0.
         train_classes: their classes, (n,) integers.
         errors: of the samples in question, (m,) ≥ 0.
+        copies: how many of the training errors are of one sample. MDL4OW's are of four, the sample flipped, so that
+            its tail of 2k is that of k/2 samples.
 
     Raises:
         InputError: as `fit_tail`; or other lengths.
 
     Source: as of `fit_tail`.
     """
-    per_class = len(train_errors) / max(1, len(_classes_of(train_errors, train_classes)))
+    per_class = len(train_errors) / max(1, copies * len(_classes_of(train_errors, train_classes)))
     tail = fit_tail(train_errors, max(20, round(2 * per_class)))
     return _rejection(errors, torch.zeros(len(errors), dtype=torch.int64), {None: tail}, [tail])
 
 
-def reject_by_class(train_errors: Tensor, train_classes: Tensor, errors: Tensor, classes: Tensor) -> Rejection:
+def reject_by_class(
+    train_errors: Tensor, train_classes: Tensor, errors: Tensor, classes: Tensor, *, copies: int = 1
+) -> Rejection:
     """Class-wise rejection: a tail of max(3, k/5) errors of each class's k training samples, asked for the class found.
 
     Args:
-        train_errors, train_classes, errors: as of `reject`.
+        train_errors, train_classes, errors, copies: as of `reject`.
         classes: what the classifier says of the samples in question, (m,) integers, each among the training classes.
 
     Raises:
@@ -116,7 +120,7 @@ def reject_by_class(train_errors: Tensor, train_classes: Tensor, errors: Tensor,
     tails: dict[int | None, Tail] = {}
     for label in known.tolist():
         own = train_errors[train_classes == label]
-        tails[label] = fit_tail(own, max(3, round(len(own) / 5)))
+        tails[label] = fit_tail(own, max(3, round(len(own) / (5 * copies))))
     place = torch.searchsorted(known, classes.to(known)).clamp(max=len(known) - 1)
     if bool((known[place] != classes).any()):
         stranger = int(classes[known[place] != classes][0])

@@ -104,14 +104,16 @@ class Adversarial(nn.Module):
         real, fake = self.discriminator(x), self.discriminator(pictures.detach())
         errors = reconstruction_errors(pictures, x)
         losses = errors + self.share * F.softplus(-fooled) + F.softplus(-real) + F.softplus(fake)
-        with_labels, without = losses.split([len(seen.inputs), len(seen.unlabelled)])
-        lengths_without = part_lengths(without[:, None], labels.new_zeros(len(without)), check=check)
-        n, m = sum(lengths), sum(lengths_without)
-        loss = (
-            n * mean_over_processes(with_labels, lengths) + m * mean_over_processes(without, lengths_without)
-        ) / (n + m)
-        right = torch.cat([real > 0, fake < 0]).float().mean()
-        return Measured(loss, {"l1": errors.detach().mean(), "told apart": right})
+        parts = [len(seen.inputs), len(seen.unlabelled)]
+        others = part_lengths(losses[parts[0] :, None], labels.new_zeros(parts[1]), check=check)
+
+        def mean(values: Tensor) -> Tensor:
+            """Of all samples of the global batch."""
+            means = [mean_over_processes(part, of) for part, of in zip(values.split(parts), (lengths, others))]
+            return (sum(lengths) * means[0] + sum(others) * means[1]) / (sum(lengths) + sum(others))
+
+        right = ((real > 0).to(losses.dtype) + (fake < 0).to(losses.dtype)) / 2
+        return Measured(mean(losses), {"l1": mean(errors.detach()), "told apart": mean(right)})
 
 
 def generator_of(encoder: nn.Module) -> SkipGenerator:
