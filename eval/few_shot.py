@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,19 +18,23 @@ from simclr.encoder_file import FrozenEncoder
 from simclr.eval.judging import Drawn, Sight, circumstances, in_part, judge, silent
 from simclr.eval.metrics.registry import reported
 from simclr.eval.open_set.evaluate import OpenEntry, open_set
+from simclr.eval.open_set.objectives import Job, ObjectiveFound, as_pairs, compare_objectives, frozen_found
 from simclr.eval.open_set.scores import REJECTED, SCORE, TAIL, THRESHOLD
 from simclr.eval.probes.end_to_end import FINE_TUNE, SUPERVISED, fine_tuned_scores, supervised_scores
 from simclr.eval.probes.episodes import EpisodeShots, episode_shots, run_episodes
 from simclr.eval.probes.score import Score, score
 from simclr.eval.probes.tuned_classifier import FineTuning, FineTuningOptions
+from simclr.eval.probes.tuned_objective import ObjectiveOptions
 from simclr.eval.protocol import FewShotRequest
 from simclr.eval.results.describe import describe_split, fewer_shots
+from simclr.eval.results.objective_rows import objectives_record
 from simclr.eval.results.record import EpisodeRow, FineTuned, Interval, Result, Skipped, Thresholds
 from simclr.eval.results.result_file import as_json
 from simclr.eval.results.rows import gaps, open_rows, paired, rows
 from simclr.eval.splits.amounts import check_amounts
 from simclr.eval.splits.open_split import OpenSplit, check_unknown, few_shot_splits
 from simclr.eval.splits.split import Split
+from simclr.eval.subject.baselines import calibrated_twin
 from simclr.eval.subject.feature_cache import FeatureCache
 from simclr.eval.subject.given import check_wordings
 from simclr.eval.subject.representations import Progress
@@ -57,6 +62,9 @@ class Asked(TypedDict, total=False):
     fine_tune_seeds: int
     fine_tune_options: FineTuningOptions
     head: ProjectionHead | None
+    objectives: Sequence[str]
+    objective_thresholds: bool
+    objective_options: ObjectiveOptions
 
 
 class UnknownMap(NamedTuple):
@@ -103,8 +111,8 @@ def few_shot(
         asked: what is asked for: the fields of ``simclr.eval.protocol.FewShotRequest``, which says what each means.
 
     Returns:
-        What ``few-shot.json`` holds: ``rows``, ``paired``, ``gaps``, ``episodes``, ``open_set``, ``splits`` and how it
-        was done.
+        What ``few-shot.json`` holds: ``rows``, ``paired``, ``gaps``, ``episodes``, ``open_set``, ``objectives``,
+        ``splits`` and how it was done.
 
     Raises:
         InputError: without labels, with too few classes or samples for what is asked, or NaN features; all but the
@@ -146,6 +154,8 @@ def evaluate_few_shot(
     found: dict[str, list[Score]] = {}
     open_found: list[tuple[str, Split, list[OpenEntry]]] = []
     episodes: list[EpisodeRow] = []
+    frozen: list[ObjectiveFound] = []
+    trained: list[ObjectiveFound] = []
     tunes = request.fine_tune
     if tunes is None:
         tunes = encoder is not None and isinstance(data.source, SceneSource)
@@ -162,15 +172,26 @@ def evaluate_few_shot(
         seed = sight.representation.seed
         scores = score(features, y, closed, request.names, show, standardise=request.standardise, seed=seed)
         found.setdefault(name, []).extend(scores)
+        entries: list[list[OpenEntry]] = []
         for i, pair in enumerate(sight.drawn.opened):
             report(f"unknown classes: {name}", i, len(sight.drawn.opened))
-            open_found.append((name, pair.open, open_set(features, y, pair.open, pair.unknown)))
+            entries.append(open_set(features, y, pair.open, pair.unknown))
+            open_found.append((name, pair.open, entries[-1]))
+        if request.objectives and encoder is not None:
+            pairs = as_pairs(*sight.drawn)
+            for pair, of_pair in zip(pairs, entries or [[] for _ in pairs]):
+                frozen.append(frozen_found(name, features, y, pair, of_pair, request.headline))
         if chosen is not None and sight.representation.seed in (None, request.seeds[0]):
             report(f"episodes: {name}", 0, 1)
             usable = y.where(take_part[sight.ids], -1)
             episodes.extend(_episodes(name, features, usable, chosen, request, data.class_names))
 
     def train(drawn: Drawn) -> None:
+        if request.objectives and encoder is not None:
+            how = request.objective_thresholds, request.objective_options, subject.device
+            twin = partial(calibrated_twin, encoder, source=data.source, device=subject.device)
+            job = Job(request.objectives, request.headline, *how)
+            trained.extend(compare_objectives(encoder, twin, data, as_pairs(*drawn), job, report))
         if not tunes or encoder is None:
             return
         seeds = request.tuned_seeds
@@ -193,7 +214,7 @@ def evaluate_few_shot(
         selected_on="training samples only (ridge: leave-one-out; thresholds: held-out training samples; "
         "fine-tuning: number of steps on a validation part of the training samples)",
         interval="paired: 95 % Student t over seeds; episodes: mean ± 1.96·sd/√episodes",
-        skipped=tuple(_skipped(request, chosen, fine_tune_features=tunes and encoder is None)),
+        skipped=tuple(_skipped(request, chosen, tunes, of_features=encoder is None)),
         fewer_shots=tuple(fewer_shots(closed, data)),
         splits=(
             *(describe_split(split, data, ()) for split in closed),
@@ -204,6 +225,9 @@ def evaluate_few_shot(
         ),
         fine_tune=FineTuned(seeds=request.tuned_seeds) if tunes and encoder is not None else None,
     )
+    if trained:
+        compared = objectives_record(trained, frozen, request.headline)
+        result = result.model_copy(update={"objectives": compared})
     return FewShotEvaluation(result, _unknown_map(subject, opened, open_found))
 
 
@@ -258,13 +282,15 @@ def _unknown_map(
     return UnknownMap(pair, cut)
 
 
-def _skipped(request: FewShotRequest, chosen: EpisodeShots | None, fine_tune_features: bool) -> list[Skipped]:
+def _skipped(request: FewShotRequest, chosen: EpisodeShots | None, tunes: bool, of_features: bool) -> list[Skipped]:
     """What was asked for and cannot be."""
     found = [] if chosen is None else [Skipped(what=what, why=why) for what, why in chosen.skipped]
     if (request.unknown or request.unknown_classes) and min(request.few, default=2) < 2:
         found.append(Skipped(what="unknown classes at 1 shot", why="a threshold needs a sample that is left out"))
-    if fine_tune_features:
+    if tunes and of_features:
         found.append(Skipped(what=FINE_TUNE, why="features cannot be trained"))
+    if request.objectives and of_features:
+        found.append(Skipped(what="objectives", why="features cannot be trained"))
     return found
 
 
@@ -281,4 +307,5 @@ def _protocol(
         f"{PROTOCOL} split={kinds} shots={shots} labels={shares} "
         f"standardise={'yes' if request.standardise else 'no'} seeds={','.join(map(str, request.seeds))} "
         f"probes={','.join(request.names)} episodes={drawn} unknown={','.join(unknown) or request.unknown_classes}"
+        f"{' objectives=' + ','.join(request.objectives) if request.objectives else ''}"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from numbers import Integral, Real
 from typing import ClassVar
 
@@ -12,9 +12,11 @@ from typing_extensions import TypedDict
 from simclr.augment.checks import shown
 from simclr.errors import InputError
 from simclr.eval.probes.episodes import EPISODES
+from simclr.eval.probes.learners import check_learners
 from simclr.eval.probes.registry import DEFAULT_PROBES, FEW_SHOT_HEADLINE, FEW_SHOT_PROBES, HEADLINE, check_probes
 from simclr.eval.probes.tuned_classifier import FineTuning, FineTuningOptions
-from simclr.eval.splits.amounts import check_share, check_switch, listed, whole_numbers
+from simclr.eval.probes.tuned_objective import ObjectiveOptions, ObjectiveTuning
+from simclr.eval.splits.amounts import check_options, check_share, check_switch, listed, whole_numbers
 from simclr.eval.splits.open_split import SHOTS
 from simclr.eval.splits.split import Split
 from simclr.models.head import ProjectionHead
@@ -117,6 +119,11 @@ class FewShotRequest(Request):
         fine_tune_seeds: the first so many of the seeds.
         fine_tune_options: settings of ``FineTuning`` (``simclr.eval.probes.tuned_classifier``) to be changed.
         head: fine-tune from the first layer of this projection head instead of h.
+        objectives: words of ``simclr.eval.probes.learners``: train under each on every split, from the encoder and from
+            random weights.
+        objective_thresholds: train on parts of the training samples, too, for decisions about unknown classes: three
+            times the work.
+        objective_options: settings of ``ObjectiveTuning`` (``simclr.eval.probes.tuned_objective``) to be changed.
     """
 
     seeds: Sequence[int] = tuple(range(10))
@@ -129,6 +136,9 @@ class FewShotRequest(Request):
     fine_tune_seeds: int = 3
     fine_tune_options: FineTuningOptions = field(default_factory=FineTuningOptions)
     head: ProjectionHead | None = None
+    objectives: Sequence[str] = ()
+    objective_thresholds: bool = True
+    objective_options: ObjectiveOptions = field(default_factory=ObjectiveOptions)
 
     usual_probes: ClassVar[tuple[str, ...]] = FEW_SHOT_PROBES
     usual_headline: ClassVar[str] = FEW_SHOT_HEADLINE
@@ -153,19 +163,14 @@ class FewShotRequest(Request):
             raise InputError("seeds or shots are empty: give at least one of each.")
         self._set("unknown", whole_numbers("unknown", self.unknown))
         check_switch("fine_tune", self.fine_tune)
+        self._set("objectives", check_learners(self.objectives))
+        check_switch("objective_thresholds", self.objective_thresholds, unset=False)
         if self.head is not None and not isinstance(self.head, ProjectionHead):
             raise InputError(
                 f"head is {shown(self.head)}: give the projection head of simclr.encoder_file.load_head, or None."
             )
-        usual = FineTuningOptions.__annotations__
-        if not isinstance(self.fine_tune_options, dict) or not self.fine_tune_options.keys() <= usual.keys():
-            raise InputError(
-                f"fine_tune_options is {shown(self.fine_tune_options)}: give a dict of some of {', '.join(usual)}."
-            )
-        for name, value in self.fine_tune_options.items():
-            default = getattr(FineTuning(), name)
-            if not isinstance(value, Real if isinstance(default, float) else type(default)):
-                raise InputError(f"fine_tune_options has {name}={shown(value)}: give one like {shown(default)}.")
+        check_options("fine_tune_options", self.fine_tune_options, asdict(FineTuning()))
+        check_options("objective_options", self.objective_options, asdict(ObjectiveTuning()))
         least = {"ways": 2, "queries": 1, "episodes": 0, "unknown_classes": 0, "fine_tune_seeds": 0}
         for name, fewest in least.items():
             value = getattr(self, name)
@@ -217,6 +222,9 @@ class FewShotWords(Words, total=False):
     batch_norm: str | None
     layer_decay: float | None
     steps: int | None
+    objectives: str | None
+    objective_steps: int | None
+    objective_thresholds: bool
 
 
 class _Common(TypedDict, total=False):
@@ -238,13 +246,9 @@ def few_shot_request(words: FewShotWords, unknown: Sequence[int], head: Projecti
     Raises:
         InputError: an option that cannot be read, or as in :class:`Request`.
     """
-    tuning = FineTuningOptions()
-    if (batch_norm := words.get("batch_norm")) is not None:
-        tuning["batch_norm"] = batch_norm
-    if (layer_decay := words.get("layer_decay")) is not None:
-        tuning["layer_decay"] = layer_decay
-    if (steps := words.get("steps")) is not None:
-        tuning["steps"] = steps
+    given = {key: words.get(key) for key in ("batch_norm", "layer_decay", "steps")}
+    tuning = {key: value for key, value in given.items() if value is not None}
+    steps = words.get("objective_steps")
     return FewShotRequest(
         seeds=range(words.get("seeds", 10)),
         ways=words.get("ways"),
@@ -253,8 +257,11 @@ def few_shot_request(words: FewShotWords, unknown: Sequence[int], head: Projecti
         unknown=unknown,
         unknown_classes=words.get("unknown_classes", 0),
         fine_tune=words.get("fine_tune"),
-        fine_tune_options=tuning,
+        fine_tune_options=tuning,  # type: ignore[arg-type]
         head=head,
+        objectives=_listed(words.get("objectives")) or (),
+        objective_thresholds=words.get("objective_thresholds", True),
+        objective_options={} if steps is None else {"steps": steps},
         **_common(words),
     )
 

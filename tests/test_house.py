@@ -61,7 +61,7 @@ _TABLE = {
     "eval/splits": _JUDGED,
     "eval/subject": f"{_JUDGED} eval/splits simclr/views simclr/run",
     "eval/metrics": f"{_FEATURES} simclr/losses",
-    "eval/probes": f"{_FEATURES} eval/metrics simclr/views simclr/train",
+    "eval/probes": f"{_FEATURES} eval/metrics simclr/losses simclr/views simclr/train",
     "eval/open_set": f"{_FEATURES} eval/metrics eval/probes",
     "eval/protocol.py": _SCORED,
     "eval/results": f"{_SCORED} eval/protocol.py simclr/run",

@@ -39,7 +39,13 @@ def comparison_grids(found: Comparison, rows: Sequence[ComparedRow], letters: Ma
 
 def _what(row: ComparedRow, with_probe: bool) -> str:
     amount = amount_name(row.shots, row.labels).replace(" of the labels", "") if row.shots or row.labels else ""
-    parts = (row.split, amount, metric_name(row.metric), probe_name(row.probe) if with_probe else "")
+    parts = (
+        row.split,
+        amount,
+        row.objective or "",
+        metric_name(row.metric),
+        probe_name(row.probe) if with_probe else "",
+    )
     return ", ".join(part for part in parts if part)
 
 

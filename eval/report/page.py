@@ -15,6 +15,7 @@ from simclr.eval.report.figures import confusion_figure, efficiency_figure, embe
 from simclr.eval.report.html import bullets, definitions, escape, facts, figure, keys, page, picture, table
 from simclr.eval.report.linear_grids import difference_grid, gap_grid, quality_grid, split_grids
 from simclr.eval.report.material import Material
+from simclr.eval.report.objective_grids import objective_grids
 from simclr.eval.report.prose import about_health, efficiency_caption, findings, how_it_was_judged, protocol_sentence
 from simclr.eval.report.select import SUPERVISED, at_most_labels, kinds, main_metric, unknown_note
 from simclr.eval.results.record import Result
@@ -77,7 +78,8 @@ def _few_shot(found: Result, result: Result | None) -> list[str]:
     for kind in open_kinds(found):
         grids = rank_grid(found, kind), decision_grid(found, kind), mapped_grid(found, kind)
         parts += [table(grid) for grid in grids if grid]
-    return parts
+    compared = [table(grid) for grid in objective_grids(found)]
+    return parts + (["<h2>Objectives on the same labels</h2>", *compared] if compared else [])
 
 
 def _curve(found: Result | None) -> tuple[str, str] | None:

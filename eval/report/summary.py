@@ -22,6 +22,7 @@ from simclr.eval.report.few_shot_grids import (
 )
 from simclr.eval.report.grids import Grid
 from simclr.eval.report.linear_grids import accuracy_grid, difference_grid, gap_grid, quality_grid
+from simclr.eval.report.objective_grids import objective_grids
 from simclr.eval.report.prose import damaged_text, fewer_shots_lines, findings, what_pretraining_saw
 from simclr.eval.report.select import kinds, known_splits, leakage_note, skipped_name, unknown_note
 from simclr.eval.report.terminal import line, show
@@ -60,6 +61,8 @@ def print_few_shot(result: Result, console: Console) -> None:
         show(ranks and replace(ranks, notes=(*leakage_note(splits), *ranks.notes)), console)
         show(decision_grid(result, opened, without=DETAILS), console)
         show(mapped_grid(result, opened), console)
+    for grid in objective_grids(result):
+        show(grid, console)
     _say([*_headline(result), *_left_out(result), *fewer_shots_lines(result.fewer_shots)], console)
 
 

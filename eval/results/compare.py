@@ -24,6 +24,7 @@ from simclr.eval.metrics.statistics import (
     sign_flip_p,
 )
 from simclr.eval.results.comparison import ComparedEncoder, ComparedRow, Comparison
+from simclr.eval.results.objective_record import ObjectiveRow
 from simclr.eval.results.outcomes import unpack
 from simclr.eval.results.record import Result, Row, SourceRecord, SplitRecord
 from simclr.eval.results.result_file import RESULT
@@ -40,6 +41,7 @@ class Key(NamedTuple):
     shots: int | None
     labels: float | None
     metric: str
+    objective: str | None = None
 
 
 class Pair(NamedTuple):
@@ -125,10 +127,10 @@ def _against(first: Result, other: Result, names: tuple[str, str], notes: list[s
         notes.append(f"{both} are results of the same encoder")
     if first.transductive != other.transductive:
         notes.append(f"{both} differ in whether pretraining saw the test samples (transductive)")
-    others = {_key(row): row for row in other.rows if row.representation in JUDGED}
+    others = {_key(row): row for row in _judged(other)}
     rows, common = [], 0
-    for row in first.rows:
-        match = others.get(_key(row)) if row.representation in JUDGED else None
+    for row in _judged(first):
+        match = others.get(_key(row))
         if match is None:
             continue
         pairs = _pairs(first, other, row, match)
@@ -154,14 +156,23 @@ def _against(first: Result, other: Result, names: tuple[str, str], notes: list[s
     return rows
 
 
+def _judged(result: Result) -> list[Row]:
+    """What was measured of what is judged, and of the objectives that trained it."""
+    trained = () if result.objectives is None else result.objectives.rows
+    return [row for row in (*result.rows, *trained) if row.representation in JUDGED]
+
+
 def _key(row: Row) -> Key:
-    return Key(row.probe, row.split, row.shots, row.labels, row.metric)
+    objective = row.objective if isinstance(row, ObjectiveRow) else None
+    return Key(row.probe, row.split, row.shots, row.labels, row.metric, objective)
 
 
 def _splits(result: Result, row: Row) -> list[SplitRecord]:
-    """The splits of a row's values, one for each."""
+    """The splits of a row's values, one for each; objectives are measured with unknown classes where there are any."""
     kind = row.split, row.shots, row.labels
-    found = [s for s in result.splits if (s.split, s.shots, s.labels) == kind]
+    opened = isinstance(row, ObjectiveRow) and any(s.unknown for s in result.splits)
+    of_kind = [s for s in result.splits if (s.split, s.shots, s.labels) == kind]
+    found = [s for s in of_kind if bool(s.unknown) == opened] or of_kind
     if not found and not row.shots and not row.labels:
         # Nothing was learned from labels: it was measured once a seed, on the test part of the seed's first split.
         first = {s.seed: s for s in reversed(result.splits) if s.split == row.split}

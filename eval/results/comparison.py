@@ -11,6 +11,7 @@ class ComparedRow(Record):
     Attributes:
         first, other: names of the two results.
         probe, split, shots, labels, metric: what was measured, as in :class:`simclr.eval.results.record.Row`.
+        objective: under which a copy of the encoder was trained; None where none was.
         first_mean, other_mean: means over the splits that both have, as fractions.
         mean, sd, per_seed: of the differences, other minus first.
         ci95: of the mean difference; None where there is none.
@@ -38,6 +39,7 @@ class ComparedRow(Record):
     test: str | None
     only_first_right: int | None = None
     only_other_right: int | None = None
+    objective: str | None = None
 
 
 class _Named(Record):

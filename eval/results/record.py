@@ -6,49 +6,12 @@ evaluation does not set is not written, and one that an old file lacks has its d
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import Field
 
-Facts = dict[str, JsonValue]
-"""Free-form JSON: what a probe chose, or a recipe's section. Nothing looks into it but people and their scripts."""
-
-
-class Record(BaseModel):
-    """A frozen record; keys that this version does not know are passed over."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class Row(Record):
-    """One measurement: mean and standard deviation over seeds of one metric.
-
-    Attributes:
-        representation: what was judged: ``pretrained``, ``features``, or a baseline.
-        probe: what learned from the labels, or what looked at the features.
-        threshold: of decisions about unknown classes; None for everything else.
-        shots: labels a class that were asked for, None where there is no such number.
-        labels: share of each class's labels that was asked for, None where there is none.
-        split: kind of split.
-        metric: name in ``simclr.eval.metrics.registry`` or ``simclr.eval.open_set.metrics``.
-        mean, sd: fractions; sd has n - 1 in its denominator, and is None for a single value.
-        per_seed: the value of each seed, None where there is none.
-        seeds: those, in the same order; None for a measurement in which nothing is drawn. Older files have none.
-        selected: what was chosen on the training samples of each seed.
-    """
-
-    model_config = ConfigDict(allow_inf_nan=False)
-
-    representation: str
-    probe: str
-    threshold: str | None = None
-    shots: int | None
-    labels: float | None = None
-    split: str
-    metric: str
-    mean: float | None
-    sd: float | None
-    per_seed: tuple[float | None, ...] = ()
-    seeds: tuple[int | None, ...] = ()
-    selected: tuple[Facts, ...] = ()
+from simclr.eval.results.objective_record import Objectives
+from simclr.eval.results.row import Facts as Facts
+from simclr.eval.results.row import Record as Record
+from simclr.eval.results.row import Row as Row
 
 
 class Difference(Record):
@@ -170,7 +133,7 @@ class SplitRecord(Record):
     train_per_class: tuple[int, ...] = ()
     test_per_class: tuple[int, ...] = ()
     left_out: tuple[str, ...] = ()
-    dropped: dict[str, int] = {}
+    dropped: dict[str, int] = Field(default_factory=dict)
     sha256_train: str | None = None
     sha256_test: str | None = None
     sha256_validation: str | None = None
@@ -242,7 +205,7 @@ class SourceRecord(Record):
     samples: int | None = None
     test_part: int | None = None
     labelled: int | None = None
-    classes: dict[str, int] = {}
+    classes: dict[str, int] = Field(default_factory=dict)
     data: Facts | None = None
 
 
@@ -264,7 +227,7 @@ class Result(Record):
     Attributes:
         protocol: a text that is the same for two results exactly where they were made in the same way.
         rows, paired, gaps, per_class, outcomes: of the known classes.
-        episodes, open_set: of few-shot evaluation.
+        episodes, open_set, objectives: of few-shot evaluation.
         headline: the probe that summaries are of.
         representation: what was judged, in words.
         selected_on: what choices were made on, in words.
@@ -289,6 +252,7 @@ class Result(Record):
     outcomes: tuple[Outcome, ...] = ()
     episodes: tuple[EpisodeRow, ...] = ()
     open_set: tuple[Row, ...] = ()
+    objectives: Objectives | None = None
     headline: str = ""
     representation: str = ""
     selected_on: str = ""
@@ -303,13 +267,13 @@ class Result(Record):
     repeated_in_training_part: int | None = None
     damaged: tuple[str, ...] = ()
     splits: tuple[SplitRecord, ...]
-    baselines: dict[str, str] = {}
+    baselines: dict[str, str] = Field(default_factory=dict)
     thresholds: Thresholds | None = None
     fine_tune: FineTuned | None = None
     features: tuple[Extraction, ...] = ()
-    probes: dict[str, Facts] = {}
+    probes: dict[str, Facts] = Field(default_factory=dict)
     source: SourceRecord
     encoder: EncoderRecord
-    versions: dict[str, str] = {}
+    versions: dict[str, str] = Field(default_factory=dict)
     command: str | None = None
     seconds: float | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
 
 from torch import Tensor
@@ -98,3 +98,23 @@ def check_share(name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) < 1:
         raise InputError(f"{name} is {shown(value)}: give a share of 0 or more and less than 1, such as 0.2.")
     return float(value)
+
+
+def check_options(name: str, options: object, usual: Mapping[str, object]) -> None:
+    """Refuses options that are no dict of some of the usual ones, each with a value of its kind.
+
+    Args:
+        name: what they are called.
+        options: as given.
+        usual: every option and its usual value; None stands for a whole number that is not given.
+
+    Raises:
+        InputError: as said.
+    """
+    if not isinstance(options, dict) or not options.keys() <= usual.keys():
+        raise InputError(f"{name} is {shown(options)}: give a dict of some of {', '.join(usual)}.")
+    for key, value in options.items():
+        like = usual[key]
+        kind = Real if isinstance(like, float) else int if like is None else type(like)
+        if not (isinstance(value, kind) or (like is None and value is None)):
+            raise InputError(f"{name} has {key}={shown(value)}: give one like {shown(like)}.")

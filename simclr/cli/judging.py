@@ -8,7 +8,7 @@ import typer
 from simclr.cli.options import DataOverrides, EncoderFile, at_most, check_subject, output_path
 
 # A table of its own: a column for the names that switch off would squeeze the other descriptions.
-_SWITCHES, _EPISODES, _TUNING = "Switches", "Episodes and unknown classes", "Fine-tuning"
+_SWITCHES, _EPISODES, _TUNING, _OBJECTIVES = "Switches", "Episodes and unknown classes", "Fine-tuning", "Objectives"
 _OUTPUT_HELP = "Folder for {}; by default the encoder's."
 _SPLIT_HELP = "random, block (scenes), a split file, or maps TRAIN.mat[+TEST.mat]; several with commas."
 Standardise = Annotated[
@@ -218,9 +218,24 @@ def few_shot(
             rich_help_panel=_TUNING,
         ),
     ] = None,
+    objectives: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Train under each, too, from the encoder and from random weights: softmax, triplet, "
+            "softmax+0.01*center, … of docs/objectives.md.",
+            rich_help_panel=_OBJECTIVES,
+        ),
+    ] = None,
+    objective_steps: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="By default 60.", rich_help_panel=_OBJECTIVES)
+    ] = None,
+    objective_thresholds: Annotated[
+        bool, typer.Option(help="Decide, too: three trainings in place of one.", rich_help_panel=_OBJECTIVES)
+    ] = True,
     cache: Cache = True,
 ) -> None:
-    """Judge an encoder with a few labels: prototypes, k-shot probes, episodes, fine-tuning and unknown classes.
+    """Judge an encoder with a few labels: prototypes, k-shot probes, episodes, fine-tuning, unknown classes.
 
     Example: [bold]simclr few-shot runs/indian-pines --split random,block --shots 5,20 --unknown-classes 4[/bold]
     """
@@ -251,6 +266,9 @@ def few_shot(
         batch_norm=batch_norm,
         layer_decay=layer_decay,
         steps=steps,
+        objectives=objectives,
+        objective_steps=objective_steps,
+        objective_thresholds=objective_thresholds,
         cache=cache,
     )
 

@@ -41,17 +41,12 @@ def build_classifier(
     Returns:
         Four parts: encoder, first layer of the head, standardisation, classifier; all others require gradients.
     """
-    body = copy.deepcopy(encoder).to(device)
+    body = _trainable(encoder, batch_norm, device)
     first: nn.Module = nn.Identity()
     if head is not None:
         first = nn.Sequential(*copy.deepcopy(list(head)[:3])).to(device)
+        first = _trainable(first, batch_norm, device)
         body = Projected(body) if hasattr(body, "with_projected") else body
-    body.requires_grad_(True)
-    first.requires_grad_(True)
-    if batch_norm == "frozen":
-        for module in [*body.modules(), *first.modules()]:
-            if isinstance(module, NORMS):
-                module.requires_grad_(False)
     model = nn.Sequential(body, first)
     features = scores_of(model, plain, train)
     scale = _Standardise(features.mean(0), features.std(0, correction=0)).to(device)
@@ -59,6 +54,55 @@ def build_classifier(
     nn.init.zeros_(classifier.weight)
     nn.init.zeros_(classifier.bias)
     return nn.Sequential(body, first, scale, classifier)
+
+
+class Embedder(nn.Module):
+    """x (b, C, H, W) -> h of ``body`` -> shifted and scaled by ``scale`` -> ``embedding`` (b, ``feature_dim``)."""
+
+    def __init__(self, body: nn.Module, scale: nn.Module, embedding: nn.Module, feature_dim: int) -> None:
+        super().__init__()
+        self.body, self.scale, self.embedding, self.feature_dim = body, scale, embedding, feature_dim
+
+    def forward(self, x: Tensor) -> Tensor:
+        e: Tensor = self.embedding(self.scale(self.body(x)))
+        return e
+
+
+def build_embedder(
+    encoder: nn.Module,
+    plain: Callable[[Tensor], Tensor],
+    train: Tensor,
+    length: float,
+    dim: int | None,
+    device: torch.device | str,
+) -> Embedder:
+    """A copy of the encoder whose embeddings have a given length at first, whatever its own scale.
+
+    h is standardised on the samples ``train`` and scaled. The weights of the embedding layer come from torch's global
+    generator.
+
+    Args:
+        encoder, plain, train, device: as of :func:`build_classifier`; normalisation layers stay as they are.
+        length: the root of the mean square over ``train``.
+        dim: width of a linear layer that follows, which about halves the length; none when None.
+    """
+    body = _trainable(encoder, "frozen", device)
+    h = scores_of(body, plain, train)
+    width = h.shape[1]
+    std = h.std(0, correction=0)
+    scale = _Standardise(h.mean(0), std.where(std > 1e-6, 1.0) * (width**0.5 / length)).to(device)
+    embedding = nn.Identity() if dim is None else nn.Linear(width, dim).to(device)
+    return Embedder(body, scale, embedding, dim or width)
+
+
+def _trainable(module: nn.Module, batch_norm: str, device: torch.device | str) -> nn.Module:
+    """A copy with gradients; ``frozen`` takes them from normalisation layers."""
+    copied = copy.deepcopy(module).to(device).requires_grad_(True)
+    if batch_norm == "frozen":
+        for part in copied.modules():
+            if isinstance(part, NORMS):
+                part.requires_grad_(False)
+    return copied
 
 
 class _Standardise(nn.Module):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -15,8 +16,12 @@ from simclr.errors import InputError
 from simclr.recipe.read import check_experiment
 from simclr.views.inputs import build_training_views
 
-Draw = Callable[[Tensor, int], Tensor]
-"""(ids of samples, step) -> inputs of the encoder (b, C, h, w), augmented."""
+
+class Draw(Protocol):
+    """(ids of samples, step) -> inputs of the encoder (b, C, h, w), augmented."""
+
+    def __call__(self, ids: Tensor, step: int, address: Tensor | None = None) -> Tensor:
+        """``address`` stands for the ids in what is drawn, so that a sample may have two views in a step."""
 
 
 def plain_inputs(encoder: FrozenEncoder, source: Source, device: torch.device | str) -> Callable[[Tensor], Tensor]:
@@ -40,4 +45,9 @@ def augmented_inputs(encoder: FrozenEncoder, source: Source, seed: int, device: 
     preprocess = copy.deepcopy(encoder.preprocess).to(device)
     checked = check_experiment({**recipe, "seed": seed})
     inputs = build_training_views(checked.augment, checked.seed, copy.copy(source).to(device), preprocess)
-    return lambda ids, step: inputs.augment(inputs.source[ids].to(device), ids, step)[0]
+
+    def draw(ids: Tensor, step: int, address: Tensor | None = None) -> Tensor:
+        views: Tensor = inputs.augment(inputs.source[ids].to(device), ids if address is None else address, step)
+        return views[0]
+
+    return draw

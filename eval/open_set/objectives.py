@@ -1,0 +1,193 @@
+"""Objectives on the few labels of each split, from the pretrained encoder and from random weights, judged alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from simclr.data.source import Source
+from simclr.encoder_file import FrozenEncoder
+from simclr.eval.open_set.evaluate import OpenEntry, open_entries, open_test
+from simclr.eval.open_set.scores import OPEN_SCORES, SCORE, Scored, folds_of
+from simclr.eval.probes.learner import Learned, Lesson, LessonInputs, OwnScores
+from simclr.eval.probes.learners import FROZEN, learner_of
+from simclr.eval.probes.prediction import Selected
+from simclr.eval.probes.score import score
+from simclr.eval.probes.tuned_objective import ObjectiveOptions
+from simclr.eval.splits.labelled import LabelledData
+from simclr.eval.splits.open_split import OpenSplit
+from simclr.eval.splits.split import Split
+
+STARTS = ("pretrained", "random")
+CROSS_FITTED = 2
+"""Parts of the training samples: each is scored by an encoder that was trained on the others."""
+
+
+class ObjectiveFound(NamedTuple):
+    """One objective on one split, or what was not trained at all.
+
+    Attributes:
+        objective: a word of ``simclr.eval.probes.learners``.
+        start: what was trained: one of ``STARTS``.
+        split: by ids of samples.
+        entries: by score and threshold, and of the closed-set probe.
+        score: the score that stands for the objective.
+        selected: how it was trained.
+    """
+
+    objective: str
+    start: str
+    split: Split
+    entries: Sequence[OpenEntry]
+    score: str
+    selected: Selected
+
+
+class Job(NamedTuple):
+    """What is asked of :func:`compare_objectives`.
+
+    Attributes:
+        words: of the objectives.
+        probe: of the closed set, a name of ``simclr.eval.probes.registry.PROBES``.
+        thresholds: whether to train on parts of the training samples, too, for thresholds; three times the work.
+        options: settings of objectives to be other than usual.
+        device: where training runs.
+    """
+
+    words: Sequence[str]
+    probe: str
+    thresholds: bool = True
+    options: ObjectiveOptions | None = None
+    device: torch.device | str = "cpu"
+
+
+def as_pairs(closed: Sequence[Split], opened: Sequence[OpenSplit]) -> list[OpenSplit]:
+    """The splits that objectives are compared on: those with unknown classes, if there are any."""
+    return list(opened) or [OpenSplit(split, split, ()) for split in closed]
+
+
+def compare_objectives(
+    encoder: FrozenEncoder,
+    twin: Callable[[int], FrozenEncoder],
+    data: LabelledData,
+    pairs: Sequence[OpenSplit],
+    job: Job,
+    progress: Callable[[str, int, int], None],
+) -> list[ObjectiveFound]:
+    """Trains every objective from both starts on every split, and judges what comes of it.
+
+    A training sees samples and labels of its split's training part alone. The closed set are the known classes.
+
+    Args:
+        encoder: the pretrained one; it stays as it is.
+        twin: gives the encoder with random weights of a seed.
+        data: what the splits are of; training samples lie in ``data.source``.
+        pairs: as of :func:`as_pairs`, by ids of samples.
+        job: what is asked.
+        progress: called with (what, splits done, all of them).
+    """
+    inputs, classes_of = LessonInputs(encoder, job.device), data.labels
+    found: dict[int, list[ObjectiveFound]] = {}
+    # Seeds outermost: a seed's views and random weights are made once.
+    order = sorted(range(len(pairs)), key=lambda i: pairs[i].open.seed or 0)
+    twins: dict[int, FrozenEncoder] = {}
+    for done, i in enumerate(order):
+        ids, seed = pairs[i].open.learned(), pairs[i].open.seed or 0
+        if seed not in twins:
+            twins = {seed: twin(seed)}
+        targets = classes_of[ids].unique(return_inverse=True)[1]
+        for word in job.words:
+            for start, begin in zip(STARTS, (encoder, twins[seed])):
+                progress(f"objectives: {word}, {start}", done, len(pairs))
+                lesson = Lesson(begin, begin is encoder, inputs, data.source, ids, targets, seed, job.device)
+                found.setdefault(i, []).append(_one(word, lesson, data, pairs[i], job))
+    return [one for i in range(len(pairs)) for one in found.get(i, [])]
+
+
+def frozen_found(
+    name: str, features: Tensor, labels: Tensor, pair: OpenSplit, entries: Sequence[OpenEntry], probe: str
+) -> ObjectiveFound:
+    """What features are worth that nothing was trained on.
+
+    Args:
+        name: of the representation.
+        features: (N, dim).
+        labels: (N,) int64.
+        pair: ``open`` by rows of the features.
+        entries: what was found of them with unknown classes.
+        probe: of the closed set.
+    """
+    closed = _closed(features, labels, pair.open, pair.unknown, probe)
+    return ObjectiveFound(FROZEN, name, pair.open, [closed, *entries], SCORE, {})
+
+
+def _one(word: str, lesson: Lesson, data: LabelledData, pair: OpenSplit, job: Job) -> ObjectiveFound:
+    """Trains once, and once for each part that is left out, and judges."""
+    learned = learner_of(word, job.options)(lesson)
+    train, test = lesson.ids, pair.open.test
+    used = torch.cat([train, test]).sort().values
+    place = torch.full((len(data),), -1)
+    place[used] = torch.arange(len(used))
+    features, labels = data.gather(used, learned.features), data.labels[used]
+    rows = replace(pair.open, train=place[train], test=place[test], validation=place[:0])
+    entries = [_closed(features, labels, rows, pair.unknown, job.probe)]
+    if pair.unknown:
+        held_out = _held_out(word, lesson, data, job) if job.thresholds else {}
+        train_y = labels[rows.train]
+        own = _own(learned, data, test)
+        asked = open_test(labels, rows, pair.unknown)
+        for scored in _all_scores(features[rows.train], train_y, features[rows.test], own, train_y.unique()):
+            entries += open_entries(scored, held_out, asked)
+    start = STARTS[0 if lesson.pretrained else 1]
+    return ObjectiveFound(word, start, pair.open, entries, learned.score or SCORE, learned.selected)
+
+
+def _closed(features: Tensor, labels: Tensor, split: Split, unknown: Sequence[int], probe: str) -> OpenEntry:
+    """The closed-set probe on the known classes of a split by rows."""
+    known = ~torch.isin(labels[split.test], torch.tensor(list(unknown), dtype=torch.int64))
+    (found,) = score(features, labels, [replace(split, test=split.test[known])], [probe])
+    return OpenEntry(probe, None, {"closed_oa": found.metrics["oa"], "closed_aa": found.metrics["aa"]}, {})
+
+
+def _all_scores(
+    train_x: Tensor, train_y: Tensor, test_x: Tensor, own: OwnScores | None, classes: Tensor
+) -> Iterator[Scored]:
+    for by in OPEN_SCORES.values():
+        yield by(train_x, train_y, test_x)
+    if own is not None:
+        yield classes[own.targets], own.unknownness
+
+
+def _held_out(word: str, lesson: Lesson, data: LabelledData, job: Job) -> dict[str, Tensor]:
+    """Unknownness of training samples by a learner that was trained on the other ones, by the score's name."""
+    learn, (classes, y) = learner_of(word, job.options), data.labels[lesson.ids].unique(return_inverse=True)
+    fold = folds_of(y, CROSS_FITTED)
+    found: dict[str, list[Tensor]] = {}
+    for part in range(int(fold.max()) + 1):
+        left = fold == part
+        learned = learn(replace(lesson, ids=lesson.ids[~left], targets=lesson.targets[~left]))
+        x = data.gather(lesson.ids, learned.features)
+        own = _own(learned, data, lesson.ids[left])
+        for _, values in _all_scores(x[~left], classes[y[~left]], x[left], own, classes):
+            for name, value in values.items():
+                found.setdefault(name, []).append(value)
+    return {name: torch.cat(values) for name, values in found.items()}
+
+
+def _own(learned: Learned, data: LabelledData, ids: Tensor) -> OwnScores | None:
+    """What a learner says itself of samples, which may lie in either part of the data."""
+    if learned.own is None:
+        return None
+    ask, names = learned.own, dict[str, None]()
+
+    def table(source: Source, some: Tensor) -> Tensor:
+        said = ask(source, some)
+        names.update(dict.fromkeys(said.unknownness))
+        return torch.stack([said.targets.double(), *(value.double() for value in said.unknownness.values())], 1)
+
+    targets, *values = data.gather(ids, table).unbind(1)
+    return OwnScores(targets.long(), dict(zip(names, values)))

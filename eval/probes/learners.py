@@ -1,0 +1,71 @@
+"""Learners by the words that ``--objectives`` takes: sums of objectives, and systems of other kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from simclr.augment.checks import shown
+from simclr.errors import InputError
+from simclr.eval.probes.learner import Learner
+from simclr.eval.probes.tuned_objective import ObjectiveOptions, train_objective
+from simclr.eval.splits.amounts import listed
+from simclr.losses.objectives import OBJECTIVES, build_objective
+from simclr.recipe.choice import PlainValue, unknown_name
+from simclr.registry import Registry
+
+LEARNERS: Registry[Learner] = Registry({})
+"""Systems that are no objective: ``"name": "package.module:LEARN"``, see ``simclr.eval.probes.learner``."""
+
+FROZEN = "frozen"
+"""What stands in an objective's place where nothing was trained."""
+
+
+def terms_of(word: str) -> dict[str, dict[str, PlainValue]]:
+    """The terms that a word names: ``softmax+0.01*center`` -> ``{"softmax": {}, "center": {"weight": 0.01}}``.
+
+    Raises:
+        InputError: a name that no objective has, one that comes twice, or a weight that is no number above 0.
+    """
+    terms: dict[str, dict[str, PlainValue]] = {}
+    for part in word.split("+"):
+        weight, star, name = part.strip().rpartition("*")
+        name = name.strip()
+        if name not in OBJECTIVES:
+            raise unknown_name("an objective", name, [*OBJECTIVES, *LEARNERS])
+        if name in terms:
+            raise InputError(f"the objective {shown(word)} names {name} twice: name each term once.")
+        try:
+            terms[name] = {"weight": float(weight)} if star else {}
+        except ValueError:
+            raise InputError(f"the objective {shown(word)} has the weight {weight.strip()!r}: give a number.") from None
+    build_objective(terms, feature_dim=2, classes=2, key=f"objective {word}")
+    return terms
+
+
+def check_learners(words: str | Sequence[str]) -> tuple[str, ...]:
+    """The words without repetitions and blanks.
+
+    Raises:
+        InputError: one that names no learner.
+    """
+    asked = [words] if isinstance(words, str) else listed(words)
+    if asked is None or not all(isinstance(word, str) for word in asked):
+        raise InputError(f"objectives is {shown(words)}: give names, of {', '.join([*OBJECTIVES, *LEARNERS])}.")
+    names = ["+".join(part.strip() for part in str(word).split("+")) for word in asked]
+    for name in names:
+        if name not in LEARNERS:
+            terms_of(name)
+    return tuple(dict.fromkeys(names))
+
+
+def learner_of(word: str, options: ObjectiveOptions | None = None) -> Learner:
+    """What trains by a word of :func:`check_learners`.
+
+    Args:
+        word: a name of ``LEARNERS``, or terms joined by +.
+        options: settings of objectives to be other than usual.
+    """
+    if word in LEARNERS:
+        return LEARNERS[word]
+    return partial(train_objective, terms=terms_of(word), options=options)

@@ -1,0 +1,98 @@
+"""Tables of objectives: what each is worth from either start, and by how much more than what it stands beside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from simclr.eval.open_set.objectives import STARTS
+from simclr.eval.probes.learners import FROZEN
+from simclr.eval.report.few_shot_grids import OpenKind
+from simclr.eval.report.grids import Entry, Grid, Percent, Points, grid
+from simclr.eval.report.select import over_seeds
+from simclr.eval.results.objective_record import ObjectiveDifference, ObjectiveRow, Objectives
+from simclr.eval.results.objective_rows import HEADLINES, headline_rows
+from simclr.eval.results.record import Result
+from simclr.eval.results.words import listed, metric_name, probe_name, representation_name
+
+COMPARED = "oscr"
+
+
+def objective_grids(result: Result) -> list[Grid]:
+    """For each kind of split and amount of labels a table of measurements, and one of differences with intervals."""
+    compared = result.objectives
+    if compared is None:
+        return []
+    rows = headline_rows(compared.rows, compared.scores)
+    kinds = list(dict.fromkeys(OpenKind(row.split, row.shots, row.labels) for row in rows))
+    found: list[Grid | None] = []
+    for kind in kinds:
+        mine = [row for row in rows if OpenKind(row.split, row.shots, row.labels) == kind]
+        found.append(_measured(result, compared, kind, mine))
+        of_kind = [d for d in compared.differences if OpenKind(d.split, d.shots, d.labels) == kind]
+        found.append(_differences(kind, of_kind))
+    return [table for table in found if table]
+
+
+def objectives_note(compared: Objectives) -> list[str]:
+    """How the numbers came about, in sentences."""
+    scores = list(dict.fromkeys(compared.scores.values()))
+    special = [f"{name} by {score}" for name, score in compared.scores.items() if score != scores[0]]
+    by = "" if scores == [compared.probe] else f", by the score {listed([probe_name(scores[0]), *special])}"
+    parts = [f"trained on the labels of each split alone, all for the same steps{by}, fixed beforehand"]
+    if compared.cross_fitted:
+        parts.append(
+            f"open OA: {compared.threshold} threshold from training samples, in {compared.cross_fitted} parts, each "
+            "scored by an encoder that was trained on the others; of what is frozen, samples are left out one at a time"
+        )
+    return parts
+
+
+def _measured(result: Result, compared: Objectives, kind: OpenKind, rows: Sequence[ObjectiveRow]) -> Grid | None:
+    metrics = [name for name in HEADLINES if any(row.metric == name for row in rows)]
+    ordered = [row for name in metrics for row in rows if row.metric == name]
+    return grid(
+        f"objectives, {kind.name}: {over_seeds(result, ordered)}",
+        (
+            Entry(
+                (row.objective, representation_name(row.representation)),
+                (metric_name(row.metric),),
+                Percent(row.mean, row.sd),
+                row.representation == STARTS[0],
+            )
+            for row in ordered
+        ),
+        left=("objective", "of"),
+        notes=objectives_note(compared),
+    )
+
+
+def _differences(kind: OpenKind, found: Sequence[ObjectiveDifference]) -> Grid | None:
+    """Of the metric that says most: OSCR, or without unknown classes the closed accuracy."""
+    metrics = [d.metric for d in found]
+    metric = COMPARED if COMPARED in metrics else next(iter(metrics), "")
+
+    def column(d: ObjectiveDifference) -> str:
+        if d.minus_representation != d.representation:
+            return f"minus {representation_name(d.minus_representation)}"
+        return f"minus {d.minus_objective}"
+
+    rows = [d for d in found if d.metric == metric]
+    order = {name: i for i, name in enumerate((f"minus {FROZEN}", f"minus {representation_name(STARTS[1])}"))}
+    columns = sorted({column(d) for d in rows}, key=lambda name: order.get(name, len(order)))
+    return grid(
+        f"objectives, {kind.name}: {metric_name(metric)}, differences on the same splits in points, 95 % interval over "
+        "the seeds",
+        (
+            Entry(
+                (d.objective, representation_name(d.representation)),
+                (name,),
+                Points(d.mean, d.ci95, len(d.per_seed)),
+                d.representation == STARTS[0],
+            )
+            for name in columns
+            for d in rows
+            if column(d) == name
+        ),
+        left=("objective", "of"),
+        notes=[f"minus {FROZEN}: the same start, not trained; minus random weights: the same objective from these"],
+    )

@@ -1,0 +1,47 @@
+"""One measurement as a record, and what every record is made of."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+Facts = dict[str, JsonValue]
+"""Free-form JSON: what a probe chose, or a recipe's section. Nothing looks into it but people and their scripts."""
+
+
+class Record(BaseModel):
+    """A frozen record; keys that this version does not know are passed over."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Row(Record):
+    """One measurement: mean and standard deviation over seeds of one metric.
+
+    Attributes:
+        representation: what was judged: ``pretrained``, ``features``, or a baseline.
+        probe: what learned from the labels, or what looked at the features.
+        threshold: of decisions about unknown classes; None for everything else.
+        shots: labels a class that were asked for, None where there is no such number.
+        labels: share of each class's labels that was asked for, None where there is none.
+        split: kind of split.
+        metric: name in ``simclr.eval.metrics.registry`` or ``simclr.eval.open_set.metrics``.
+        mean, sd: fractions; sd has n - 1 in its denominator, and is None for a single value.
+        per_seed: the value of each seed, None where there is none.
+        seeds: those, in the same order; None for a measurement in which nothing is drawn. Older files have none.
+        selected: what was chosen on the training samples of each seed.
+    """
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    representation: str
+    probe: str
+    threshold: str | None = None
+    shots: int | None
+    labels: float | None = None
+    split: str
+    metric: str
+    mean: float | None
+    sd: float | None
+    per_seed: tuple[float | None, ...] = ()
+    seeds: tuple[int | None, ...] = ()
+    selected: tuple[Facts, ...] = ()
