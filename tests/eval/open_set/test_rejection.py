@@ -101,4 +101,4 @@ def test_mistakes_are_named():
     with pytest.raises(InputError, match=r"class 4 has no training samples: give one of \[0, 1\]"):
         reject_by_class(good, classes, good, classes + 4)
     with pytest.raises(InputError, match=r"give one number for each sample"):
-        reject(good[None], classes, good)
+        reject(good, classes, good[None])
