@@ -17,6 +17,9 @@ from torch import Tensor
 
 from simclr.errors import InputError
 
+TAILS = ("tail", "tail by class")
+"""Kinds of thresholds that the two set."""
+
 _STEEP = 1e6
 """Shape of a tail whose errors are all alike: a step at that error."""
 _LEAST = 1e-30

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol, cast
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +15,6 @@ from simclr.losses.batch import Measured, part_lengths
 from simclr.losses.classifier import mean_over_processes
 from simclr.losses.reconstruction import reconstruction_errors
 from simclr.losses.term import Seen, Term
-from simclr.models.skip_generator import SkipGenerator
 
 
 class Discriminator(nn.Module):
@@ -97,8 +97,8 @@ class Adversarial(nn.Module):
         if seen.unlabelled is None:
             raise ValueError("there are no inputs without labels to draw")
         lengths = part_lengths(embeddings, labels, check=check)
-        x = torch.cat([seen.inputs, seen.unlabelled]).to(generator.last.weight.dtype)
-        pictures = generator.draw(x).pictures
+        x = torch.cat([seen.inputs, seen.unlabelled]).to(self.discriminator.last.weight.dtype)
+        pictures = generator.draw(x)
         constant = {name: value.detach() for name, value in self.discriminator.named_parameters()}
         fooled: Tensor = functional_call(self.discriminator, constant, pictures)
         real, fake = self.discriminator(x), self.discriminator(pictures.detach())
@@ -116,15 +116,22 @@ class Adversarial(nn.Module):
         return Measured(mean(losses), {"l1": mean(errors.detach()), "told apart": mean(right)})
 
 
-def generator_of(encoder: nn.Module) -> SkipGenerator:
-    """What draws, in an encoder with or without an embedding layer.
+class Draws(Protocol):
+    """An encoder with a decoder of its own."""
+
+    def draw(self, x: Tensor) -> Tensor:
+        """Inputs (B, C, H, W) as they are drawn again, of the same shape."""
+
+
+def generator_of(encoder: nn.Module) -> Draws:
+    """What draws, in an encoder with or without an embedding layer: its module with a method ``draw``.
 
     Raises:
         ValueError: it cannot draw.
     """
     for module in encoder.modules():
-        if isinstance(module, SkipGenerator):
-            return module
+        if callable(getattr(module, "draw", None)):
+            return cast(Draws, module)
     raise ValueError("the encoder cannot draw its input again: set encoder.name=skip_generator")
 
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from simclr.augment.checks import integer
 from simclr.losses.batch import part_lengths
 from simclr.losses.classifier import mean_over_processes
+from simclr.losses.decoder import Decoder
 from simclr.losses.term import Seen, Term
-from simclr.models.decoder import Decoder
 
 
 def reconstruction_errors(pictures: Tensor, inputs: Tensor) -> Tensor:

@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-
-
-class Drawn(NamedTuple):
-    """Representations (B, ``feature_dim``), and the inputs as they were drawn again, (B, in_chans, H, W)."""
-
-    h: Tensor
-    pictures: Tensor
 
 
 class SkipGenerator(nn.Module):
@@ -44,16 +35,19 @@ class SkipGenerator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Representation h, (B, ``feature_dim``)."""
-        return _represent(self._stages(x))
+        maps = self._stages(x)
+        centres = [m[..., m.shape[-2] // 2, m.shape[-1] // 2] for m in maps]
+        return torch.cat([*centres, *(m.mean((2, 3)) for m in maps)], 1)
 
-    def draw(self, x: Tensor) -> Drawn:
-        """h, and the input drawn again."""
+    def draw(self, x: Tensor) -> Tensor:
+        """The input drawn again, (B, in_chans, H, W)."""
         maps = self._stages(x)
         y = maps[-1]
         for size, stage in zip(reversed(range(len(maps) - 1)), self.up):
             y = F.interpolate(y, maps[size].shape[-2:], mode="nearest-exact")
             y = stage(y if size == 0 else torch.cat([y, maps[size]], 1))
-        return Drawn(_represent(maps), self.last(y))
+        pictures: Tensor = self.last(y)
+        return pictures
 
     def _stages(self, x: Tensor) -> list[Tensor]:
         maps = []
@@ -66,8 +60,3 @@ class SkipGenerator(nn.Module):
 def _stage(channels: int, width: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
     convolution = nn.Conv2d(channels, width, kernel, stride, padding=kernel // 2, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(width), nn.ReLU())
-
-
-def _represent(maps: list[Tensor]) -> Tensor:
-    centres = [m[..., m.shape[-2] // 2, m.shape[-1] // 2] for m in maps]
-    return torch.cat([*centres, *(m.mean((2, 3)) for m in maps)], 1)

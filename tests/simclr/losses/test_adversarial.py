@@ -29,7 +29,7 @@ def played(term, generator, seen):
     """Each player's own loss, in loops over samples."""
     of_generator, of_discriminator = [], []
     everything = torch.cat([seen.inputs, seen.unlabelled])
-    for real, picture in zip(everything, generator.draw(everything).pictures):
+    for real, picture in zip(everything, generator.draw(everything)):
         fooled = softplus(-term.discriminator(picture[None])[0])
         of_generator.append((picture - real).abs().mean() + term.share * fooled)
         says_of = [term.discriminator(one.detach()[None])[0] for one in (real, picture)]
@@ -80,7 +80,7 @@ def test_numbers_tell_how_the_game_stands():
         term.discriminator.last.bias += 1  # all of it looks real
     measured = term(generator(seen.inputs), Y, seen=seen)
     everything = torch.cat([seen.inputs, seen.unlabelled])
-    distance = (generator.draw(everything).pictures - everything).abs().mean()
+    distance = (generator.draw(everything) - everything).abs().mean()
     assert measured.metrics["told apart"].item() == 0.5
     assert measured.metrics["l1"].item() == pytest.approx(distance.item())
     game_alone = softplus(torch.tensor(-1.0)) + softplus(torch.tensor(1.0))

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from simclr.models.decoder import Decoder, halved
+from simclr.losses.decoder import Decoder, halved
 
 
 def test_sides_are_halved_until_none_is_above_four():

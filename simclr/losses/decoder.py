@@ -7,8 +7,6 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from simclr.models.memory import check_memory
-
 _SMALL = 4
 """A map whose sides are no longer than this is made of the embedding at once."""
 
@@ -22,9 +20,6 @@ class Decoder(nn.Module):
         feature_dim: of the embeddings.
         shape: (C, H, W) of the pictures.
         width: channels of the maps.
-
-    Raises:
-        InputError: weights beyond this machine's memory.
     """
 
     def __init__(self, feature_dim: int, shape: Sequence[int], width: int = 64) -> None:
@@ -33,7 +28,6 @@ class Decoder(nn.Module):
         sizes = halved(side[0], side[1])
         self.sizes = sizes[::-1]
         cells = self.sizes[0][0] * self.sizes[0][1]
-        check_memory("the decoder", 4 * feature_dim * width * cells, "set a smaller width")
         self.first = nn.Linear(feature_dim, width * cells)
         self.stages = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in self.sizes[1:])
         self.last = nn.Conv2d(width, channels, 1)
