@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 
 from torch import Tensor, nn
@@ -42,8 +42,7 @@ class ObjectiveTuning:
         layer_decay: factor for each layer of the encoder further down, see ``simclr.train.layer_groups``.
         weight_decay: of weights.
         embedding: width of a linear layer behind the encoder; None trains h itself.
-        length: of embeddings at the start, the root of the mean square; None is √dim for an objective with a
-            classifier, so that every feature has the deviation 1, and 1 for others.
+        length: of embeddings at the start, the root of the mean square; None is as in :func:`length_of`.
         augment: draw views with the operations of the encoder's own recipe.
         batch_norm: as of ``simclr.eval.probes.tuned_classifier.FineTuning``.
 
@@ -51,7 +50,7 @@ class ObjectiveTuning:
         InputError: naming the first setting that is out of range, and what is allowed.
     """
 
-    steps: int = 60
+    steps: int = 40
     batch_size: int = 96
     per_class: int = 4
     lr: float = 1e-3
@@ -95,8 +94,11 @@ class ObjectiveOptions(TypedDict, total=False):
 
 
 FROM_PRETRAINED = ObjectiveTuning()
-FROM_RANDOM = ObjectiveTuning(layer_decay=1.0)
+FROM_RANDOM = ObjectiveTuning(layer_decay=1.0, lr=1e-2)
 """For an encoder with random weights: nothing in it is worth keeping."""
+
+NO_MARGIN = ("prototypical", "n-pair")
+LENGTH_WITHOUT_MARGIN = 4.0
 
 
 def train_objective(
@@ -139,12 +141,15 @@ def train_objective(
     sizes = {"feature_dim": width, "classes": classes, "seed": seed, "input_shape": tuple(shape)}
     with seeded(seed):
         objective = build_objective(terms, **sizes).to(lesson.device)  # type: ignore[arg-type]
-        length = settings.length or (1.0 if objective.classifier is None else lesson.encoder.feature_dim**0.5)
+        length = settings.length or length_of(terms, objective, lesson.encoder.feature_dim)
         model = build_embedder(
             lesson.encoder.encoder, plain, ids, length, settings.embedding, lesson.device, settings.batch_norm
         )
+    if objective.classifier is not None:  # as fine-tuning with cross entropy does: nothing is said at first
+        nn.init.zeros_(objective.classifier.linear.weight)
+        nn.init.zeros_(objective.classifier.linear.bias)
     layers = [*layers_of(model.body), ("objective", [*model.embedding.parameters(), *objective.parameters()])]
-    optimizer = AdamW(layer_groups(layers, settings.lr, settings.layer_decay, settings.weight_decay))
+    optimizer = AdamW(layer_groups(layers, settings.lr, settings.layer_decay, settings.weight_decay), fused=True)
     peaks = [group["lr"] for group in optimizer.param_groups]
     warmup = max(1, settings.steps * 3 // 100)
     beside = _without_labels(lesson, order, settings.augment)
@@ -176,6 +181,17 @@ def settings_of(pretrained: bool, encoder: FrozenEncoder, options: ObjectiveOpti
     """
     usual = FROM_PRETRAINED if pretrained else FROM_RANDOM
     return replace(usual, **{"augment": "recipe" in encoder.metadata, **(options or {})})  # type: ignore[arg-type]
+
+
+def length_of(terms: Iterable[str], objective: Objective, feature_dim: int) -> float:
+    """The length of embeddings that suits an objective: √dim for a classifier, so that each feature has the deviation 1.
+
+    Of the others most have margins that are made for a length of 1; a few compare products or squared distances as they
+    are (``NO_MARGIN``), and would hardly tell such embeddings apart.
+    """
+    if objective.classifier is not None:
+        return feature_dim**0.5
+    return LENGTH_WITHOUT_MARGIN if any(name in NO_MARGIN for name in terms) else 1.0
 
 
 def _features(lesson: Lesson, model: nn.Module) -> Callable[[Source, Tensor], Tensor]:

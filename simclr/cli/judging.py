@@ -228,7 +228,7 @@ def few_shot(
         ),
     ] = None,
     objective_steps: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="By default 60.", rich_help_panel=_OBJECTIVES)
+        int | None, typer.Option(metavar="N", min=1, help="By default 40.", rich_help_panel=_OBJECTIVES)
     ] = None,
     objective_thresholds: Annotated[
         bool, typer.Option(help="Decide, too: three trainings in place of one.", rich_help_panel=_OBJECTIVES)
