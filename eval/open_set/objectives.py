@@ -11,10 +11,12 @@ from torch import Tensor
 
 from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
-from simclr.eval.open_set.evaluate import OpenEntry, open_entries, open_test
+from simclr.eval.open_set.evaluate import OpenEntry, OpenTest, open_entries, open_test
+from simclr.eval.open_set.metrics import UNKNOWN, open_scores
+from simclr.eval.open_set.rejection import TAILS, reject, reject_by_class
 from simclr.eval.open_set.scores import OPEN_SCORES, SCORE, Scored, folds_of
 from simclr.eval.probes.learner import Learned, Lesson, LessonInputs, OwnScores
-from simclr.eval.probes.learners import FROZEN, learner_of
+from simclr.eval.probes.learners import FROZEN, OWN_NETWORK, learner_of
 from simclr.eval.probes.prediction import Selected
 from simclr.eval.probes.score import score
 from simclr.eval.probes.tuned_objective import ObjectiveOptions
@@ -102,6 +104,8 @@ def compare_objectives(
         targets = classes_of[ids].unique(return_inverse=True)[1]
         for word in job.words:
             for start, begin in zip(STARTS, (encoder, twins[seed])):
+                if word in OWN_NETWORK and begin is encoder:
+                    continue
                 progress(f"objectives: {word}, {start}", done, len(pairs))
                 lesson = Lesson(begin, begin is encoder, inputs, data.source, ids, targets, seed, job.device)
                 found.setdefault(i, []).append(_one(word, lesson, data, pairs[i], job))
@@ -142,6 +146,8 @@ def _one(word: str, lesson: Lesson, data: LabelledData, pair: OpenSplit, job: Jo
         asked = open_test(labels, rows, pair.unknown)
         for scored in _all_scores(features[rows.train], train_y, features[rows.test], own, train_y.unique()):
             entries += open_entries(scored, held_out, asked)
+        if learned.tail is not None:
+            entries += _by_tail(learned, data, lesson, asked, test)
     start = STARTS[0 if lesson.pretrained else 1]
     return ObjectiveFound(word, start, pair.open, entries, learned.score or SCORE, learned.selected)
 
@@ -160,6 +166,22 @@ def _all_scores(
         yield by(train_x, train_y, test_x)
     if own is not None:
         yield classes[own.targets], own.unknownness
+
+
+def _by_tail(learned: Learned, data: LabelledData, lesson: Lesson, asked: OpenTest, test: Tensor) -> list[OpenEntry]:
+    """Decisions by the tail of a score of the training samples, of all classes and of each class by itself."""
+    of_train, of_test = _own(learned, data, lesson.ids), _own(learned, data, test)
+    assert of_train is not None
+    assert of_test is not None
+    assert learned.tail is not None
+    errors = of_test.unknownness[learned.tail]
+    known = of_train.unknownness[learned.tail], lesson.targets
+    labels = data.labels[lesson.ids].unique()[of_test.targets]
+    found = (reject(*known, errors), reject_by_class(*known, errors, of_test.targets))
+    return [
+        OpenEntry(learned.tail, kind, open_scores(asked.truth, labels.where(~rejection.rejected, UNKNOWN)), {})
+        for kind, rejection in zip(TAILS, found)
+    ]
 
 
 def _held_out(word: str, lesson: Lesson, data: LabelledData, job: Job) -> dict[str, Tensor]:

@@ -3,7 +3,7 @@
 A learner is a function of a `Lesson`. Objectives of ``simclr.losses.objectives`` are learners by their names
 (``simclr.eval.probes.tuned_objective``); a system of another kind is one file with a function::
 
-    def learn(lesson: Lesson) -> Learned:
+    def learn(lesson: Lesson, options: ObjectiveOptions | None = None) -> Learned:
         network = train_somehow(lesson.encoder, lesson.inputs, lesson.ids, lesson.targets, lesson.seed)
         return Learned(network.features, own=network.unknownness, score="reconstruction")
 
@@ -145,12 +145,15 @@ class Learned:
         own: (source, ids) -> what the learner says itself; None of one that has nothing but features.
         score: the score, of its own or of ``simclr.eval.open_set.scores``, that stands for the learner in headlines;
             None is the usual one.
+        tail: a score of its own that it rejects by, where it exceeds the tail of the training samples' own scores; see
+            ``simclr.eval.open_set.rejection``.
         selected: how it was trained, fit for JSON.
     """
 
     features: Callable[[Source, Tensor], Tensor]
     own: Callable[[Source, Tensor], OwnScores] | None = None
     score: str | None = None
+    tail: str | None = None
     selected: Selected = field(default_factory=dict)
 
 

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from simclr.augment.checks import shown
 from simclr.errors import InputError
-from simclr.eval.probes.learner import Learner
+from simclr.eval.probes.learner import Learned, Learner
 from simclr.eval.probes.tuned_objective import ObjectiveOptions, train_objective
 from simclr.eval.splits.amounts import listed
 from simclr.losses.objectives import OBJECTIVES, build_objective
 from simclr.recipe.choice import PlainValue, unknown_name
 from simclr.registry import Registry
 
-LEARNERS: Registry[Learner] = Registry({})
-"""Systems that are no objective: ``"name": "package.module:LEARN"``, see ``simclr.eval.probes.learner``."""
+LEARNERS: Registry[Callable[..., Learned]] = Registry(
+    {
+        "mdl4ow": "simclr.eval.probes.mdl4ow:learn",
+        "mtgan": "simclr.eval.probes.mtgan:learn",
+        "mtgan-frozen": "simclr.eval.probes.mtgan:learn_without_labels",
+    }
+)
+"""Systems that are no objective: ``"name": "package.module:learn"``, see ``simclr.eval.probes.learner``."""
+
+OWN_NETWORK = ("mtgan", "mtgan-frozen")
+"""Of these, those with an encoder of their own, which begins at random weights."""
 
 FROZEN = "frozen"
 """What stands in an objective's place where nothing was trained."""
@@ -39,7 +48,10 @@ def terms_of(word: str) -> dict[str, dict[str, PlainValue]]:
             terms[name] = {"weight": float(weight)} if star else {}
         except ValueError:
             raise InputError(f"the objective {shown(word)} has the weight {weight.strip()!r}: give a number.") from None
-    build_objective(terms, feature_dim=2, classes=2, key=f"objective {word}")
+    for name in terms:
+        if {"unlabelled", "target"} & OBJECTIVES[name].needs:
+            raise InputError(f"the objective {name} wants more than a few labels: ask for {', '.join(LEARNERS)}.")
+    build_objective(terms, feature_dim=2, classes=2, input_shape=(1, 1, 1), key=f"objective {word}")
     return terms
 
 
@@ -67,5 +79,5 @@ def learner_of(word: str, options: ObjectiveOptions | None = None) -> Learner:
         options: settings of objectives to be other than usual.
     """
     if word in LEARNERS:
-        return LEARNERS[word]
+        return partial(LEARNERS[word], options=options)
     return partial(train_objective, terms=terms_of(word), options=options)

@@ -9,20 +9,25 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 from typing_extensions import TypedDict
 
+from simclr.data import SampleOrder
 from simclr.data.class_order import ClassOrder
 from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
 from simclr.errors import InputError
 from simclr.eval.probes.learner import Learned, Lesson, OwnScores
 from simclr.eval.probes.prediction import Selected
-from simclr.losses.classifier import LinearClassifier
 from simclr.losses.objectives import Objective, build_objective
 from simclr.losses.term import Seen
 from simclr.models.encoder import seeded
 from simclr.recipe.choice import PlainValue
-from simclr.train.classifier import build_embedder, scores_of, set_mode
+from simclr.train.classifier import BATCH_NORM, build_embedder, scores_of, set_mode
 from simclr.train.layer_groups import layer_groups, layers_of
 from simclr.train.schedule import warmup_cosine
+
+Ask = Callable[[Source, Tensor], OwnScores]
+"""(source, ids) -> what a trained network itself says of samples."""
+Asking = Callable[[Lesson, nn.Module, Objective], Ask]
+"""What makes it of the lesson, the network and its objective."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,7 @@ class ObjectiveTuning:
         embedding: width of a linear layer behind the encoder; None trains h itself.
         length: of embeddings at the start, the root of the mean square; None is as in :func:`length_of`.
         augment: draw views with the operations of the encoder's own recipe.
+        batch_norm: as of ``simclr.eval.probes.tuned_classifier.FineTuning``.
 
     Raises:
         InputError: naming the first setting that is out of range, and what is allowed.
@@ -53,6 +59,7 @@ class ObjectiveTuning:
     embedding: int | None = None
     length: float | None = None
     augment: bool = True
+    batch_norm: str = "frozen"
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.per_class < 2 or self.batch_size < 2 * self.per_class:
@@ -65,6 +72,8 @@ class ObjectiveTuning:
                 f"layer_decay is {self.layer_decay}, lr {self.lr} and weight_decay {self.weight_decay}: give a factor "
                 "above 0 and at most 1, a rate above 0 and a decay of 0 or more."
             )
+        if self.batch_norm not in BATCH_NORM:
+            raise InputError(f"batch_norm is {self.batch_norm!r}: choose one of {', '.join(BATCH_NORM)}.")
         if self.embedding is not None and self.embedding < 1:
             raise InputError(f"embedding is {self.embedding}: give a width of 1 or more, or None.")
 
@@ -81,6 +90,7 @@ class ObjectiveOptions(TypedDict, total=False):
     embedding: int | None
     length: float | None
     augment: bool
+    batch_norm: str
 
 
 FROM_PRETRAINED = ObjectiveTuning()
@@ -92,18 +102,23 @@ LENGTH_WITHOUT_MARGIN = 4.0
 
 
 def train_objective(
-    lesson: Lesson, terms: Mapping[str, Mapping[str, PlainValue]], options: ObjectiveOptions | None = None
+    lesson: Lesson,
+    terms: Mapping[str, Mapping[str, PlainValue]],
+    options: ObjectiveOptions | None = None,
+    ask: Asking | None = None,
 ) -> Learned:
     """Trains a copy of the lesson's encoder under a sum of terms, for a fixed number of steps.
 
-    Batches are those of ``simclr.data.class_order``: classes, and samples of each. Statistics of normalisation layers
-    stay. Embeddings are h, less its mean over the samples to learn from, divided by its standard deviations there, and
-    scaled to a length that suits the objective, whatever the encoder. The same lesson gives the same again.
+    Batches are those of ``simclr.data.class_order``: classes, and samples of each; beside them, for a term that wants
+    inputs without labels, as many of all samples of the source, whatever their class. Embeddings are h, less its mean
+    over the samples to learn from, divided by its standard deviations there, and scaled to a length that suits the
+    objective, whatever the encoder. The same lesson gives the same again.
 
     Args:
         lesson: what to learn, and from where.
         terms: as of ``simclr.losses.objectives.build_objective``.
         options: settings to be other than ``FROM_PRETRAINED`` or ``FROM_RANDOM``, by where the lesson starts.
+        ask: what is asked of the trained network, if other than the scores named below.
 
     Returns:
         Embeddings; and of an objective with a classifier its own class, ``max softmax`` and ``energy`` as of
@@ -127,7 +142,9 @@ def train_objective(
     with seeded(seed):
         objective = build_objective(terms, **sizes).to(lesson.device)  # type: ignore[arg-type]
         length = settings.length or length_of(terms, objective, lesson.encoder.feature_dim)
-        model = build_embedder(lesson.encoder.encoder, plain, ids, length, settings.embedding, lesson.device)
+        model = build_embedder(
+            lesson.encoder.encoder, plain, ids, length, settings.embedding, lesson.device, settings.batch_norm
+        )
     if objective.classifier is not None:  # as fine-tuning with cross entropy does: nothing is said at first
         nn.init.zeros_(objective.classifier.linear.weight)
         nn.init.zeros_(objective.classifier.linear.bias)
@@ -135,11 +152,13 @@ def train_objective(
     optimizer = AdamW(layer_groups(layers, settings.lr, settings.layer_decay, settings.weight_decay), fused=True)
     peaks = [group["lr"] for group in optimizer.param_groups]
     warmup = max(1, settings.steps * 3 // 100)
+    beside = _without_labels(lesson, order, settings.augment)
 
     for step, (rows, x) in enumerate(lesson.inputs.batches(lesson, order, settings.steps, settings.augment)):
-        set_mode(model, "frozen")
+        set_mode(model, settings.batch_norm)
         objective.train()
-        value = objective(model(x), targets[rows].to(lesson.device), seen=Seen(x, model), check=False)
+        seen = Seen(x, model, beside(step) if "unlabelled" in objective.needs else None)
+        value = objective(model(x), targets[rows].to(lesson.device), seen=seen, check=False)
         value.total.backward()
         for group, peak in zip(optimizer.param_groups, peaks):
             group["lr"] = warmup_cosine(step, settings.steps, warmup, peak)
@@ -147,9 +166,11 @@ def train_objective(
         optimizer.zero_grad()
 
     model.eval()
-    classifier = objective.classifier
     selected: Selected = {"classes": order.classes_per_batch, **asdict(settings)}
-    return Learned(_features(lesson, model), classifier and _own(lesson, model, classifier), selected=selected)
+    if "unlabelled" in objective.needs:
+        selected |= {"without_labels": "all samples of the source, those that are tested among them"}
+    own = ask(lesson, model, objective) if ask else _own(lesson, model, objective)
+    return Learned(_features(lesson, model), own, selected=selected)
 
 
 def settings_of(pretrained: bool, encoder: FrozenEncoder, options: ObjectiveOptions | None = None) -> ObjectiveTuning:
@@ -177,12 +198,33 @@ def _features(lesson: Lesson, model: nn.Module) -> Callable[[Source, Tensor], Te
     return lambda source, ids: scores_of(model, lesson.inputs.plain(source), ids)
 
 
-def _own(lesson: Lesson, model: nn.Module, classifier: LinearClassifier) -> Callable[[Source, Tensor], OwnScores]:
+def _without_labels(lesson: Lesson, order: ClassOrder, augment: bool) -> Callable[[int], Tensor]:
+    """What of all samples of the source goes beside the batch of a step, (u, C, h, w); no label is read."""
+    source = lesson.source
+    everything = SampleOrder(len(source), min(order.batch_size, len(source)), lesson.seed)
+    plain, draw = lesson.inputs.plain(source), lesson.inputs.drawn(source, lesson.seed) if augment else None
+
+    def beside(step: int) -> Tensor:
+        ids = everything.at(step)
+        # Labelled samples have an address of their own for each of their places in a class.
+        return draw(ids, step, ids + len(source) * order.samples_per_class) if draw else plain(ids)
+
+    return beside
+
+
+def _own(lesson: Lesson, model: nn.Module, objective: Objective) -> Ask | None:
+    classifier = objective.classifier
+    if classifier is None:
+        return None
     network = nn.Sequential(model, classifier.linear)
 
     def own(source: Source, ids: Tensor) -> OwnScores:
         logits = scores_of(network, lesson.inputs.plain(source), ids).double()
-        scores = {"own max softmax": 1 - logits.softmax(1).max(1).values, "own energy": -logits.logsumexp(1)}
-        return OwnScores(logits.argmax(1), scores)
+        return OwnScores(logits.argmax(1), scores_of_logits(logits))
 
     return own
+
+
+def scores_of_logits(logits: Tensor) -> dict[str, Tensor]:
+    """``own max softmax`` and ``own energy`` of logits (m, K), each (m,)."""
+    return {"own max softmax": 1 - logits.softmax(1).max(1).values, "own energy": -logits.logsumexp(1)}

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from simclr.eval.metrics.statistics import interval, mean_sd
 from simclr.eval.open_set.evaluate import OpenEntry
 from simclr.eval.open_set.objectives import CROSS_FITTED, STARTS, ObjectiveFound
+from simclr.eval.open_set.rejection import TAILS
 from simclr.eval.open_set.scores import SCORE, THRESHOLD
 from simclr.eval.probes.learners import FROZEN
 from simclr.eval.results.objective_record import ObjectiveDifference, ObjectiveRow, Objectives
@@ -52,7 +53,7 @@ def objectives_record(found: Sequence[ObjectiveFound], frozen: Sequence[Objectiv
         scores=scores,
         threshold=THRESHOLD,
         probe=probe,
-        cross_fitted=CROSS_FITTED if any(entry.threshold for one in found for entry in one.entries) else 0,
+        cross_fitted=CROSS_FITTED if any(entry.threshold == THRESHOLD for one in found for entry in one.entries) else 0,
         settings=settings,
         rows=tuple(rows),
         differences=tuple(_differences(headline_rows(rows, scores))),
@@ -61,14 +62,16 @@ def objectives_record(found: Sequence[ObjectiveFound], frozen: Sequence[Objectiv
 
 def headline_rows(rows: Iterable[ObjectiveRow], scores: dict[str, str]) -> list[ObjectiveRow]:
     """Of each objective the rows of the score that stands for it, of the metrics that are compared."""
-    return [row for row in rows if row.metric in HEADLINES and row.probe == scores.get(row.objective)]
+    compared = (row for row in rows if row.metric in HEADLINES and row.threshold in (None, THRESHOLD))
+    return [row for row in compared if row.probe == scores.get(row.objective)]
 
 
 def _rows(found: Sequence[ObjectiveFound]) -> list[ObjectiveRow]:
     values: dict[Key, list[tuple[int | None, float | None]]] = {}
     for one in found:
         for entry in one.entries:
-            for metric in RANKED if entry.threshold is None else DECIDED if entry.threshold == THRESHOLD else ():
+            decided = DECIDED if entry.threshold in (THRESHOLD, *TAILS) else ()
+            for metric in RANKED if entry.threshold is None else decided:
                 if metric in entry.metrics:
                     key = _key(one, entry, metric)
                     values.setdefault(key, []).append((one.split.seed, entry.metrics[metric]))

@@ -49,6 +49,8 @@ OBJECTIVES: Registry[Term] = Registry(
         "margin": "simclr.losses.margin:MARGIN",
         "prototypical": "simclr.losses.prototypical:PROTOTYPICAL",
         "sup-con": "simclr.losses.sup_con:SUP_CON",
+        "reconstruction": "simclr.losses.reconstruction:RECONSTRUCTION",
+        "adversarial": "simclr.losses.adversarial:ADVERSARIAL",
         "ddc": "simclr.losses.adaptation:DDC",
         "dan": "simclr.losses.adaptation:DAN",
     }

@@ -52,6 +52,7 @@ ENCODERS: Registry[Callable[..., nn.Module]] = Registry(
         "pyramid2": "simclr.models.pyramid:pyramid2",
         "spectral_spatial": "simclr.models.spectral_spatial:SpectralSpatial",
         "material_context": "simclr.models.material_context:MaterialContext",
+        "skip_generator": "simclr.models.skip_generator:SkipGenerator",
     }
 )
 

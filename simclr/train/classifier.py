@@ -75,6 +75,7 @@ def build_embedder(
     length: float,
     dim: int | None,
     device: torch.device | str,
+    batch_norm: str = "frozen",
 ) -> Embedder:
     """A copy of the encoder whose embeddings have a given length at first, whatever its own scale.
 
@@ -82,11 +83,11 @@ def build_embedder(
     generator.
 
     Args:
-        encoder, plain, train, device: as of :func:`build_classifier`; normalisation layers stay as they are.
+        encoder, plain, train, device, batch_norm: as of :func:`build_classifier`.
         length: the root of the mean square over ``train``.
         dim: width of a linear layer that follows, which about halves the length; none when None.
     """
-    body = _trainable(encoder, "frozen", device)
+    body = _trainable(encoder, batch_norm, device)
     h = scores_of(body, plain, train)
     width = h.shape[1]
     std = h.std(0, correction=0)

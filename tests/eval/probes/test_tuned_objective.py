@@ -64,7 +64,11 @@ def test_labels_and_pixels_of_other_samples_change_nothing():
     other = copy.copy(given.source)
     other.labels = torch.where(torch.isin(torch.arange(400), given.ids), given.source.labels, 0)
     a, b = (
-        train_objective(Lesson(given.encoder, True, LessonInputs(given.encoder), s, given.ids, given.targets, 0), {"softmax": {}}, {"steps": 3})
+        train_objective(
+            Lesson(given.encoder, True, LessonInputs(given.encoder), s, given.ids, given.targets, 0),
+            {"softmax": {}},
+            {"steps": 3},
+        )
         for s in (given.source, other)
     )
     assert torch.equal(a.features(given.source, given.ids), b.features(given.source, given.ids))

@@ -12,6 +12,7 @@ from simclr.losses.mmd import FACTORS, kernel_weights, mmd
 from simclr.losses.objectives import build_objective
 from simclr.losses.term import Seen
 from simclr.losses.triplet import triplets_given
+from simclr.models.skip_generator import SkipGenerator
 from simclr.train.tuned import Tuned, look_at_both
 
 OBJECTIVES = {
@@ -71,6 +72,22 @@ def gradients(rank: int = 0, world_size: int = 1) -> Found:
                 ),
                 "buffers": torch.cat([torch.zeros(1), *(b.flatten().float() for b in model.objective.buffers())]),
             }
+    for name in LOOKING:
+        for division, lengths in PARTS[world_size].items():
+            torch.manual_seed(1)
+            model = Looking(name)
+            wrapped = DistributedDataParallel(model, find_unused_parameters=True) if world_size > 1 else model
+            pictures = x[..., None, None] * torch.linspace(-1, 1, 9).unflatten(0, (3, 3))
+            loss, numbers = wrapped(*(part.split(lengths)[rank] for part in (pictures, pictures.flip(0) + 0.1, y)))
+            loss.backward()
+            found[f"{name}, {division}"] = {
+                "loss": loss.detach(),
+                "numbers": numbers,
+                "gradient of the network": torch.cat(
+                    [p.grad.flatten() for p in model.net.parameters() if p.grad is not None]
+                ),
+                "gradient of the objective": torch.cat([p.grad.flatten() for p in model.objective.parameters()]),
+            }
     for name in BESIDE:
         for division, lengths in PARTS[world_size].items():
             torch.manual_seed(1)
@@ -83,6 +100,25 @@ def gradients(rank: int = 0, world_size: int = 1) -> Found:
             gradient = torch.cat([p.grad.flatten() for p in model.net.parameters()])
             found[f"{name}, {division}"] = {"loss": loss.detach(), "gradient of the network": gradient}
     return found
+
+
+LOOKING: dict[str, dict] = {"reconstruction": {"width": 8}, "adversarial": {"share": 1, "width": 8}}
+
+
+class Looking(nn.Module):
+    """A network that draws, and an objective that looks at inputs; the statistics of its layers stay."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.net = SkipGenerator(7, width=8).eval()
+        width = self.net.feature_dim
+        self.objective = build_objective(
+            {name: LOOKING[name]}, feature_dim=width, classes=CLASSES, input_shape=(7, 3, 3)
+        )
+
+    def forward(self, x: Tensor, others: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        value = self.objective(self.net(x), y, seen=Seen(x, self.net, others))
+        return value.total, torch.stack([torch.zeros(()), *value.metrics.values()])
 
 
 BESIDE = ("mmd", "ddc", "dan", "given pairs", "given triplets")
