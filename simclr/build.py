@@ -12,7 +12,7 @@ from simclr.choose.scenes import look_at_scene
 from simclr.data import Preprocess, SceneSource, Source
 from simclr.errors import InputError
 from simclr.losses.ntxent import nt_xent
-from simclr.losses.objectives import build_objective
+from simclr.losses.objectives import build_objective, check_objective
 from simclr.losses.registry import LOSSES, check_loss_name
 from simclr.models.encoder import build_encoder, for_channels, seeded
 from simclr.models.head import ProjectionHead
@@ -138,8 +138,9 @@ def build_tuned(
     """Encoder and objective on the device; what is new has random weights that depend on the seed alone.
 
     Raises:
-        InputError: an objective with an unknown term or argument, or an embedding layer that cannot be.
+        InputError: an objective that `check_objective` refuses, or an embedding layer that cannot be.
     """
+    check_objective(recipe.terms)
     with seeded(recipe.seed):
         encoder = build_encoder(**tuned_architecture(recipe, preprocess))
         width: int = encoder.feature_dim  # type: ignore[assignment]

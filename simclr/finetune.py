@@ -21,7 +21,7 @@ from simclr.run.checkpoint import diverged, load_run_state, newest_state, save_r
 from simclr.run.metadata import check_storable, describe_run
 from simclr.run.metrics_file import MetricsFile
 from simclr.run.run_folder import open_run_folder
-from simclr.run.start import all_seen, check_start, load_start
+from simclr.run.start import all_seen, check_apart, check_start, load_start
 from simclr.run.stopping import Stopping
 from simclr.run.terminal import Progress
 from simclr.train.course import set_tuning_course
@@ -62,6 +62,7 @@ def fine_tune(
         DivergenceError: the loss became NaN or infinite.
         StoppedError: Ctrl-C or SIGTERM; the step was finished, and its run state written.
     """
+    check_apart(recipe, output)
     train, checkpoints = recipe.train, output / "checkpoints"
     accelerator = start_accelerator(train.precision, recipe.log.trackers, output)
     device, main = accelerator.device, accelerator.is_main_process
@@ -152,6 +153,8 @@ def fine_tune(
             optimizer.zero_grad()
 
             done = step + 1
+            if begun:
+                begun.keep()
             numbers = {"step": step, "epoch": epoch, "loss": loss, "lr": lr}
             if done % recipe.monitor.every == 0 or done == total_steps:
                 terms = value.terms if len(value.terms) > 1 else {}

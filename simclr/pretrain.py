@@ -163,6 +163,8 @@ def pretrain(
             one_step.update(lr)
 
             done = step + 1
+            if begun:
+                begun.keep()
             numbers = {"step": step, "epoch": epoch, "loss": loss, "lr": lr}
             if done % recipe.monitor.every == 0 or done == total_steps:
                 numbers |= health(h[0], z)

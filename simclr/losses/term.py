@@ -21,9 +21,12 @@ class Term:
             ``forward`` is one, for what has a state: its first arguments are ``feature_dim`` and ``classes``.
         batches: what it has to find in a batch: ``any``; ``pairs``, two samples of some class and two classes.
         unit: whether embeddings have to have the length 1.
+        alone: whether it tells classes apart by itself. One that does not is least where all embeddings are one point,
+            and needs another that does beside it.
     """
 
     title: str
     function: Callable[..., Tensor | Measured] | type[nn.Module]
     batches: Literal["any", "pairs"] = "pairs"
     unit: bool = False
+    alone: bool = True

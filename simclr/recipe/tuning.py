@@ -13,7 +13,7 @@ from simclr.recipe.section import MOST_CHANNELS, MOST_EPOCHS, MOST_IMAGES, Secti
 
 
 def _is_terms(terms: Any) -> Any:
-    if not isinstance(terms, dict):
+    if not isinstance(terms, dict) or not terms:
         raise PydanticCustomError("terms", "must be terms and their arguments, such as {one}", {"one": "{softmax: {}}"})
     return terms
 
@@ -94,7 +94,6 @@ class TuningRecipe(_Start):
     encoder: Encoder = Encoder()
     embedding: Embedding | None = None
     objective: Terms = Field(
-        min_length=1,
         description="terms and their arguments, among them the weight of each; null leaves a term out: see "
         "simclr/losses/objectives.py",
     )

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -8,7 +10,7 @@ from simclr.encoder_file import load_encoder, save_encoder
 from simclr.errors import InputError
 from simclr.models.encoder import random_encoder
 from simclr.recipe.read import read_recipe
-from simclr.run.start import Start, all_seen, folder_beside, is_start, load_start, read_tuning, take_weights
+from simclr.run.start import Start, all_seen, folder_for, is_start, load_start, read_tuning, take_weights
 
 ENCODER = {"name": "resnet8", "stem": "small", "width": 4}
 SOFTMAX = "objective.softmax={}"
@@ -46,8 +48,10 @@ def test_a_run_is_told_from_a_recipe(run, tmp_path):
     assert is_start(run / "encoder.safetensors")
     assert not is_start("digits")
     assert not is_start(tmp_path / "recipe.yaml")
-    assert folder_beside(run).resolve() == folder_beside(run / "encoder.safetensors").resolve()
-    assert folder_beside(run).resolve() == (tmp_path / "runs" / "first-tuned").resolve()
+    for given in (run, run / "encoder.safetensors"):
+        assert folder_for(str(given)).resolve() == (tmp_path / "runs" / "first-tuned").resolve()
+    assert folder_for("digits-triplet") == Path("runs/digits-triplet")
+    assert folder_for("digits") == Path("runs/digits-tuned")  # runs/digits is where pretraining goes
 
 
 def test_data_views_and_encoder_of_a_run_are_defaults_and_nothing_else_is(run, tmp_path):
