@@ -60,6 +60,7 @@ def fine_tune(
     """
     checked, given = tuning_to_run(recipe, overrides), output_path(output, "folder")
 
+    from simclr.eval.probes.monitor import held_out_monitor
     from simclr.finetune import fine_tune
     from simclr.launch import keep_freed_memory
     from simclr.run.start import folder_for
@@ -67,7 +68,7 @@ def fine_tune(
 
     folder = given or folder_for(recipe)
     keep_freed_memory()
-    numbers = fine_tune(checked, folder, resume=resume, overwrite=overwrite)
+    numbers = fine_tune(checked, folder, resume=resume, overwrite=overwrite, probe=held_out_monitor)
     if is_main_process():
         print_summary(numbers, folder)
 

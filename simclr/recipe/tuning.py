@@ -69,6 +69,11 @@ class TuningMonitor(Section):
     """What is measured while the run goes on."""
 
     every: Steps = Field(default=50, description="steps between looks at the embeddings and the objective's terms")
+    held_out: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        0,
+        description="share of the labels of each class that is not learned from: at every look these samples are "
+        "classified by their nearest ones of those that are. Of a scene they lie among these, and do well too easily",
+    )
 
 
 _Start = create_model(

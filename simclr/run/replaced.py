@@ -1,4 +1,4 @@
-"""The run that --overwrite replaces: it lies aside until the new one has made a step, and comes back where none is made."""
+"""The run that --overwrite replaces: it lies aside until the new one has made a step, and comes back without one."""
 
 import os
 import re
@@ -17,7 +17,7 @@ _IN_FOLDERS = {"checkpoints": re.compile(r"\.?step-\d{8}\.pt.*"), "features": re
 OF_RUNS = tuple(_IN_FOLDERS)
 """Folders inside that of a run, which hold what it or its judges wrote."""
 
-# Folders inside that of the run. A process that was killed leaves the first, and the next one puts back what lies there.
+# Folders inside that of the run. A process that was killed leaves the first, and the next one puts back what is there.
 _ASIDE, _REMOVED = ".replaced-run", ".removed-run"
 
 

@@ -93,8 +93,8 @@ def open_run_folder(output: Path, recipe: Experiment, *, resume: bool, overwrite
     """Hold the folder for one run: lock it and check it. Nothing in it changes before the run begins.
 
     Raises:
-        InputError: the folder cannot be written, belongs to another running process or run, holds a run already, several
-            runs or files that no run wrote, or (on resume) holds the run of another recipe or none.
+        InputError: the folder cannot be written, belongs to another running process or run, holds a run already, or
+            several, or files that no run wrote, or (on resume) holds the run of another recipe or none.
     """
     _check_place(output)
     existed, lock = output.exists(), output / ".lock"

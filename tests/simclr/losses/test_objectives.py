@@ -145,7 +145,10 @@ def test_the_seed_of_the_run_reaches_what_draws():
     [
         ({}, "objective is {}, but must hold a term, such as softmax: {}"),
         ("softmax", "objective is 'softmax', but must hold a term, such as softmax: {}"),
-        ({"tripelt": {}}, f"a term of objective is 'tripelt', but must be one of {', '.join(NAMES)}; did you mean triplet?"),
+        (
+            {"tripelt": {}},
+            f"a term of objective is 'tripelt', but must be one of {', '.join(NAMES)}; did you mean triplet?",
+        ),
         ({"triplet": {"margn": 1}}, "objective.triplet.margn is no argument of triplet: did you mean margin?"),
         ({"triplet": {"margin": -1}}, "objective.triplet.margin is -1, but must be a number of at least 0.0"),
         ({"sup-con": {"temperature": "low"}}, "objective.sup-con.temperature is 'low', but must be a number between "),

@@ -48,7 +48,10 @@ def test_an_objective_tells_the_two_kinds_apart(tmp_path):
             "softmax., but must be terms and their arguments, such as {softmax: {}}",
         ),
         ("objective.softmax=3", "objective.softmax is 3, but must be arguments and their values: {} for none"),
-        ("objective.softmax.smooth=[1]", r"^objective.softmax.smooth is .*, but must be true or false, a number or text"),
+        (
+            "objective.softmax.smooth=[1]",
+            r"^objective.softmax.smooth is .*, but must be true or false, a number or text",
+        ),
         ("objective.softmax.weight=.nan", "^objective.softmax.weight is nan, but must be a finite number$"),
         ("objective.softmax=null", "objective has no term that is not null: set one"),
         ("objective={}", "^objective is {}, but must be terms and their arguments, such as {softmax: {}}"),

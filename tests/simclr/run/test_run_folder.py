@@ -76,14 +76,16 @@ def test_a_run_that_makes_no_step_leaves_the_one_that_it_was_to_replace(tmp_path
         (tmp_path / name).write_text(name)
     before = files(tmp_path)
     other = read_recipe("digits", ["train.max_steps=3"])
-    with (
-        pytest.raises(DivergenceError, match=r"at step 0: why; no step was made, and .* still holds the run"),
-        open_run_folder(tmp_path, other, resume=False, overwrite=True) as opened,
-    ):
-        opened.begin()
-        (tmp_path / "metrics.jsonl").write_text("")
-        (tmp_path / "views.png").write_text("new")
-        raise DivergenceError(diverged(0, math.inf, "why", tmp_path / "checkpoints"))
+
+    def diverge():
+        with open_run_folder(tmp_path, other, resume=False, overwrite=True) as opened:
+            opened.begin()
+            (tmp_path / "metrics.jsonl").write_text("")
+            (tmp_path / "views.png").write_text("new")
+            raise DivergenceError(diverged(0, math.inf, "why", tmp_path / "checkpoints"))
+
+    with pytest.raises(DivergenceError, match=r"at step 0: why; no step was made, and .* still holds the run"):
+        diverge()
     assert files(tmp_path) == {**before, "views.png": b"new"}
 
 

@@ -10,6 +10,7 @@ from simclr.encoder_file import load_encoder, save_encoder
 from simclr.errors import InputError
 from simclr.models.encoder import random_encoder
 from simclr.recipe.read import read_recipe
+from simclr.run.run_folder import open_run_folder
 from simclr.run.start import Start, all_seen, folder_for, is_start, load_start, read_tuning, take_weights
 
 ENCODER = {"name": "resnet8", "stem": "small", "width": 4}
@@ -108,3 +109,34 @@ def test_what_a_start_has_seen_follows_by_content(run):
     other = all_seen(SampleHashes("of another kind", torch.tensor([12])), start)
     assert (other.samples.values.tolist(), other.monitor_ids) == ([12], [])
     assert all_seen(SampleHashes("made", torch.tensor([12])), None).monitor_ids == []
+
+
+def test_a_run_that_is_meant_is_found_or_named(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for given, message in (
+        ("runs/nope", r"there is no run runs/nope: give the folder of a finished run, an encoder file or a recipe$"),
+        ("runs/fist", r"there is no run runs/fist: .*; did you mean runs/first\?"),
+        ("first", "there is no recipe first, but a run of that name: give runs/first"),
+        ("digit", "there is no recipe 'digit': .*did you mean digits"),
+        ("nope.yaml", "there is no recipe 'nope.yaml'"),
+        ("runs/nope.yaml", "there is no recipe 'runs/nope.yaml'"),
+    ):
+        with pytest.raises(InputError, match=message):
+            read_tuning(given, [SOFTMAX])
+
+
+def test_the_recipe_of_a_run_is_not_taken_for_its_encoder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, recipe in (("first", read_recipe("digits")), ("tuned", read_tuning("digits-triplet"))):
+        with open_run_folder(Path("runs") / name, recipe, resume=False, overwrite=False) as folder:
+            folder.begin()
+    given = "runs/first/recipe.yaml"
+    with pytest.raises(InputError, match="give runs/first to start from that, or add from=null for random weights"):
+        read_tuning(given, [SOFTMAX])
+    assert read_tuning(given, [SOFTMAX, "from=null"]).start is None
+    assert folder_for(given) == Path("runs/first-tuned")
+    # A copy elsewhere is a recipe like any other, and that of a fine-tuning is its own.
+    (tmp_path / "mine.yaml").write_text(Path(given).read_text())
+    assert read_tuning("mine.yaml", [SOFTMAX]).start is None
+    assert read_tuning("runs/tuned/recipe.yaml") == read_tuning("digits-triplet")
+    assert folder_for("runs/tuned/recipe.yaml") == Path("runs/tuned")
