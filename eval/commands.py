@@ -17,6 +17,7 @@ from simclr.data.scenes.scene import SceneSource
 from simclr.encoder_file import load_head
 from simclr.errors import InputError
 from simclr.eval.few_shot import UnknownMap, evaluate_few_shot
+from simclr.eval.judging import why_excluded
 from simclr.eval.linear_eval import LinearEvaluation, MapProbe, evaluate_linear
 from simclr.eval.maps.belonging import drawn_for
 from simclr.eval.maps.picture import SceneMap, draw_scene_map
@@ -26,10 +27,11 @@ from simclr.eval.protocol import FewShotWords, LinearWords, few_shot_request, li
 from simclr.eval.report.gather import gather, title_of
 from simclr.eval.report.page import report_html
 from simclr.eval.report.summary import print_comparison, print_few_shot, print_result
+from simclr.eval.results.called import PRETRAINED, name_of_judged
 from simclr.eval.results.compare import choose, compare, telling_names
 from simclr.eval.results.record import Result
 from simclr.eval.results.result_file import FEW_SHOT, RESULT, read_result, write_result
-from simclr.eval.results.words import probe_name
+from simclr.eval.results.words import probe_name, several
 from simclr.eval.splits.open_split import class_ids
 from simclr.eval.splits.split import Split
 from simclr.eval.splits.split_file import write_split
@@ -123,7 +125,8 @@ def run_few_shot(
         if found.unknown_map is not None:
             status.update("map of the scene")
             written.append(folder / "unknown-map.png")
-            _draw_unknown_map(subject, found.unknown_map, written)
+            judged = name_of_judged(result.encoder.fine_tuned is not None)
+            _draw_unknown_map(subject, found.unknown_map, judged, written)
     console = Console()
     print_few_shot(result, console)
     _say_written(written, console)
@@ -221,13 +224,17 @@ def _draw_map(subject: Subject, found: LinearEvaluation, headline: str, written:
             return predict_spectra(encoder.preprocess, source, probe.classify)
         return predict_scene(probe.encoder, source, probe.classify, subject.cache, subject.device)
 
-    maps = [SceneMap(split, {name: predicted(probe) for name, probe in probes.items()}) for split, probes in found.maps]
+    called = {PRETRAINED: name_of_judged(found.result.encoder.fine_tuned is not None)}
+    maps = [
+        SceneMap(split, {called.get(name, name): predicted(probe) for name, probe in probes.items()})
+        for split, probes in found.maps
+    ]
     result, path = written
     draw_scene_map(path, source, maps, probe=f"{probe_name(headline)} probe", texts=drawn_for(result))
 
 
-def _draw_unknown_map(subject: Subject, wanted: UnknownMap, written: Sequence[Path]) -> None:
-    """The scene classified whole by the subject, rejected pixels in grey."""
+def _draw_unknown_map(subject: Subject, wanted: UnknownMap, judged: str, written: Sequence[Path]) -> None:
+    """The scene classified whole by the subject, rejected pixels in grey; ``judged`` is what people call it."""
     source, pair = subject.data.source, wanted.pair
     assert isinstance(source, SceneSource)  # it has a map
     assert subject.encoder is not None
@@ -236,7 +243,7 @@ def _draw_unknown_map(subject: Subject, wanted: UnknownMap, written: Sequence[Pa
     )
     how = f"{SCORE} score, {THRESHOLD} threshold"
     result, path = written
-    draw_scene_map(path, source, [SceneMap(pair.open, {"pretrained": predicted})], pair.unknown, how, drawn_for(result))
+    draw_scene_map(path, source, [SceneMap(pair.open, {judged: predicted})], pair.unknown, how, drawn_for(result))
 
 
 def _write_splits(splits: Sequence[Split], subject: Subject, folder: Path) -> None:
@@ -259,7 +266,9 @@ def _reporter(show: Callable[[str], None]) -> Callable[[str, int, int], None]:
 
 
 def _say_notes(subject: Subject) -> None:
-    for note in subject.data.source.notes:
+    left_out = len(subject.excluded)
+    told = [f"{several(left_out, 'sample')} left out of every split: {why_excluded(subject)}"] if left_out else []
+    for note in [*subject.data.source.notes, *told]:
         Console(stderr=True).print(Text(note), soft_wrap=True)
 
 

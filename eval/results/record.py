@@ -6,10 +6,9 @@ evaluation does not set is not written, and one that an old file lacks has its d
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict
 
-Facts = dict[str, JsonValue]
-"""Free-form JSON: what a probe chose, or a recipe's section. Nothing looks into it but people and their scripts."""
+from simclr.eval.results.subject_record import EncoderRecord, Extraction, Facts, SourceRecord
 
 
 class Record(BaseModel):
@@ -210,17 +209,6 @@ class PretrainingSaw(Record):
     of: int
 
 
-class Extraction(Record):
-    """One look into the feature cache."""
-
-    file: str
-    encoder: str = ""
-    source: str = ""
-    read: int = 0
-    extracted: int = 0
-    note: str | None = None
-
-
 class Thresholds(Record):
     """How decisions about unknown classes were made."""
 
@@ -233,29 +221,6 @@ class FineTuned(Record):
     """The seeds that were fine-tuned on."""
 
     seeds: tuple[int, ...]
-
-
-class SourceRecord(Record):
-    """The samples: their number, those of a test part of its own, of each class, and the recipe's data section."""
-
-    name: str | None = None
-    samples: int | None = None
-    test_part: int | None = None
-    labelled: int | None = None
-    classes: dict[str, int] = {}
-    data: Facts | None = None
-
-
-class EncoderRecord(Record):
-    """Which encoder: where it lay, who made it, and its hash before and after, the proof that it was frozen."""
-
-    feature_dim: int | None = None
-    sha256_before: str | None = None
-    sha256_after: str | None = None
-    frozen: bool | None = None
-    file: str | None = None
-    created: str | None = None
-    git: str | None = None
 
 
 class Result(Record):

@@ -206,7 +206,8 @@ def test_labels_that_were_seen_are_left_out_of_every_test(tmp_path, pretrained):
     assert len(seen) == 50
     assert set(subject_of(encoder, digits).excluded.tolist()) == seen
     result = linear_eval(encoder, digits, seeds=(0,), probes=("knn",), supervised=False)
-    assert result["excluded"]["samples"] == 50
+    assert result["excluded"] == {"samples": 50, "why": "fine-tuning has seen their labels"}
+    assert result["encoder"]["fine_tuned"]["rule"] == "5 of each class, drawn by seed 0"
 
     # Known again by content, wherever the samples lie.
     turned = type(digits)(digits.images.flip(0), digits.labels.flip(0), value_max=digits.value_max)
