@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -25,6 +25,7 @@ from simclr.eval.maps.predict import predict_scene, predict_spectra, predict_wit
 from simclr.eval.open_set.scores import SCORE, THRESHOLD
 from simclr.eval.protocol import FewShotWords, LinearWords, few_shot_request, linear_request
 from simclr.eval.report.gather import gather, title_of
+from simclr.eval.report.moving import moving
 from simclr.eval.report.page import report_html
 from simclr.eval.report.summary import print_comparison, print_few_shot, print_result
 from simclr.eval.results.called import PRETRAINED, name_of_judged
@@ -68,15 +69,15 @@ def run_linear_eval(
     request = linear_request(words)
     written = [folder / RESULT]
     check_writable(written[0])
-    with Console(stderr=True).status("reading …") as status:
-        found = evaluate_linear(subject, request, _command(), _reporter(status.update))
+    with moving("reading …") as shown:
+        found = evaluate_linear(subject, request, _command(), shown.report)
         result = _of_file(found.result, opened)
         folder.mkdir(parents=True, exist_ok=True)
         write_result(result, written[0])
         if keep_splits:
             _write_splits(found.splits, subject, folder / "splits")
         if found.maps:
-            status.update("map of the scene")
+            shown.say("map of the scene")
             written.append(folder / "map.png")
             _draw_map(subject, found, request.headline, written)
     console = Console()
@@ -116,14 +117,14 @@ def run_few_shot(
     started = time.perf_counter()
     written = [folder / FEW_SHOT]
     check_writable(written[0])
-    with Console(stderr=True).status("reading …") as status:
-        found = evaluate_few_shot(subject, request, _command(), _reporter(status.update))
+    with moving("reading …") as shown:
+        found = evaluate_few_shot(subject, request, _command(), shown.report)
         seconds = round(time.perf_counter() - started, 1)
         result = _of_file(found.result, opened).model_copy(update={"seconds": seconds})
         folder.mkdir(parents=True, exist_ok=True)
         write_result(result, written[0])
         if found.unknown_map is not None:
-            status.update("map of the scene")
+            shown.say("map of the scene")
             written.append(folder / "unknown-map.png")
             judged = name_of_judged(result.encoder.fine_tuned is not None)
             _draw_unknown_map(subject, found.unknown_map, judged, written)
@@ -181,10 +182,9 @@ def run_report(path: Path, *, output: Path | None = None) -> Path:
     if not path.exists():
         raise InputError(f"there is no {path}: give a folder of simclr pretrain or linear-eval")
     folder = path if path.is_dir() else path.parent
-    console = Console(stderr=True)
-    with console.status("reading …") as status:
-        found = gather(folder, status.update)
-        status.update("drawing …")
+    with moving("reading …") as shown:
+        found = gather(folder, shown.say)
+        shown.say("drawing …")
         html = report_html(found, title_of(found))
     file = output or folder / "report.html"
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -254,15 +254,6 @@ def _write_splits(splits: Sequence[Split], subject: Subject, folder: Path) -> No
         seed = "" if split.seed is None else f"-seed-{split.seed}"
         file = folder / f"{split.name}{amount}{seed}.json"
         write_split(file, split, data.labels, data.class_names, data.source.name)
-
-
-def _reporter(show: Callable[[str], None]) -> Callable[[str, int, int], None]:
-    started = time.perf_counter()
-
-    def report(what: str, done: int, total: int) -> None:
-        show(f"{what} {done:,}/{total:,} · {time.perf_counter() - started:,.0f} s")
-
-    return report
 
 
 def _say_notes(subject: Subject) -> None:

@@ -2,7 +2,7 @@ from simclr.eval.results.called import as_called
 from simclr.eval.results.record import Result
 from simclr.eval.results.subject_record import EncoderRecord, FineTunedOn
 
-ROW = {"probe": "ridge", "shots": None, "split": "random", "metric": "oa", "mean": 0.5}
+ROW = {"probe": "ridge", "shots": None, "split": "random", "metric": "oa", "mean": 0.5, "sd": None}
 EPISODE = {"ways": 2, "shots": 1, "queries": 1, "episodes": 1, "accuracy": {}}
 
 
