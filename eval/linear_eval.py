@@ -24,9 +24,10 @@ from simclr.eval.probes.score import Score, score
 from simclr.eval.protocol import LinearRequest
 from simclr.eval.results.describe import describe_split, fewer_shots
 from simclr.eval.results.outcomes import outcomes
-from simclr.eval.results.record import Facts, Result, Skipped
+from simclr.eval.results.record import Result, Skipped
 from simclr.eval.results.result_file import as_json
 from simclr.eval.results.rows import class_recalls, gaps, paired, rows
+from simclr.eval.results.subject_record import Facts
 from simclr.eval.splits.amounts import check_amounts
 from simclr.eval.splits.draw import default_kinds, draw_splits
 from simclr.eval.splits.split import Split
@@ -231,7 +232,7 @@ def evaluate_linear(
         outcomes=tuple(outcomes(subject.name, headline, len(data.class_names))),
         representation="frozen h; also with shares of the labels, this is a linear probe and not fine-tuning",
         selected_on=_selected_on(found[subject.name]),
-        interval="95 % Student t over seeds, each a split with its own random weights; one pretrained encoder",
+        interval="95 % Student t over seeds, each a split with its own random weights; one encoder",
         skipped=tuple(skipped),
         fewer_shots=tuple(fewer_shots(splits, data)),
         repeated_in_training_part=repeated,

@@ -12,7 +12,7 @@ from simclr.choose.scenes import look_at_scene
 from simclr.data import Preprocess, SceneSource, Source
 from simclr.errors import InputError
 from simclr.losses.ntxent import nt_xent
-from simclr.losses.objectives import build_objective
+from simclr.losses.objectives import build_objective, check_objective
 from simclr.losses.registry import LOSSES, check_loss_name
 from simclr.models.encoder import build_encoder, for_channels, seeded
 from simclr.models.head import ProjectionHead
@@ -137,8 +137,10 @@ def build_tuned(recipe: TuningRecipe, start: Start | None, inputs: Inputs, class
     """What learns, on the device; what is new has random weights that depend on the seed alone.
 
     Raises:
-        InputError: an objective or a system with an unknown name or argument, or an embedding layer that cannot be.
+        InputError: an objective that `check_objective` refuses, a system with an unknown name or argument, or an
+            embedding layer that cannot be.
     """
+    check_objective(recipe.terms)
     shape = inputs.view_shape
     of_run = {"classes": classes, "seed": recipe.seed, "samples": len(inputs.source), "input_shape": shape}
     with seeded(recipe.seed):

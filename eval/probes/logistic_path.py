@@ -82,8 +82,8 @@ def logistic_path(
             intercepts (g, K); all are when None.
 
     Returns:
-        The solutions, in the order of the penalties, as far as the path went. A problem that ``MAX_NEWTON`` steps do not solve is returned as it
-        is: look at ``gaps``.
+        The solutions, in the order of the penalties, as far as the path went. A problem that ``MAX_NEWTON`` steps
+        do not solve is returned as it is: look at ``gaps``.
     """
     with _flushed_denormals():
         problem = _Problem(x, y, num_classes)

@@ -66,7 +66,7 @@ def score(
         labels: classes, (N,) int64; -1 = unlabelled, which no split may use.
         splits: whose ids are rows of ``features``.
         probes: names of ``simclr.eval.probes.registry.PROBES``.
-        progress: called with (probes fitted, all of them).
+        progress: called with (probes fitted, all of them), from 0 on.
         standardise: whether linear probes divide features by their standard deviation over the training rows.
         all_penalties: whether a probe that ends its search early goes to the end of it.
         watch: called with each probe's name, split and prediction, to keep what is needed once more.
@@ -85,7 +85,9 @@ def score(
             f"features are {tuple(features.shape)} and labels {tuple(labels.shape)}: give (N, dim) and (N,) of one N."
         )
     check_finite(features, torch.arange(len(features)), "features")
-    found = []
+    found: list[Score] = []
+    if progress is not None:
+        progress(0, len(splits) * len(probes))
     for split in splits:
         train = split.learned()
         used = torch.cat([train, split.test])

@@ -74,7 +74,9 @@ def gather(folder: Path, show: Callable[[str], None] = lambda text: None) -> Mat
     if result is not None and not any(outcome.counts for outcome in result.outcomes):
         missing.append("confusion matrix: result.json has no counts, or more classes than are counted")
     if metrics and not any(line.knn is not None for line in metrics):
-        missing.append("online kNN: the recipe has monitor.knn=false, or its data no labels")
+        tuned = made is not None and bool(made.labels.ids)
+        why = "monitor.held_out is 0" if tuned else "the recipe has monitor.knn=false, or its data no labels"
+        missing.append(f"online kNN: {why}")
     embedding = None
     if encoder is None:
         missing.append("t-SNE: there is no encoder to extract features with")

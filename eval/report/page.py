@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from simclr.eval.report.class_grids import chosen_grid, recall_grid, split_hashes
 from simclr.eval.report.few_shot_grids import (
     closed_grid,
@@ -18,6 +20,7 @@ from simclr.eval.report.material import Material
 from simclr.eval.report.objective_grids import objective_grids
 from simclr.eval.report.prose import about_health, efficiency_caption, findings, how_it_was_judged, protocol_sentence
 from simclr.eval.report.select import SUPERVISED, at_most_labels, kinds, main_metric, unknown_note
+from simclr.eval.results.called import as_called, name_of_judged
 from simclr.eval.results.record import Result
 from simclr.eval.results.words import amount_name, metric_name, probe_name, several
 
@@ -28,6 +31,8 @@ def report_html(found: Material, title: str) -> str:
     It loads nothing from anywhere: styles and figures are in it. The same material gives the same text.
     """
     parts = [f"<h1>{escape(title)}</h1>"]
+    found = replace(found, result=found.result and as_called(found.result))
+    found = replace(found, few_shot=found.few_shot and as_called(found.few_shot))
     if found.result is not None:
         parts += _result(found.result)
     if found.few_shot is not None:
@@ -104,9 +109,8 @@ def _errors(result: Result) -> list[str]:
         most = at_most_labels(result, (o for o in kept if o.split == split))
         where = f"{probe_name(most.probe)} probe, {split} split, {amount_name(most.shots, most.labels)}"
         n = several(len(most.correct), "split")
-        caption = (
-            f"Confusion of the pretrained encoder, {where}: counts of {n} added up, in percent of each true class."
-        )
+        judged = name_of_judged(result.encoder.fine_tuned is not None)
+        caption = f"Confusion of the {judged} encoder, {where}: counts of {n} added up, in percent of each true class."
         parts.append(figure(confusion_figure(most.counts or (), names, f"confusion {split}"), caption))
         recall = recall_grid(result, most)
         parts += [table(recall)] if recall else []
@@ -130,7 +134,12 @@ def _pretraining(found: Material) -> list[str]:
         parts.append(figure(health_figure(found.metrics), about_health(found.metrics)))
     if found.views is not None:
         parts.append(picture(found.views, "Samples, the views that were drawn of them, and what was done to each."))
-    return ["<h2>Pretraining</h2>", *parts] if parts else []
+    return [f"<h2>{_kind_of_run(found)}</h2>", *parts] if parts else []
+
+
+def _kind_of_run(found: Material) -> str:
+    tuned = found.encoder is not None and found.encoder.labels.ids
+    return "Fine-tuning" if tuned else "Pretraining"
 
 
 def _reproduce(found: Material) -> list[str]:
@@ -162,7 +171,7 @@ def _reproduce(found: Material) -> list[str]:
             "git": made.git,
             "versions": _joined(*(f"{k} {v}" for k, v in made.versions.items())),
         }
-        parts += ["<h3>Pretraining</h3>", facts(values)]
+        parts += [f"<h3>{_kind_of_run(found)}</h3>", facts(values)]
         parts += ["<h3>Recipe</h3>", keys(made.recipe)] if made.recipe else []
     return parts
 

@@ -6,6 +6,7 @@ from rich.console import Console
 from sklearn.linear_model import RidgeClassifierCV
 from sklearn.preprocessing import StandardScaler
 
+import simclr.eval.few_shot
 from simclr.data.fitting import fit_preprocess
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import TensorSource
@@ -92,6 +93,46 @@ def scene_encoder():
     recipe = {"data": {"source": "indian-pines", "patch_size": 3}, "augment": {"horizontal_flip": {"p": 0.5}}}
     metadata = {"encoder": options, "feature_dim": module.feature_dim, "recipe": recipe, "monitor_ids": [0, 1]}
     return FrozenEncoder(module, fit_preprocess(scene), metadata), scene
+
+
+def test_samples_whose_labels_were_seen_are_in_nothing_that_is_measured(monkeypatch, capsys):
+    encoder, scene = scene_encoder()
+    labelled = scene.labelled_ids()
+    seen = labelled[::3]
+    labels = {"ids": seen.tolist(), "classes": ["1", "2"], "unknown": ["9"], "rule": "a third"}
+    encoder = FrozenEncoder(encoder.encoder, encoder.preprocess, {**encoder.metadata, "labels": labels})
+    kept = labelled[~torch.isin(labelled, torch.cat([seen, torch.tensor([0, 1])]))]
+    rows, ids = [], []
+
+    def watch(name, look):
+        real = getattr(simclr.eval.few_shot, name)
+        monkeypatch.setattr(simclr.eval.few_shot, name, lambda *given, **more: (look(*given), real(*given, **more))[1])
+
+    watch("score", lambda features, *more: rows.append(len(features)))
+    watch("open_set", lambda features, *more: rows.append(len(features)))
+    watch("run_episodes", lambda features, *more: rows.append(len(features)))
+    watch(
+        "fine_tuned_scores", lambda model, data, splits, *more: ids.extend(torch.cat([s.train, s.test]) for s in splits)
+    )
+    monkeypatch.setattr("simclr.eval.probes.end_to_end.STEPS", 2)
+    asked = {"shots": (3,), "seeds": (0,), "ways": 3, "queries": 2, "episodes": 2, "unknown": [3], "fine_tune_seeds": 1}
+    result = few_shot(encoder, scene, **asked)
+    assert set(rows) == {len(kept)}  # rows of features: those of no other sample are there
+    assert len(rows) > 6
+    assert set(torch.cat(ids).tolist()) <= set(kept.tolist())
+    assert result["excluded"]["samples"] == len(labelled) - len(kept)
+
+    # Files have one name for what is judged; whoever reads the tables is told what it is.
+    assert {r["representation"] for r in result["rows"]} >= {"pretrained", "random", "raw"}
+    assert result["encoder"]["fine_tuned"] == {"samples": len(seen), **{k: v for k, v in labels.items() if k != "ids"}}
+    print_few_shot(Result.model_validate(result), Console(width=200))
+    text = capsys.readouterr().out
+    assert "pretrained" not in text
+    assert "fine-tuned" in text
+    assert (
+        f"{len(labelled) - len(kept)} samples left out of every split: fine-tuning and the online kNN have seen" in text
+    )
+    assert "(a third)" in text
 
 
 def test_an_encoder_beside_its_baselines(tmp_path, capsys, monkeypatch):

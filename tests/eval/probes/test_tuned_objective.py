@@ -2,6 +2,7 @@ import copy
 
 import pytest
 import torch
+from tests.eval.scenes import fields, scene_encoder
 
 from simclr.errors import InputError
 from simclr.eval.probes.learner import Lesson, LessonInputs
@@ -9,7 +10,6 @@ from simclr.eval.probes.learners import check_learners, learner_of, terms_of
 from simclr.eval.probes.tuned_objective import FROM_RANDOM, ObjectiveTuning, settings_of, train_objective
 from simclr.eval.subject.features import fingerprint
 from simclr.losses.objectives import OBJECTIVES
-from tests.eval.scenes import fields, scene_encoder
 
 
 def lesson(shots=6, pretrained=True, seed=0, known=(0, 1, 2)):
@@ -95,7 +95,7 @@ def test_embeddings_start_at_the_length_that_is_asked_for():
 
 def test_words():
     assert terms_of("softmax + 0.5*center") == {"softmax": {}, "center": {"weight": 0.5}}
-    assert check_learners(" triplet,".split(",")[:1] + ["softmax + center", "triplet"]) == ("triplet", "softmax+center")
+    assert check_learners([" triplet", "softmax + center", "triplet"]) == ("triplet", "softmax+center")
     for match, word in (
         ("did you mean triplet", "triplet"),
         ("twice", "softmax+softmax"),
