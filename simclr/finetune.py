@@ -86,7 +86,10 @@ def fine_tune(
         order, total_steps, warmup_steps, peak_lr = course
         try_objective(model, targets[order.at(0)], inputs.view_shape)
         learned = Learned(
-            (targets >= 0).nonzero()[:, 0], targets, lambda ids: inputs.embed(inputs.plain[ids].to(device))
+            ids=(targets >= 0).nonzero()[:, 0],
+            targets=targets,
+            inputs=lambda ids: inputs.embed(inputs.plain[ids].to(device)),
+            epochs=-(-total_steps // order.steps_per_epoch),
         )
         optimizer = optimizer_of(parts, train, peak_lr, device, world_size)
         save_every = train.checkpoint_every or max(order.steps_per_epoch, total_steps // 10)
@@ -146,6 +149,8 @@ def fine_tune(
             if first % order.steps_per_epoch == 0:
                 model.begin_epoch(order.epoch(first), learned)
             course = course._replace(order=model.order_of(order))
+            for note in model.notes() if main else ():
+                say(f"  {note}")
             for step, ids, batch in batches(source, course.order, first, stop_at, device, recipe.data.workers):
                 epoch, lr = order.epoch(step), warmup_cosine(step, total_steps, warmup_steps, peak_lr)
                 x = inputs.augment(batch, course.address(ids, step, len(source)), step)[0]  # (b, C, h, w)
