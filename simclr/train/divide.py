@@ -113,7 +113,7 @@ class DivideAndConquer(Tuned):
         """
         if self.count == 1:
             return
-        if epoch >= learned.epochs - max(1, math.ceil(self.joined * learned.epochs)):
+        if epoch >= learned.epochs - max(1, round(self.joined * learned.epochs)):
             self._notes += [f"epoch {epoch}: the learners are joined"] if self.divided else []
             self.divided.fill_(False)
         elif epoch % self.every == 0:
