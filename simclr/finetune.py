@@ -96,7 +96,10 @@ def fine_tune(
         unlabelled = build_unlabelled(recipe, inputs, target, model.needs, share)
         try_objective(model, targets[order.at(0)], inputs.view_shape, unlabelled and unlabelled.of_process)
         learned = Learned(
-            (targets >= 0).nonzero()[:, 0], targets, lambda ids: inputs.embed(inputs.plain[ids].to(device))
+            ids=(targets >= 0).nonzero()[:, 0],
+            targets=targets,
+            inputs=lambda ids: inputs.embed(inputs.plain[ids].to(device)),
+            epochs=-(-total_steps // order.steps_per_epoch),
         )
         optimizer = optimizer_of(parts, train, peak_lr, device, world_size)
         save_every = train.checkpoint_every or max(order.steps_per_epoch, total_steps // 10)
@@ -165,6 +168,8 @@ def fine_tune(
             if first % order.steps_per_epoch == 0:
                 model.begin_epoch(order.epoch(first), learned)
             course = course._replace(order=model.order_of(order))
+            for note in model.notes() if main else ():
+                say(f"  {note}")
             labelled = batches(source, course.order, first, stop_at, device, recipe.data.workers)
             others = unlabelled.views(first, stop_at) if unlabelled else repeat(None)
             for (step, ids, batch), u in zip(labelled, others):

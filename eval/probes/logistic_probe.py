@@ -67,7 +67,8 @@ def logistic(
         The classes, logits as scores, and in ``selected``: the ``rule`` and what it was ``selected_on``, ``C`` and
         ``penalty``, the proven relative ``gap`` of the fit, where there was a choice the best ``validation_accuracy``,
         how many ``penalties_tried``, why the path ``ended`` there and the largest ``sweep_gap``, and where
-        samples were held out their number, ``validation_samples``, and the ``temperature`` that calibrates their logits.
+        samples were held out their number, ``validation_samples``, and the ``temperature`` that calibrates
+        their logits.
 
     Raises:
         InputError: if the training samples hold fewer than two classes or an unlabelled one.

@@ -9,8 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from simclr.data import SampleOrder
-from simclr.data.class_order import ClassOrder
+from simclr.data.cluster_order import Orders
 from simclr.errors import InputError
 from simclr.losses.objectives import Objective, ObjectiveValue
 from simclr.losses.term import Layer, Need, Seen
@@ -24,11 +23,13 @@ class Learned(NamedTuple):
         ids: of those with a label that counts, (n,) int64.
         targets: classes of all samples, (N,) int64; -1 where a label does not count.
         inputs: ids → inputs of the encoder without augmentation, on the device.
+        epochs: of the run.
     """
 
     ids: Tensor
     targets: Tensor
     inputs: Callable[[Tensor], Tensor]
+    epochs: int = 1
 
 
 class Tuned(nn.Module):
@@ -72,12 +73,16 @@ class Tuned(nn.Module):
     def begin_epoch(self, epoch: int, learned: Learned) -> None:
         """What happens before the first step of an epoch: in every process the same, of (state, epoch, data) alone."""
 
-    def order_of(self, order: SampleOrder | ClassOrder) -> SampleOrder | ClassOrder:
+    def order_of(self, order: Orders) -> Orders:
         """Which samples the steps of this epoch take, given the usual order: as many steps, of batches of that size."""
         return order
 
+    def notes(self) -> list[str]:
+        """Lines for the log about what has happened between epochs: asked for after ``order_of``, once."""
+        return []
+
     def resting(self) -> Iterable[nn.Parameter]:
-        """Parameters that do not move in this epoch."""
+        """Parameters that do not move in this step: asked for after ``backward``."""
         return ()
 
 
