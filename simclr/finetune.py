@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
@@ -98,8 +98,9 @@ def fine_tune(
             described = describe_run(recipe, source, preprocess, encoder, steps, numbers, monitor_ids)
             labels = {"ids": chosen.ids.tolist(), "classes": chosen.classes, "unknown": chosen.unknown, "rule": rule}
             return described.with_entries(
-                encoder=tuned_architecture(recipe, preprocess),
+                encoder={**tuned_architecture(recipe, preprocess), **model.architecture},
                 labels=labels,
+                **model.entries(chosen.classes),
                 started_from=None if start is None else {"file": str(start.file), "sha256": start.digest},
             )
 
@@ -111,6 +112,10 @@ def fine_tune(
             begun = begin_run(folder, recipe, source, state, accelerator, say)
             started_from = {} if start is None else {"start": start.digest}
             return begun._replace(remembered={**begun.remembered, **started_from})
+
+        def tell(lines: Sequence[str]) -> None:
+            for line in lines if main else ():
+                say(line)
 
         begun = on_main_first(accelerator, begin)
         stopping = stack.enter_context(Stopping(checkpoints, speaks=main))
@@ -144,7 +149,7 @@ def fine_tune(
         # The whole run at once, unless the model acts between epochs.
         for first, stop_at in course.spans(state["step"], model.acts_between_epochs):
             if first % order.steps_per_epoch == 0:
-                model.begin_epoch(order.epoch(first), learned)
+                tell(model.begin_epoch(order.epoch(first), learned))
             course = course._replace(order=model.order_of(order))
             for step, ids, batch in batches(source, course.order, first, stop_at, device, recipe.data.workers):
                 epoch, lr = order.epoch(step), warmup_cosine(step, total_steps, warmup_steps, peak_lr)
@@ -188,6 +193,7 @@ def fine_tune(
                 if stop and done < total_steps:
                     raise stopping.stop()
 
+        tell(model.finish(learned))
         if begun:
             seen = all_seen(begun.saw or source.sample_hashes(), start)
             metadata = describe(total_steps, numbers, seen.monitor_ids)

@@ -18,7 +18,12 @@ from simclr.recipe.choice import PlainValue, check_options, unknown_name
 from simclr.registry import Registry
 from simclr.train.tuned import Tuned
 
-SYSTEMS: Registry[type[Tuned]] = Registry({"plain": "simclr.train.tuned:Tuned"})
+SYSTEMS: Registry[type[Tuned]] = Registry(
+    {
+        "plain": "simclr.train.tuned:Tuned",
+        "protopnet": "simclr.train.protopnet:ProtoPNet",
+    }
+)
 
 _SET_BY = {
     "encoder": "the section encoder",

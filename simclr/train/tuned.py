@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -63,8 +63,18 @@ class Tuned(nn.Module):
             rows = e.to(torch.promote_types(e.dtype, torch.float32))
             return e, self.objective(rows, labels, seen=Seen(x, self.encoder, unlabelled), check=False)
 
-    def begin_epoch(self, epoch: int, learned: Learned) -> None:
-        """What happens before the first step of an epoch: in every process the same, of (state, epoch, data) alone."""
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """What `simclr.models.encoder.build_encoder` takes for its encoder, beside what the recipe says of it."""
+        return {}
+
+    def begin_epoch(self, epoch: int, learned: Learned) -> Sequence[str]:
+        """What happens before the first step of an epoch: in every process the same, of (state, epoch, data) alone.
+
+        Returns:
+            Lines for the user.
+        """
+        return ()
 
     def order_of(self, order: SampleOrder | ClassOrder) -> SampleOrder | ClassOrder:
         """Which samples the steps of this epoch take, given the usual order: as many steps, of batches of that size."""
@@ -73,6 +83,14 @@ class Tuned(nn.Module):
     def resting(self) -> Iterable[nn.Parameter]:
         """Parameters that do not move in this epoch."""
         return ()
+
+    def finish(self, learned: Learned) -> Sequence[str]:
+        """What happens after the last step, before the encoder file is written; as `begin_epoch`."""
+        return ()
+
+    def entries(self, classes: Sequence[str]) -> dict[str, Any]:
+        """What the encoder file says of it beside the usual, as JSON; ``classes`` are names of the targets."""
+        return {}
 
 
 def try_objective(model: Tuned, labels: Tensor, input_shape: tuple[int, int, int]) -> None:
