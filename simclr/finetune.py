@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from simclr.encoder_file import save_encoder
 from simclr.encoder_metadata import EncoderMetadata
 from simclr.errors import DivergenceError
 from simclr.launch import unused_settings
+from simclr.models.prototypes import Prototyped
 from simclr.recipe.tuning import Labels, TuningRecipe
 from simclr.run.begin import Begun, begin_run
 from simclr.run.checkpoint import diverged, load_run_state, newest_state, save_run_state
@@ -32,6 +33,7 @@ from simclr.train.schedule import warmup_cosine
 from simclr.train.tuned import Learned, try_objective
 from simclr.views.drawn_views import choose_samples, look_at_views
 from simclr.views.inputs import build_tuning_inputs
+from simclr.views.likeness_picture import draw_prototypes
 from simclr.views.picture import draw_views
 
 
@@ -113,10 +115,6 @@ def fine_tune(
             started_from = {} if start is None else {"start": start.digest}
             return begun._replace(remembered={**begun.remembered, **started_from})
 
-        def tell(lines: Sequence[str]) -> None:
-            for line in lines if main else ():
-                say(line)
-
         begun = on_main_first(accelerator, begin)
         stopping = stack.enter_context(Stopping(checkpoints, speaks=main))
         distributed, optimizer = prepare(accelerator, model, optimizer, state)
@@ -149,8 +147,10 @@ def fine_tune(
         # The whole run at once, unless the model acts between epochs.
         for first, stop_at in course.spans(state["step"], model.acts_between_epochs):
             if first % order.steps_per_epoch == 0:
-                tell(model.begin_epoch(order.epoch(first), learned))
+                model.begin_epoch(order.epoch(first), learned)
             course = course._replace(order=model.order_of(order))
+            for note in model.notes() if main else ():
+                say(note)
             for step, ids, batch in batches(source, course.order, first, stop_at, device, recipe.data.workers):
                 epoch, lr = order.epoch(step), warmup_cosine(step, total_steps, warmup_steps, peak_lr)
                 x = inputs.augment(batch, course.address(ids, step, len(source)), step)[0]  # (b, C, h, w)
@@ -193,11 +193,15 @@ def fine_tune(
                 if stop and done < total_steps:
                     raise stopping.stop()
 
-        tell(model.finish(learned))
+        model.finish(learned)
         if begun:
+            for note in model.notes():
+                say(note)
             seen = all_seen(begun.saw or source.sample_hashes(), start)
             metadata = describe(total_steps, numbers, seen.monitor_ids)
             save_encoder(output / "encoder.safetensors", encoder, preprocess, metadata, saw=seen.samples)
+            if isinstance(encoder, Prototyped):
+                draw_prototypes(encoder.eval(), learned.inputs, preprocess, chosen.classes, output / "prototypes.png")
             numbers = dict(metadata.numbers)
             if source.damaged:
                 say(skipped(source.damaged))

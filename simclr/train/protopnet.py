@@ -73,6 +73,7 @@ class ProtoPNet(Tuned):
         super().__init__(prototyped, objective)
         classifier.linear = prototyped.last
         self.register_buffer("epoch", torch.zeros((), dtype=torch.int64))
+        self._notes: list[str] = []
 
     @property
     def architecture(self) -> dict[str, Any]:
@@ -94,14 +95,19 @@ class ProtoPNet(Tuned):
         terms = entropy.terms | {name: cost.detach() for name, cost in costs.items()}
         return similarities, ObjectiveValue(total, terms, entropy.metrics)
 
-    def begin_epoch(self, epoch: int, learned: Learned) -> Sequence[str]:
+    def begin_epoch(self, epoch: int, learned: Learned) -> None:
         self.epoch.fill_(epoch)
-        return self._settle(epoch, learned) if epoch > self.rest and epoch % self.push == 0 else ()
+        if epoch > self.rest and epoch % self.push == 0:
+            self._settle(epoch, learned)
 
-    def finish(self, learned: Learned) -> Sequence[str]:
-        return self._settle(int(self.epoch) + 1, learned)
+    def finish(self, learned: Learned) -> None:
+        self._settle(int(self.epoch) + 1, learned)
 
-    def _settle(self, epochs: int, learned: Learned) -> list[str]:
+    def notes(self) -> list[str]:
+        said, self._notes = self._notes, []
+        return said
+
+    def _settle(self, epochs: int, learned: Learned) -> None:
         """Push, and solve for the last layer; in every process what the first one found."""
         layer = self.encoder
         with _at_rest(layer), torch.no_grad():
@@ -116,11 +122,11 @@ class ProtoPNet(Tuned):
             right = (layer.logits(similarities).argmax(1) == labels).double().mean().item()
             others = layer.last.weight[~layer.own()]
         ended = "" if solved.converged else ", which the solver did not bring to its end"
-        return [
+        self._notes.append(
             f"after {counted(epochs, 'epoch')}, {layer.feature_dim} prototypes pushed by {moved:.3g} (mean squared "
             f"distance); last layer: {int((others != 0).sum())} of {others.numel()} weights for other classes, "
             f"{100 * right:.1f} % of the training images right{ended}"
-        ]
+        )
 
     def resting(self) -> Iterable[nn.Parameter]:
         return self.encoder.encoder.parameters() if int(self.epoch) < self.rest else ()

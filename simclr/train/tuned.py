@@ -68,13 +68,8 @@ class Tuned(nn.Module):
         """What `simclr.models.encoder.build_encoder` takes for its encoder, beside what the recipe says of it."""
         return {}
 
-    def begin_epoch(self, epoch: int, learned: Learned) -> Sequence[str]:
-        """What happens before the first step of an epoch: in every process the same, of (state, epoch, data) alone.
-
-        Returns:
-            Lines for the user.
-        """
-        return ()
+    def begin_epoch(self, epoch: int, learned: Learned) -> None:
+        """What happens before the first step of an epoch: in every process the same, of (state, epoch, data) alone."""
 
     def order_of(self, order: SampleOrder | ClassOrder) -> SampleOrder | ClassOrder:
         """Which samples the steps of this epoch take, given the usual order: as many steps, of batches of that size."""
@@ -84,9 +79,12 @@ class Tuned(nn.Module):
         """Parameters that do not move in this epoch."""
         return ()
 
-    def finish(self, learned: Learned) -> Sequence[str]:
+    def finish(self, learned: Learned) -> None:
         """What happens after the last step, before the encoder file is written; as `begin_epoch`."""
-        return ()
+
+    def notes(self) -> list[str]:
+        """Lines for the user on what happened between epochs, each given once."""
+        return []
 
     def entries(self, classes: Sequence[str]) -> dict[str, Any]:
         """What the encoder file says of it beside the usual, as JSON; ``classes`` are names of the targets."""
