@@ -76,11 +76,10 @@ def draw_looks_like(subject: Subject, split: Split, path: Path, texts: Mapping[s
 
 def _training_images(encoder: FrozenEncoder, judged: Source) -> Source:
     """What the prototypes are places of: the source that is judged, or that of the encoder's own recipe."""
-    own = data_section(encoder, ())
     recorded = encoder.metadata.source
     if len(judged) == recorded.samples and judged.name == recorded.name:
         return judged
-    opened = open_source(own)
+    opened = open_source(data_section(encoder, ()))
     if opened is None or len(opened) != recorded.samples:
         raise InputError(f"{recorded.name} is not the {recorded.samples} samples that the prototypes are places of")
     return opened

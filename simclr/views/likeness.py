@@ -13,14 +13,14 @@ from torch import Tensor
 
 from simclr.data.preprocess import Preprocess
 from simclr.errors import InputError
-from simclr.models.prototypes import Prototyped, similarity
+from simclr.models.prototypes import EPS, Prototyped, similarity
 from simclr.views.drawn_views import Box, pictures_of
 
 Inputs = Callable[[Tensor], Tensor]
 """Ids (n,) int64 on the CPU → inputs of the encoder (n, C, H, W), without augmentation, on its device."""
 _SHARE = 0.95
 # Of a squared distance that ought to be 0: batches of other sizes round otherwise.
-_ROUNDING = 1e-3
+_ROUNDING = EPS
 
 
 class Patch(NamedTuple):

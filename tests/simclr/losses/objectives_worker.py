@@ -10,6 +10,7 @@ from torch.nn.parallel import DistributedDataParallel
 from simclr.losses.contrastive import contrastive_pairs
 from simclr.losses.mmd import FACTORS, kernel_weights, mmd
 from simclr.losses.objectives import build_objective
+from simclr.losses.prototype_costs import cluster_cost, separation_cost
 from simclr.losses.triplet import triplets_given
 
 OBJECTIVES = {
@@ -82,7 +83,7 @@ def gradients(rank: int = 0, world_size: int = 1) -> Found:
     return found
 
 
-BESIDE = ("mmd", "given pairs", "given triplets")
+BESIDE = ("mmd", "given pairs", "given triplets", "costs of prototypes")
 
 
 class Beside(nn.Module):
@@ -97,6 +98,9 @@ class Beside(nn.Module):
         a, b = self.net(x), self.net(others)
         if self.name == "mmd":
             return mmd(a, b, factors=FACTORS, weights=kernel_weights(a, b))
+        if self.name == "costs of prototypes":
+            class_of = torch.arange(DIM) % CLASSES
+            return cluster_cost(a.square(), y % DIM, class_of) + separation_cost(b.square(), y % DIM, class_of)
         if self.name == "given pairs":
             return contrastive_pairs(a, b, y > 2)
         return triplets_given(a, b, self.net(-x), margin=1.0).loss
