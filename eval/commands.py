@@ -20,11 +20,12 @@ from simclr.eval.few_shot import UnknownMap, evaluate_few_shot
 from simclr.eval.judging import why_excluded
 from simclr.eval.linear_eval import LinearEvaluation, MapProbe, evaluate_linear
 from simclr.eval.maps.belonging import drawn_for
+from simclr.eval.maps.looks_like import draw_looks_like
 from simclr.eval.maps.picture import SceneMap, draw_scene_map
 from simclr.eval.maps.predict import predict_scene, predict_spectra, predict_with_unknown
 from simclr.eval.open_set.scores import SCORE, THRESHOLD
 from simclr.eval.protocol import FewShotWords, LinearWords, few_shot_request, linear_request
-from simclr.eval.report.gather import gather, title_of
+from simclr.eval.report.gather import LOOKS_LIKE, gather, title_of
 from simclr.eval.report.moving import moving
 from simclr.eval.report.page import report_html
 from simclr.eval.report.summary import print_comparison, print_few_shot, print_result
@@ -39,6 +40,7 @@ from simclr.eval.splits.split_file import write_split
 from simclr.eval.subject.opened import OpenedSubject, open_subject
 from simclr.eval.subject.subject import Subject
 from simclr.files import check_writable, write_text
+from simclr.models.prototypes import Prototyped
 
 
 def run_linear_eval(
@@ -67,7 +69,7 @@ def run_linear_eval(
     subject, folder = opened.subject, opened.folder
     _say_notes(subject)
     request = linear_request(words)
-    written = [folder / RESULT]
+    written, not_drawn = [folder / RESULT], None
     check_writable(written[0])
     with moving("reading …") as shown:
         found = evaluate_linear(subject, request, _command(), shown.report)
@@ -80,9 +82,16 @@ def run_linear_eval(
             shown.say("map of the scene")
             written.append(folder / "map.png")
             _draw_map(subject, found, request.headline, written)
+        if isinstance(opened.encoder.encoder, Prototyped) and found.splits:
+            shown.say("what looks like what")
+            picture, texts = folder / LOOKS_LIKE, drawn_for(written[0])
+            not_drawn = draw_looks_like(subject, found.splits[0], picture, texts)
+            written += [picture] if not_drawn is None else []
     console = Console()
     print_result(result, console)
     _say_written(written, console)
+    if not_drawn is not None:
+        console.print(Text(not_drawn), soft_wrap=True)
 
 
 def run_few_shot(

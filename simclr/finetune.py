@@ -16,6 +16,7 @@ from simclr.encoder_file import save_encoder
 from simclr.encoder_metadata import EncoderMetadata
 from simclr.errors import DivergenceError
 from simclr.launch import unused_settings
+from simclr.models.prototypes import Prototyped
 from simclr.recipe.tuning import TuningRecipe
 from simclr.run.begin import Begun, begin_run
 from simclr.run.checkpoint import diverged, load_run_state, newest_state, save_run_state
@@ -34,6 +35,7 @@ from simclr.train.tuned import Learned, try_objective
 from simclr.views.drawn_views import choose_samples, look_at_views
 from simclr.views.held_out import HeldOutProbe, watch_held_out
 from simclr.views.inputs import build_tuning_inputs
+from simclr.views.likeness_picture import draw_prototypes
 from simclr.views.picture import draw_views
 from simclr.views.unlabelled import Share, build_unlabelled, open_target
 
@@ -116,9 +118,10 @@ def fine_tune(
                 "rule": chosen.rule,
             }
             return described.with_entries(
-                encoder=tuned_architecture(recipe, preprocess),
+                encoder={**tuned_architecture(recipe, preprocess), **model.architecture},
                 labels=labels,
                 target=None if target is None else {"name": target.name, "samples": len(target)},
+                **model.entries(chosen.classes),
                 started_from=None if start is None else {"file": str(start.file), "sha256": start.digest},
             )
 
@@ -217,11 +220,16 @@ def fine_tune(
                 if stop and done < total_steps:
                     raise stopping.stop()
 
+        model.finish(learned)
         if begun:
             of_target = None if target is None else target.sample_hashes()
+            for note in model.notes():
+                say(f"  {note}")
             seen = all_seen(begun.saw or source.sample_hashes(), start, of_target)
             metadata = describe(total_steps, numbers, seen.monitor_ids)
             save_encoder(output / "encoder.safetensors", encoder, preprocess, metadata, saw=seen.samples)
+            if isinstance(encoder, Prototyped):
+                draw_prototypes(encoder.eval(), learned.inputs, preprocess, chosen.classes, output / "prototypes.png")
             numbers = dict(metadata.numbers)
             if source.damaged:
                 say(skipped(source.damaged))

@@ -21,6 +21,7 @@ from simclr.eval.subject.feature_cache import FeatureCache
 from simclr.eval.subject.features import fingerprint
 from simclr.recipe.read import check_recipe
 
+LOOKS_LIKE = "looks-like.png"
 PICTURES = {
     "map.png": (
         RESULT,
@@ -33,6 +34,12 @@ PICTURES = {
         "Map with unknown classes: As above, with some classes unknown, which are black. Rejected pixels are grey: to "
         "reject a pixel of an unknown class is right.",
         "map with unknown classes: simclr few-shot --unknown CLASS draws one of a scene",
+    ),
+    LOOKS_LIKE: (
+        RESULT,
+        "This looks like that: Some test images, the places of training images that they look like, and the points "
+        "that this gives for each class.",
+        "this looks like that: simclr linear-eval draws it of a network of prototypes",
     ),
 }
 VIEWS, COPY = "views.png", "encoder.json"
@@ -66,6 +73,8 @@ def gather(folder: Path, show: Callable[[str], None] = lambda text: None) -> Mat
             pictures[caption] = (folder / name).read_bytes()
         elif (folder / name).is_file():
             missing.append(f"{name}: it was not drawn for the {beside} that is there; {how}")
+        elif name == LOOKS_LIKE:
+            missing += [how] if made is not None and made.architecture.get("prototypes") else []
         elif made is None or made.source.patch_size:  # a scene, for all that is known
             missing.append(how)
     views = (folder / VIEWS).read_bytes() if (folder / VIEWS).is_file() else None

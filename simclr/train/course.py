@@ -93,7 +93,7 @@ class TuningCourse(NamedTuple):
         """
         every = self.order.steps_per_epoch if by_epoch else self.total_steps
         begins = [start, *range((start // every + 1) * every, self.total_steps, every)]
-        return list(zip(begins, [*begins[1:], self.total_steps]))
+        return [span for span in zip(begins, [*begins[1:], self.total_steps]) if span[0] < span[1]]
 
     @property
     def notes(self) -> list[str]:

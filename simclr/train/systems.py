@@ -23,6 +23,7 @@ SYSTEMS: Registry[type[Tuned]] = Registry(
     {
         "plain": "simclr.train.tuned:Tuned",
         "divide-and-conquer": "simclr.train.divide:DivideAndConquer",
+        "protopnet": "simclr.train.protopnet:ProtoPNet",
     }
 )
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -70,6 +70,11 @@ class Tuned(nn.Module):
             rows = e.to(torch.promote_types(e.dtype, torch.float32))
             return e, self.objective(rows, labels, seen=Seen(x, self.encoder, unlabelled, layers), check=False)
 
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """What `simclr.models.encoder.build_encoder` takes for its encoder, beside what the recipe says of it."""
+        return {}
+
     def begin_epoch(self, epoch: int, learned: Learned) -> None:
         """What happens before the first step of an epoch: in every process the same, of (state, epoch, data) alone."""
 
@@ -78,12 +83,19 @@ class Tuned(nn.Module):
         return order
 
     def notes(self) -> list[str]:
-        """Lines for the log about what has happened between epochs: asked for after ``order_of``, once."""
+        """Lines for the user on what has happened between epochs, each given once; asked for after ``order_of``."""
         return []
 
     def resting(self) -> Iterable[nn.Parameter]:
         """Parameters that do not move in this step: asked for after ``backward``."""
         return ()
+
+    def finish(self, learned: Learned) -> None:
+        """What happens after the last step, before the encoder file is written; as `begin_epoch`."""
+
+    def entries(self, classes: Sequence[str]) -> dict[str, Any]:
+        """What the encoder file says of it beside the usual, as JSON; ``classes`` are names of the targets."""
+        return {}
 
 
 def look_at_both(model: Tuned, x: Tensor, unlabelled: Tensor | None) -> tuple[Tensor, tuple[Layer, ...]]:

@@ -10,6 +10,7 @@ from torch.nn.parallel import DistributedDataParallel
 from simclr.losses.contrastive import contrastive_pairs
 from simclr.losses.mmd import FACTORS, kernel_weights, mmd
 from simclr.losses.objectives import build_objective
+from simclr.losses.prototype_costs import cluster_cost, separation_cost
 from simclr.losses.term import Seen
 from simclr.losses.triplet import triplets_given
 from simclr.models.skip_generator import SkipGenerator
@@ -121,7 +122,7 @@ class Looking(nn.Module):
         return value.total, torch.stack([torch.zeros(()), *value.metrics.values()])
 
 
-BESIDE = ("mmd", "ddc", "dan", "given pairs", "given triplets")
+BESIDE = ("mmd", "ddc", "dan", "given pairs", "given triplets", "costs of prototypes")
 
 
 class Beside(nn.Module):
@@ -141,6 +142,9 @@ class Beside(nn.Module):
         a, b = self.net(x), self.net(others)
         if self.name == "mmd":
             return mmd(a, b, factors=FACTORS, weights=kernel_weights(a, b))
+        if self.name == "costs of prototypes":
+            class_of = torch.arange(DIM) % CLASSES
+            return cluster_cost(a.square(), y % DIM, class_of) + separation_cost(b.square(), y % DIM, class_of)
         if self.name == "given pairs":
             return contrastive_pairs(a, b, y > 2)
         return triplets_given(a, b, self.net(-x), margin=1.0).loss
