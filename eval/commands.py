@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -16,6 +14,7 @@ from typing_extensions import Unpack
 from simclr.data.scenes.scene import SceneSource
 from simclr.encoder_file import load_head
 from simclr.errors import InputError
+from simclr.eval.console import command_line, reporter, say_notes, say_written
 from simclr.eval.few_shot import UnknownMap, evaluate_few_shot
 from simclr.eval.linear_eval import LinearEvaluation, MapProbe, evaluate_linear
 from simclr.eval.maps.belonging import drawn_for
@@ -62,12 +61,12 @@ def run_linear_eval(
     """
     opened = open_subject(path, overrides, output=output, keep_features=cache)
     subject, folder = opened.subject, opened.folder
-    _say_notes(subject)
+    say_notes(subject.data.source)
     request = linear_request(words)
     written = [folder / RESULT]
     check_writable(written[0])
     with Console(stderr=True).status("reading …") as status:
-        found = evaluate_linear(subject, request, _command(), _reporter(status.update))
+        found = evaluate_linear(subject, request, command_line(), reporter(status.update))
         result = _of_file(found.result, opened)
         folder.mkdir(parents=True, exist_ok=True)
         write_result(result, written[0])
@@ -79,7 +78,7 @@ def run_linear_eval(
             _draw_map(subject, found, request.headline, written)
     console = Console()
     print_result(result, console)
-    _say_written(written, console)
+    say_written(written, console)
 
 
 def run_few_shot(
@@ -106,7 +105,7 @@ def run_few_shot(
     """
     opened = open_subject(path, overrides, output=output, keep_features=cache)
     subject, folder = opened.subject, opened.folder
-    _say_notes(subject)
+    say_notes(subject.data.source)
     named = words.get("unknown")
     recipes: Sequence[str | int] = () if words.get("unknown_classes") else opened.section.unknown
     unknown = class_ids(recipes if named is None else named.split(","), subject.data.source)
@@ -115,7 +114,7 @@ def run_few_shot(
     written = [folder / FEW_SHOT]
     check_writable(written[0])
     with Console(stderr=True).status("reading …") as status:
-        found = evaluate_few_shot(subject, request, _command(), _reporter(status.update))
+        found = evaluate_few_shot(subject, request, command_line(), reporter(status.update))
         seconds = round(time.perf_counter() - started, 1)
         result = _of_file(found.result, opened).model_copy(update={"seconds": seconds})
         folder.mkdir(parents=True, exist_ok=True)
@@ -126,7 +125,7 @@ def run_few_shot(
             _draw_unknown_map(subject, found.unknown_map, written)
     console = Console()
     print_few_shot(result, console)
-    _say_written(written, console)
+    say_written(written, console)
 
 
 def run_compare(
@@ -158,7 +157,7 @@ def run_compare(
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
         write_result(found, output)
-        _say_written([output], console)
+        say_written([output], console)
 
 
 def run_report(path: Path, *, output: Path | None = None) -> Path:
@@ -191,10 +190,6 @@ def run_report(path: Path, *, output: Path | None = None) -> Path:
         console.print(Text(f"not in the report: {text}"), soft_wrap=True)
     console.print(Text(f"written: {file} ({len(html.encode()) / 1e6:.1f} MB)"), soft_wrap=True)
     return file
-
-
-def _command() -> str:
-    return shlex.join(["simclr", *sys.argv[1:]])
 
 
 def _of_file(result: Result, opened: OpenedSubject) -> Result:
@@ -247,23 +242,3 @@ def _write_splits(splits: Sequence[Split], subject: Subject, folder: Path) -> No
         seed = "" if split.seed is None else f"-seed-{split.seed}"
         file = folder / f"{split.name}{amount}{seed}.json"
         write_split(file, split, data.labels, data.class_names, data.source.name)
-
-
-def _reporter(show: Callable[[str], None]) -> Callable[[str, int, int], None]:
-    started = time.perf_counter()
-
-    def report(what: str, done: int, total: int) -> None:
-        show(f"{what} {done:,}/{total:,} · {time.perf_counter() - started:,.0f} s")
-
-    return report
-
-
-def _say_notes(subject: Subject) -> None:
-    for note in subject.data.source.notes:
-        Console(stderr=True).print(Text(note), soft_wrap=True)
-
-
-def _say_written(files: Sequence[Path], console: Console) -> None:
-    first, *others = files
-    names = " and ".join([str(first), *(file.name for file in others)])
-    console.print(Text(f"written: {names}"), soft_wrap=True)
