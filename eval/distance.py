@@ -20,6 +20,7 @@ from simclr.eval.metrics.two_sets import PERMUTATIONS
 from simclr.eval.results.distance_record import DistanceResult, SetDistance, SetRecord
 from simclr.eval.results.distance_rows import Amounts, compared
 from simclr.eval.results.record import EncoderRecord
+from simclr.eval.results.words import several
 from simclr.eval.subject.features import fingerprint
 from simclr.eval.subject.representations import Progress
 from simclr.eval.subject.set_features import FeaturePair, SetView, feature_pairs, features_of, first_components
@@ -149,6 +150,13 @@ def distance_seen(pair: SeenPair, request: DistanceRequest, device: torch.device
     notes = [SCENE] if isinstance(pair.a.source, SceneSource) else []
     pairs = feature_pairs(pair._replace(a=sets[0], b=sets[1]), request.seed, device, report)
     found = _measured(pairs, request, records, None if hashes is None else _shared(*hashes), notes, report)
+    more = [
+        f"{several(len(one.source.damaged), 'image')} of {one.name} cannot be read: others stand in for them."
+        for one in (pair.a, pair.b)
+        if one.source.damaged
+    ]
+    if all(row.representation != "raw" for row in found.result.rows):
+        more.append("The raw input has no row: images of A and B are of two sizes.")
     made = pair.encoder.metadata
     encoder = EncoderRecord(
         feature_dim=made.feature_dim,
@@ -161,7 +169,9 @@ def distance_seen(pair: SeenPair, request: DistanceRequest, device: torch.device
     )
     if encoder.sha256_after != before:
         raise RuntimeError("the encoder changed during the evaluation: it is not frozen.")
-    return found._replace(result=found.result.model_copy(update={"encoder": encoder}))
+    return found._replace(
+        result=found.result.model_copy(update={"encoder": encoder, "notes": (*found.result.notes, *more)})
+    )
 
 
 def _measured(

@@ -55,6 +55,8 @@ class SetView(NamedTuple):
 def feature_pairs(pair: SeenPair, seed: int, device: torch.device, report: Progress) -> Iterator[FeaturePair]:
     """``pretrained``, ``random`` weights, the ``raw`` input and of scenes the ``window mean``, one after the other.
 
+    Images of two sizes have no ``raw`` input in common.
+
     Args:
         pair: the sets.
         seed: of the random weights, whose BatchNorm has the statistics of A's source.
@@ -77,7 +79,9 @@ def feature_pairs(pair: SeenPair, seed: int, device: torch.device, report: Progr
     twin = calibrated_twin(encoder, seed, pair.a.source, device)
     yield FeaturePair("random", seed, *extract(twin, "random weights"))
     preprocess, both = encoder.preprocess, (pair.a, pair.b)
-    yield FeaturePair("raw", None, *(raw_features(preprocess, part.source, part.ids) for part in both))
+    raw = [raw_features(preprocess, part.source, part.ids) for part in both]
+    if raw[0].shape[1] == raw[1].shape[1]:
+        yield FeaturePair("raw", None, *raw)
     if isinstance(pair.a.source, SceneSource) and isinstance(pair.b.source, SceneSource):
         means = [
             window_mean(preprocess, part.source, part.ids) for part in both if isinstance(part.source, SceneSource)

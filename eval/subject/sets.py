@@ -112,9 +112,12 @@ def drawn(ids: Tensor, most: int, seed: int, second: bool = False) -> Tensor:
 
 def _section(encoder: FrozenEncoder, named: NamedSet, overrides: Sequence[str]) -> Data:
     """What a recipe would say about the data of one set."""
-    if named.is_run:
-        return data_section(load_encoder(named.place), ())
     own = data_section(encoder, ())
+    if named.is_run:
+        section = data_section(load_encoder(named.place), ())
+        if isinstance(section, SceneData) and isinstance(own, SceneData):  # as this encoder looks at scenes
+            return section.model_copy(update={"patch_size": own.patch_size, "pool": own.pool})
+        return section
     path = getattr(own, "path", None)
     if path is not None and Path(path).expanduser().exists() and named.place.samefile(Path(path).expanduser()):
         return data_section(encoder, overrides)

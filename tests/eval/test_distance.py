@@ -1,14 +1,30 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from simclr.data.fitting import fit_preprocess
+from simclr.data.images.digits import load_digits
+from simclr.data.source import TensorSource
+from simclr.encoder_file import FrozenEncoder
+from simclr.encoder_metadata import EncoderMetadata
 from simclr.errors import InputError
 from simclr.eval.distance import SCENE, DistanceRequest, distance, distance_seen
 from simclr.eval.set_words import named_pair
-from simclr.eval.subject.sets import drawn, open_pair
+from simclr.eval.subject.sets import SampleSet, SeenPair, drawn, open_pair
 from simclr.losses.mmd import mmd
+from simclr.models.encoder import random_encoder
 
 QUICK = {"permutations": 99, "splits": 2}
+
+
+@pytest.fixture
+def digits_encoder():
+    options = {"name": "resnet8", "in_chans": 1, "stem": "small", "width": 4}
+    encoder = random_encoder(0, **options)
+    metadata = EncoderMetadata({"encoder": options, "feature_dim": encoder.feature_dim})
+    return FrozenEncoder(encoder, fit_preprocess(load_digits()), metadata)
 
 
 def rows(n, dim=5, seed=0, shift=0.0):
@@ -102,3 +118,16 @@ def test_what_pretraining_saw_of_one_set_alone_is_said(scene_run, tmp_path):
     result = distance_seen(pair, DistanceRequest(samples=40, **QUICK), torch.device("cpu"), lambda *_: None).result
     assert (result.a.seen, result.b.seen) == (40, 0)
     assert result.notes[0].startswith("Pretraining saw A and not B")
+
+
+def test_images_of_two_sizes_have_no_raw_input_in_common_and_damaged_ones_are_counted(digits_encoder):
+    small = load_digits()
+    large = TensorSource(small.images.repeat_interleave(2, 2).repeat_interleave(2, 3), small.labels, name="large")
+    large.damaged = ["a.png"]
+    some = torch.arange(20)
+    pair = SeenPair(digits_encoder, Path("run"), SampleSet("A", small, some), SampleSet("B", large, some))
+    result = distance_seen(pair, DistanceRequest(samples=20, **QUICK), torch.device("cpu"), lambda *_: None).result
+    assert [row.representation for row in result.rows] == ["pretrained", "random"]
+    assert result.same is None
+    assert result.notes[-2] == "1 image of B cannot be read: others stand in for them."
+    assert result.notes[-1] == "The raw input has no row: images of A and B are of two sizes."

@@ -4,6 +4,7 @@ import torch
 
 from simclr.data.images.digits import load_digits
 from simclr.data.scenes.scene import SceneSource
+from simclr.encoder_file import load_encoder, save_encoder
 from simclr.errors import InputError
 from simclr.eval.set_words import named_pair
 from simclr.eval.subject.sets import chosen, drawn, open_pair
@@ -59,6 +60,16 @@ def test_a_run_stands_for_its_own_data_and_a_path_for_data_that_is_read_alike(sc
     np.save(tmp_path / "classes.npy", np.repeat(np.arange(1, 11), 16).reshape(10, 16).T)
     labelled = open_pair(named_pair(str(scene_run), f"{other}:3"), [f"data.ground_truth={tmp_path / 'classes.npy'}"])
     assert labelled.b.ids.tolist() == list(range(2, 160, 10))
+
+
+def test_the_data_of_another_run_is_seen_through_patches_of_the_encoders_own(scene_run, tmp_path):
+    other = load_encoder(scene_run)
+    other.metadata["data"]["patch_size"] = 5
+    (tmp_path / "other").mkdir()
+    file = tmp_path / "other" / "encoder.safetensors"
+    save_encoder(file, other.encoder, other.preprocess, other.metadata, saw=other.saw)
+    pair = open_pair(named_pair(str(scene_run), str(tmp_path / "other")))
+    assert (pair.a.source.patch_size, pair.b.source.patch_size) == (3, 3)
 
 
 def test_what_does_not_fit_is_named(scene_run, tmp_path):
