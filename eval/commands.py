@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing_extensions import Unpack
 from simclr.data.scenes.scene import SceneSource
 from simclr.encoder_file import load_head
 from simclr.errors import InputError
+from simclr.eval.console import command_line, say_notes, say_written
 from simclr.eval.few_shot import UnknownMap, evaluate_few_shot
 from simclr.eval.judging import why_excluded
 from simclr.eval.linear_eval import LinearEvaluation, MapProbe, evaluate_linear
@@ -67,12 +66,12 @@ def run_linear_eval(
     """
     opened = open_subject(path, overrides, output=output, keep_features=cache)
     subject, folder = opened.subject, opened.folder
-    _say_notes(subject)
+    say_notes([*subject.data.source.notes, *_left_out(subject)])
     request = linear_request(words)
     written, not_drawn = [folder / RESULT], None
     check_writable(written[0])
     with moving("reading …") as shown:
-        found = evaluate_linear(subject, request, _command(), shown.report)
+        found = evaluate_linear(subject, request, command_line(), shown.report)
         result = _of_file(found.result, opened)
         folder.mkdir(parents=True, exist_ok=True)
         write_result(result, written[0])
@@ -89,7 +88,7 @@ def run_linear_eval(
             written += [picture] if not_drawn is None else []
     console = Console()
     print_result(result, console)
-    _say_written(written, console)
+    say_written(written, console)
     if not_drawn is not None:
         console.print(Text(not_drawn), soft_wrap=True)
 
@@ -118,7 +117,7 @@ def run_few_shot(
     """
     opened = open_subject(path, overrides, output=output, keep_features=cache)
     subject, folder = opened.subject, opened.folder
-    _say_notes(subject)
+    say_notes([*subject.data.source.notes, *_left_out(subject)])
     named = words.get("unknown")
     recipes: Sequence[str | int] = () if words.get("unknown_classes") else opened.section.unknown
     unknown = class_ids(recipes if named is None else named.split(","), subject.data.source)
@@ -127,7 +126,7 @@ def run_few_shot(
     written = [folder / FEW_SHOT]
     check_writable(written[0])
     with moving("reading …") as shown:
-        found = evaluate_few_shot(subject, request, _command(), shown.report)
+        found = evaluate_few_shot(subject, request, command_line(), shown.report)
         seconds = round(time.perf_counter() - started, 1)
         result = _of_file(found.result, opened).model_copy(update={"seconds": seconds})
         folder.mkdir(parents=True, exist_ok=True)
@@ -139,7 +138,7 @@ def run_few_shot(
             _draw_unknown_map(subject, found.unknown_map, judged, written)
     console = Console()
     print_few_shot(result, console)
-    _say_written(written, console)
+    say_written(written, console)
 
 
 def run_compare(
@@ -171,7 +170,7 @@ def run_compare(
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
         write_result(found, output)
-        _say_written([output], console)
+        say_written([output], console)
 
 
 def run_report(path: Path, *, output: Path | None = None) -> Path:
@@ -203,10 +202,6 @@ def run_report(path: Path, *, output: Path | None = None) -> Path:
         console.print(Text(f"not in the report: {text}"), soft_wrap=True)
     console.print(Text(f"written: {file} ({len(html.encode()) / 1e6:.1f} MB)"), soft_wrap=True)
     return file
-
-
-def _command() -> str:
-    return shlex.join(["simclr", *sys.argv[1:]])
 
 
 def _of_file(result: Result, opened: OpenedSubject) -> Result:
@@ -265,14 +260,7 @@ def _write_splits(splits: Sequence[Split], subject: Subject, folder: Path) -> No
         write_split(file, split, data.labels, data.class_names, data.source.name)
 
 
-def _say_notes(subject: Subject) -> None:
-    left_out = len(subject.excluded)
-    told = [f"{several(left_out, 'sample')} left out of every split: {why_excluded(subject)}"] if left_out else []
-    for note in [*subject.data.source.notes, *told]:
-        Console(stderr=True).print(Text(note), soft_wrap=True)
-
-
-def _say_written(files: Sequence[Path], console: Console) -> None:
-    first, *others = files
-    names = " and ".join([str(first), *(file.name for file in others)])
-    console.print(Text(f"written: {names}"), soft_wrap=True)
+def _left_out(subject: Subject) -> list[str]:
+    """Why samples are in no split, where some are."""
+    n = len(subject.excluded)
+    return [f"{several(n, 'sample')} left out of every split: {why_excluded(subject)}"] if n else []

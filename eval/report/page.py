@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from simclr.eval.report.class_grids import chosen_grid, recall_grid, split_hashes
+from simclr.eval.report.distance_grid import distance_findings, distance_grid, distance_title
 from simclr.eval.report.few_shot_grids import (
     closed_grid,
     decision_grid,
@@ -16,12 +17,13 @@ from simclr.eval.report.few_shot_grids import (
 from simclr.eval.report.figures import confusion_figure, efficiency_figure, embedding_figure, health_figure
 from simclr.eval.report.html import bullets, definitions, escape, facts, figure, keys, page, picture, table
 from simclr.eval.report.linear_grids import difference_grid, gap_grid, quality_grid, split_grids
-from simclr.eval.report.material import Material
+from simclr.eval.report.material import Distance, Material
 from simclr.eval.report.objective_grids import objective_grids
 from simclr.eval.report.prose import about_health, efficiency_caption, findings, how_it_was_judged, protocol_sentence
 from simclr.eval.report.select import SUPERVISED, at_most_labels, kinds, main_metric, unknown_note
 from simclr.eval.results.called import as_called, name_of_judged
-from simclr.eval.results.record import Result
+from simclr.eval.results.distance_record import DistanceResult
+from simclr.eval.results.record import EncoderRecord, Result
 from simclr.eval.results.words import amount_name, metric_name, probe_name, several
 
 
@@ -42,6 +44,8 @@ def report_html(found: Material, title: str) -> str:
         parts += ["<h2>Label efficiency</h2>", *(figure(*curve) for curve in curves)]
     if found.result is not None:
         parts += _errors(found.result)
+    if found.distance is not None:
+        parts += _distance(found.distance, title)
     for caption, png in found.pictures.items():
         name, _, text = caption.partition(": ")
         parts += [f"<h2>{escape(name)}</h2>", picture(png, text or name)]
@@ -85,6 +89,19 @@ def _few_shot(found: Result, result: Result | None) -> list[str]:
         parts += [table(grid) for grid in grids if grid]
     compared = [table(grid) for grid in objective_grids(found)]
     return parts + (["<h2>Objectives on the same labels</h2>", *compared] if compared else [])
+
+
+def _distance(found: Distance, title: str) -> list[str]:
+    result, name = found.result, distance_title(found.result)
+    parts = [] if name == title else [f"<h2>{escape(name)}</h2>"]
+    parts.append(bullets(distance_findings(result)))
+    whole = distance_grid(result)
+    parts += [table(whole)] if whole else []
+    caption = (
+        "Above, samples of both sets in the two directions in which both together vary most, on the same axes; below, "
+        "the principal angles between A and B, and between random halves of A."
+    )
+    return parts + ([picture(found.picture, caption)] if found.picture is not None else [])
 
 
 def _curve(found: Result | None) -> tuple[str, str] | None:
@@ -145,6 +162,8 @@ def _kind_of_run(found: Material) -> str:
 def _reproduce(found: Material) -> list[str]:
     """Commands, identifiers and hashes of everything on the page."""
     parts = ["<h2>To get the same again</h2>"]
+    if found.distance is not None:
+        parts += _measured(found.distance.result)
     for name, result in (("result.json", found.result), ("few-shot.json", found.few_shot)):
         if result is None:
             continue
@@ -174,6 +193,19 @@ def _reproduce(found: Material) -> list[str]:
         parts += [f"<h3>{_kind_of_run(found)}</h3>", facts(values)]
         parts += ["<h3>Recipe</h3>", keys(made.recipe)] if made.recipe else []
     return parts
+
+
+def _measured(result: DistanceResult) -> list[str]:
+    encoder = result.encoder or EncoderRecord()
+    values = {
+        "command": result.command,
+        "protocol": result.protocol,
+        "seed": str(result.seed),
+        "encoder file": encoder.file,
+        "encoder sha256": encoder.sha256_before,
+        "versions": _joined(*(f"{k} {v}" for k, v in result.versions.items())),
+    }
+    return ["<h3>distance.json</h3>", facts(values)]
 
 
 def _joined(*texts: str | None) -> str | None:

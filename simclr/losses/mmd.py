@@ -78,6 +78,11 @@ def gaussian_kernels(z: Tensor, factors: Sequence[float]) -> list[Tensor]:
     return [(-squared / (2 * factor**2 * variance)).exp() for factor in factors]
 
 
+def bandwidth(z: Tensor) -> float:
+    """σ of `gaussian_kernels` for these rows, (N, dim): the median distance of all pairs, or 1 where it is 0."""
+    return float(_median_squared(distances(z, z, squared=True)).sqrt())
+
+
 def unbiased(kernel: Tensor, first: int) -> Tensor:
     """Squared MMD of the first rows of a kernel matrix (N, N) against the others; no row is compared with itself.
 
