@@ -149,7 +149,7 @@ def fine_tune(
             for name, few in (("unknown", chosen.unknown), ("fewer samples than asked for", chosen.few)):
                 if few:
                     say(f"  {name}: {', '.join(few[:8])}{', …' if len(few) > 8 else ''}")
-            for note in [*source.notes, *course.notes]:
+            for note in [*source.notes, *inputs.notes, *course.notes]:
                 say(note)
             if unlabelled:
                 say(f"  {unlabelled.describe()}")

@@ -135,7 +135,7 @@ def pretrain(
         progress = stack.enter_context(Progress(total_steps, state["step"], train.batch_size, enabled=main))
         if main:
             say(f"{len(source):,} samples of {source.name}, processes: {world_size}, {device.type}, {train.precision}")
-            for note in source.notes:
+            for note in [*source.notes, *inputs.notes]:
                 say(note)
             described = [*recipe.chosen, *inputs.describe(), f"loss: {recipe.loss.describe()}"]
             for line in [*described, *parameter_table(parts, train.optimizer, train.weight_decay)]:

@@ -147,6 +147,17 @@ def takes_any_size(name: str) -> bool:
     return bool(getattr(getattr(network, "func", network), "any_size", False))
 
 
+def notes_on_size(name: str, options: Mapping[str, Any], size: tuple[int, int]) -> list[str]:
+    """What the class of an encoder has to say (``notes``) of inputs of a size that its options do not fit, in lines.
+
+    Raises:
+        InputError: unknown name.
+    """
+    network = _network(name)
+    says = getattr(getattr(network, "func", network), "notes", None)
+    return [] if says is None else says(size, **options)
+
+
 def check_view_size(encoder: nn.Module, name: str, in_chans: int, size: tuple[int, int]) -> None:
     """Raise an InputError if the encoder does not take (B, in_chans, *size)."""
     try:
