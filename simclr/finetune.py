@@ -50,7 +50,8 @@ def fine_tune(
     Args:
         recipe: what to do.
         output: the run folder: recipe.yaml, metrics.jsonl, views.png, checkpoints/, encoder.safetensors and .json. The
-            encoder file embeds with the embedding layer, and names the samples whose labels were looked at.
+            encoder file embeds with the embedding layer, and names the samples whose labels were looked at. With a
+            target that has statistics of its own, encoder-target.safetensors embeds that.
         resume: go on from the newest run state in ``output``, or from the beginning if the run there has none yet.
         overwrite: start anew even if ``output`` holds a run.
         say: prints a line for the user.
@@ -199,10 +200,13 @@ def fine_tune(
                     raise stopping.stop()
 
         if begun:
-            of_target = None if target is None else target.sample_hashes()
-            seen = all_seen(begun.saw or source.sample_hashes(), start, of_target)
+            adapted_to = None if target is None else target.sample_hashes()
+            seen = all_seen(begun.saw or source.sample_hashes(), start, adapted_to)
             metadata = describe(total_steps, numbers, seen.monitor_ids)
             save_encoder(output / "encoder.safetensors", encoder, preprocess, metadata, saw=seen.samples)
+            if unlabelled and recipe.own_statistics:
+                of_target, file = unlabelled.inputs.preprocess, output / "encoder-target.safetensors"
+                save_encoder(file, encoder, of_target, metadata, saw=seen.samples)
             numbers = dict(metadata.numbers)
             if source.damaged:
                 say(skipped(source.damaged))
