@@ -54,7 +54,8 @@ def fine_tune(
     Args:
         recipe: what to do.
         output: the run folder: recipe.yaml, metrics.jsonl, views.png, checkpoints/, encoder.safetensors and .json. The
-            encoder file embeds with the embedding layer, and names the samples whose labels were looked at.
+            encoder file embeds with the embedding layer, and names the samples whose labels were looked at. With a
+            target that has statistics of its own, encoder-target.safetensors embeds that.
         resume: go on from the newest run state in ``output``, or from the beginning if the run there has none yet.
         overwrite: start anew even if ``output`` holds a run.
         probe: judge of the labels that are held out (``monitor.held_out``).
@@ -222,12 +223,15 @@ def fine_tune(
 
         model.finish(learned)
         if begun:
-            of_target = None if target is None else target.sample_hashes()
             for note in model.notes():
                 say(f"  {note}")
-            seen = all_seen(begun.saw or source.sample_hashes(), start, of_target)
+            adapted_to = None if target is None else target.sample_hashes()
+            seen = all_seen(begun.saw or source.sample_hashes(), start, adapted_to)
             metadata = describe(total_steps, numbers, seen.monitor_ids)
             save_encoder(output / "encoder.safetensors", encoder, preprocess, metadata, saw=seen.samples)
+            if unlabelled and recipe.own_statistics:
+                of_target, file = unlabelled.inputs.preprocess, output / "encoder-target.safetensors"
+                save_encoder(file, encoder, of_target, metadata, saw=seen.samples)
             if isinstance(encoder, Prototyped):
                 draw_prototypes(encoder.eval(), learned.inputs, preprocess, chosen.classes, output / "prototypes.png")
             numbers = dict(metadata.numbers)

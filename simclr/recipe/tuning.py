@@ -135,6 +135,11 @@ class TuningRecipe(_Start):
         return {name: given for name, given in self.objective.items() if given is not None}
 
     @property
+    def own_statistics(self) -> bool:
+        """Whether the target has a preprocessing of its own, of its means and spreads."""
+        return self.target is not None and getattr(self.target, "statistics", "data") == "own"
+
+    @property
     def fetches(self) -> bool:
         """As of `Data.fetches`, of data or target."""
         return self.data.fetches or (self.target is not None and self.target.fetches)

@@ -93,6 +93,19 @@ def test_the_samples_of_the_target_were_seen_but_not_their_labels(tree, tmp_path
     assert len(subject_of(encoder, digits).excluded) == 200
 
 
+def test_a_target_with_statistics_of_its_own_gets_an_encoder_file_of_its_own(tree, tmp_path):
+    tree["target"] = {**tree["target"], "statistics": "own"}
+    np.save(tmp_path / "inverted.npy", (load_digits().images[:300, 0].float() * 0.5 + 60).to(torch.uint8).numpy())
+    fine_tune(check_tuning(apply_overrides(tree, ["objective={softmax: {}, ddc: {}}"])), tmp_path / "run")
+    of_data, of_target = (load_encoder(tmp_path / "run" / f"encoder{end}.safetensors") for end in ("", "-target"))
+    x = load_digits().images[300:320]
+    dark = (x.float() * 0.5 + 60).to(torch.uint8)
+    assert torch.equal(of_data.encoder.embedding.weight, of_target.encoder.embedding.weight)
+    near = of_target.preprocess(dark) - of_data.preprocess(x)
+    assert near.abs().mean() < 0.1  # the means of 300 digits, not of all
+    assert (of_data.preprocess(dark) - of_data.preprocess(x)).abs().mean() > 0.3
+
+
 def test_a_run_that_was_cut_off_resumes_bit_for_bit_with_the_same_target(tree, tmp_path, monkeypatch):
     asked = check_tuning(apply_overrides(tree, [DAN]))
     fine_tune(asked, tmp_path / "whole")
