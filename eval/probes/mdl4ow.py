@@ -15,8 +15,8 @@ from simclr.losses.reconstruction import Reconstruction
 from simclr.train.classifier import scores_of
 
 TERMS = {"softmax": {"weight": 0.5}, "reconstruction": {"weight": 0.5}}
-USUAL: ObjectiveOptions = {"steps": 200}
-"""A decoder begins at random weights, whatever the encoder begins at."""
+USUAL: ObjectiveOptions = {"steps": 200, "lr": 2e-3, "batch_norm": "train"}
+"""A decoder begins at random weights, whatever the encoder begins at: it wants more steps than a classifier."""
 SCORE = "reconstruction"
 
 
