@@ -17,8 +17,9 @@ from simclr.eval.probes.prototypes import nearest_prototype
 from simclr.eval.probes.registry import FEW_SHOT_PROBES
 from simclr.eval.probes.ridge_probe import ALPHAS
 from simclr.eval.report.summary import print_few_shot
+from simclr.eval.results.compare import compare
 from simclr.eval.results.record import Result
-from simclr.eval.results.result_file import write_result
+from simclr.eval.results.result_file import as_result, write_result
 from simclr.eval.splits.labelled import LabelledData
 from simclr.eval.splits.leakage import leakage
 from simclr.eval.splits.open_split import open_splits
@@ -168,6 +169,55 @@ def test_an_encoder_beside_its_baselines(tmp_path, capsys, monkeypatch):
     assert all(
         word in printed for word in ("5 shots", "10 %", "2-shot", "weibull", "FPR95", "fine-tune, 2 seeds", "MDL4OW F1")
     )
+
+
+def test_objectives_are_trained_from_both_starts_and_stand_in_file_tables_and_comparison(tmp_path, capsys):
+    encoder, scene = scene_encoder()
+    options = {"shots": (4,), "seeds": (0, 1, 2), "episodes": 0, "probes": "ridge", "fine_tune": False, "unknown": [3]}
+    of = {"objectives": ["triplet"], "objective_options": {"steps": 2}}
+    result = few_shot(encoder, scene, **options, **of)
+    again, plain = few_shot(encoder, scene, **options, **of), few_shot(encoder, scene, **options)
+    assert again["objectives"] == result["objectives"]
+    assert "objectives" not in plain
+    assert {**plain, "objectives": None, "protocol": ""} == {**result, "objectives": None, "protocol": ""}
+    assert result["protocol"] == plain["protocol"] + " objectives=triplet"
+    rows = {(r["objective"], r["representation"]) for r in result["objectives"]["rows"]}
+    baselines = ["pretrained", "random", "raw", "window mean", "pca"]
+    assert rows == {("triplet", "pretrained"), ("triplet", "random"), *(("frozen", name) for name in baselines)}
+    (frozen,) = [r for r in result["open_set"] if r["metric"] == "oscr" and _is(r, "pretrained", "mahalanobis")]
+    (trained, start) = [
+        next(
+            r
+            for r in result["objectives"]["rows"]
+            if (r["objective"], r["metric"]) == (name, "oscr") and _is(r, "pretrained", "mahalanobis")
+        )
+        for name in ("triplet", "frozen")
+    ]
+    assert start["per_seed"] == frozen["per_seed"]
+    difference = next(
+        d
+        for d in result["objectives"]["differences"]
+        if (d["metric"], d["representation"], d["minus_objective"], d["minus_representation"])
+        == ("oscr", "pretrained", "frozen", "pretrained")
+    )
+    assert difference["per_seed"] == pytest.approx([a - b for a, b in zip(trained["per_seed"], frozen["per_seed"])])
+    read = as_result(result)
+    print_few_shot(read, Console(width=120))
+    assert "objectives, random split, 4 shots: OSCR" in capsys.readouterr().out
+    compared = compare([read, read])
+    same = [r for r in compared.rows if r.objective == "triplet" and r.metric == "oscr" and r.probe == "mahalanobis"]
+    assert [(r.mean, r.first_mean) for r in same] == [(0.0, pytest.approx(trained["mean"]))]
+    with pytest.raises(InputError, match="mean triplet"):
+        few_shot(encoder, scene, objectives=["tripled"])
+    with pytest.raises(InputError, match="objective_options has steps='2'"):
+        few_shot(encoder, scene, objective_options={"steps": "2"})
+    x, labels = blobs()
+    skipped = few_shot(x, labels, objectives=["triplet"], **{**options, "unknown": []})["skipped"]
+    assert {"what": "objectives", "why": "features cannot be trained"} in skipped
+
+
+def _is(row, representation, probe):
+    return (row["representation"], row["probe"], row["threshold"]) == (representation, probe, None)
 
 
 def test_bad_input_is_one_line_before_any_feature_is_extracted(monkeypatch):
