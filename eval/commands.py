@@ -14,6 +14,7 @@ from typing_extensions import Unpack
 from simclr.data.scenes.scene import SceneSource
 from simclr.encoder_file import load_head
 from simclr.errors import InputError
+from simclr.eval.asked import FewShotWords, LinearWords, few_shot_request, linear_request
 from simclr.eval.console import command_line, say_notes, say_written
 from simclr.eval.few_shot import UnknownMap, evaluate_few_shot
 from simclr.eval.judging import why_excluded
@@ -23,7 +24,6 @@ from simclr.eval.maps.looks_like import draw_looks_like
 from simclr.eval.maps.picture import SceneMap, draw_scene_map
 from simclr.eval.maps.predict import predict_scene, predict_spectra, predict_with_unknown
 from simclr.eval.open_set.scores import SCORE, THRESHOLD
-from simclr.eval.protocol import FewShotWords, LinearWords, few_shot_request, linear_request
 from simclr.eval.report.gather import LOOKS_LIKE, gather, title_of
 from simclr.eval.report.moving import moving
 from simclr.eval.report.page import report_html
