@@ -10,7 +10,7 @@ from typing import Any
 from simclr.build import build_tuned, optimizer_of, tuned_architecture
 from simclr.data import Source, batches
 from simclr.data.chosen_labels import ChosenLabels, choose_labels
-from simclr.data.feed import note_damaged, skipped
+from simclr.data.feed import in_place_of_damaged, note_damaged, skipped
 from simclr.encoder_file import save_encoder
 from simclr.encoder_metadata import EncoderMetadata
 from simclr.errors import DivergenceError
@@ -151,8 +151,9 @@ def fine_tune(
 
         for step, ids, batch in batches(source, order, state["step"], total_steps, device, recipe.data.workers):
             epoch, lr = order.epoch(step), warmup_cosine(step, total_steps, warmup_steps, peak_lr)
+            held, batch = in_place_of_damaged(source, ids, batch, targets)
             x = inputs.augment(batch, course.address(ids, step, len(source)), step)[0]  # (b, C, h, w)
-            e, value = distributed(x, targets[ids])  # embeddings (b, dim), and the objective of the global batch
+            e, value = distributed(x, targets[held])  # embeddings (b, dim), and the objective of the global batch
             accelerator.backward(value.total)
             loss = value.total.item()
             if not math.isfinite(loss):
