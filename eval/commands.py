@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -16,26 +14,32 @@ from typing_extensions import Unpack
 from simclr.data.scenes.scene import SceneSource
 from simclr.encoder_file import load_head
 from simclr.errors import InputError
+from simclr.eval.console import command_line, say_notes, say_written
 from simclr.eval.few_shot import UnknownMap, evaluate_few_shot
+from simclr.eval.judging import why_excluded
 from simclr.eval.linear_eval import LinearEvaluation, MapProbe, evaluate_linear
 from simclr.eval.maps.belonging import drawn_for
+from simclr.eval.maps.looks_like import draw_looks_like
 from simclr.eval.maps.picture import SceneMap, draw_scene_map
 from simclr.eval.maps.predict import predict_scene, predict_spectra, predict_with_unknown
 from simclr.eval.open_set.scores import SCORE, THRESHOLD
 from simclr.eval.protocol import FewShotWords, LinearWords, few_shot_request, linear_request
-from simclr.eval.report.gather import gather, title_of
+from simclr.eval.report.gather import LOOKS_LIKE, gather, title_of
+from simclr.eval.report.moving import moving
 from simclr.eval.report.page import report_html
 from simclr.eval.report.summary import print_comparison, print_few_shot, print_result
+from simclr.eval.results.called import PRETRAINED, name_of_judged
 from simclr.eval.results.compare import choose, compare, telling_names
 from simclr.eval.results.record import Result
 from simclr.eval.results.result_file import FEW_SHOT, RESULT, read_result, write_result
-from simclr.eval.results.words import probe_name
+from simclr.eval.results.words import probe_name, several
 from simclr.eval.splits.open_split import class_ids
 from simclr.eval.splits.split import Split
 from simclr.eval.splits.split_file import write_split
 from simclr.eval.subject.opened import OpenedSubject, open_subject
 from simclr.eval.subject.subject import Subject
 from simclr.files import check_writable, write_text
+from simclr.models.prototypes import Prototyped
 
 
 def run_linear_eval(
@@ -62,24 +66,31 @@ def run_linear_eval(
     """
     opened = open_subject(path, overrides, output=output, keep_features=cache)
     subject, folder = opened.subject, opened.folder
-    _say_notes(subject)
+    say_notes([*subject.data.source.notes, *_left_out(subject)])
     request = linear_request(words)
-    written = [folder / RESULT]
+    written, not_drawn = [folder / RESULT], None
     check_writable(written[0])
-    with Console(stderr=True).status("reading …") as status:
-        found = evaluate_linear(subject, request, _command(), _reporter(status.update))
+    with moving("reading …") as shown:
+        found = evaluate_linear(subject, request, command_line(), shown.report)
         result = _of_file(found.result, opened)
         folder.mkdir(parents=True, exist_ok=True)
         write_result(result, written[0])
         if keep_splits:
             _write_splits(found.splits, subject, folder / "splits")
         if found.maps:
-            status.update("map of the scene")
+            shown.say("map of the scene")
             written.append(folder / "map.png")
             _draw_map(subject, found, request.headline, written)
+        if isinstance(opened.encoder.encoder, Prototyped) and found.splits:
+            shown.say("what looks like what")
+            picture, texts = folder / LOOKS_LIKE, drawn_for(written[0])
+            not_drawn = draw_looks_like(subject, found.splits[0], picture, texts)
+            written += [picture] if not_drawn is None else []
     console = Console()
     print_result(result, console)
-    _say_written(written, console)
+    say_written(written, console)
+    if not_drawn is not None:
+        console.print(Text(not_drawn), soft_wrap=True)
 
 
 def run_few_shot(
@@ -106,7 +117,7 @@ def run_few_shot(
     """
     opened = open_subject(path, overrides, output=output, keep_features=cache)
     subject, folder = opened.subject, opened.folder
-    _say_notes(subject)
+    say_notes([*subject.data.source.notes, *_left_out(subject)])
     named = words.get("unknown")
     recipes: Sequence[str | int] = () if words.get("unknown_classes") else opened.section.unknown
     unknown = class_ids(recipes if named is None else named.split(","), subject.data.source)
@@ -114,19 +125,20 @@ def run_few_shot(
     started = time.perf_counter()
     written = [folder / FEW_SHOT]
     check_writable(written[0])
-    with Console(stderr=True).status("reading …") as status:
-        found = evaluate_few_shot(subject, request, _command(), _reporter(status.update))
+    with moving("reading …") as shown:
+        found = evaluate_few_shot(subject, request, command_line(), shown.report)
         seconds = round(time.perf_counter() - started, 1)
         result = _of_file(found.result, opened).model_copy(update={"seconds": seconds})
         folder.mkdir(parents=True, exist_ok=True)
         write_result(result, written[0])
         if found.unknown_map is not None:
-            status.update("map of the scene")
+            shown.say("map of the scene")
             written.append(folder / "unknown-map.png")
-            _draw_unknown_map(subject, found.unknown_map, written)
+            judged = name_of_judged(result.encoder.fine_tuned is not None)
+            _draw_unknown_map(subject, found.unknown_map, judged, written)
     console = Console()
     print_few_shot(result, console)
-    _say_written(written, console)
+    say_written(written, console)
 
 
 def run_compare(
@@ -158,7 +170,7 @@ def run_compare(
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
         write_result(found, output)
-        _say_written([output], console)
+        say_written([output], console)
 
 
 def run_report(path: Path, *, output: Path | None = None) -> Path:
@@ -178,10 +190,9 @@ def run_report(path: Path, *, output: Path | None = None) -> Path:
     if not path.exists():
         raise InputError(f"there is no {path}: give a folder of simclr pretrain or linear-eval")
     folder = path if path.is_dir() else path.parent
-    console = Console(stderr=True)
-    with console.status("reading …") as status:
-        found = gather(folder, status.update)
-        status.update("drawing …")
+    with moving("reading …") as shown:
+        found = gather(folder, shown.say)
+        shown.say("drawing …")
         html = report_html(found, title_of(found))
     file = output or folder / "report.html"
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -191,10 +202,6 @@ def run_report(path: Path, *, output: Path | None = None) -> Path:
         console.print(Text(f"not in the report: {text}"), soft_wrap=True)
     console.print(Text(f"written: {file} ({len(html.encode()) / 1e6:.1f} MB)"), soft_wrap=True)
     return file
-
-
-def _command() -> str:
-    return shlex.join(["simclr", *sys.argv[1:]])
 
 
 def _of_file(result: Result, opened: OpenedSubject) -> Result:
@@ -221,13 +228,17 @@ def _draw_map(subject: Subject, found: LinearEvaluation, headline: str, written:
             return predict_spectra(encoder.preprocess, source, probe.classify)
         return predict_scene(probe.encoder, source, probe.classify, subject.cache, subject.device)
 
-    maps = [SceneMap(split, {name: predicted(probe) for name, probe in probes.items()}) for split, probes in found.maps]
+    called = {PRETRAINED: name_of_judged(found.result.encoder.fine_tuned is not None)}
+    maps = [
+        SceneMap(split, {called.get(name, name): predicted(probe) for name, probe in probes.items()})
+        for split, probes in found.maps
+    ]
     result, path = written
     draw_scene_map(path, source, maps, probe=f"{probe_name(headline)} probe", texts=drawn_for(result))
 
 
-def _draw_unknown_map(subject: Subject, wanted: UnknownMap, written: Sequence[Path]) -> None:
-    """The scene classified whole by the subject, rejected pixels in grey."""
+def _draw_unknown_map(subject: Subject, wanted: UnknownMap, judged: str, written: Sequence[Path]) -> None:
+    """The scene classified whole by the subject, rejected pixels in grey; ``judged`` is what people call it."""
     source, pair = subject.data.source, wanted.pair
     assert isinstance(source, SceneSource)  # it has a map
     assert subject.encoder is not None
@@ -236,7 +247,7 @@ def _draw_unknown_map(subject: Subject, wanted: UnknownMap, written: Sequence[Pa
     )
     how = f"{SCORE} score, {THRESHOLD} threshold"
     result, path = written
-    draw_scene_map(path, source, [SceneMap(pair.open, {"pretrained": predicted})], pair.unknown, how, drawn_for(result))
+    draw_scene_map(path, source, [SceneMap(pair.open, {judged: predicted})], pair.unknown, how, drawn_for(result))
 
 
 def _write_splits(splits: Sequence[Split], subject: Subject, folder: Path) -> None:
@@ -249,21 +260,7 @@ def _write_splits(splits: Sequence[Split], subject: Subject, folder: Path) -> No
         write_split(file, split, data.labels, data.class_names, data.source.name)
 
 
-def _reporter(show: Callable[[str], None]) -> Callable[[str, int, int], None]:
-    started = time.perf_counter()
-
-    def report(what: str, done: int, total: int) -> None:
-        show(f"{what} {done:,}/{total:,} · {time.perf_counter() - started:,.0f} s")
-
-    return report
-
-
-def _say_notes(subject: Subject) -> None:
-    for note in subject.data.source.notes:
-        Console(stderr=True).print(Text(note), soft_wrap=True)
-
-
-def _say_written(files: Sequence[Path], console: Console) -> None:
-    first, *others = files
-    names = " and ".join([str(first), *(file.name for file in others)])
-    console.print(Text(f"written: {names}"), soft_wrap=True)
+def _left_out(subject: Subject) -> list[str]:
+    """Why samples are in no split, where some are."""
+    n = len(subject.excluded)
+    return [f"{several(n, 'sample')} left out of every split: {why_excluded(subject)}"] if n else []

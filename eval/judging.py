@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 from typing_extensions import TypedDict
 
+from simclr.encoder_metadata import EncoderMetadata
 from simclr.eval.protocol import Request
-from simclr.eval.results.record import EncoderRecord, Excluded, Extraction, PretrainingSaw, SourceRecord
+from simclr.eval.results.record import Excluded, PretrainingSaw
+from simclr.eval.results.subject_record import EncoderRecord, Extraction, FineTunedOn, SourceRecord
 from simclr.eval.splits.open_split import OpenSplit
 from simclr.eval.splits.split import Split
 from simclr.eval.subject.features import check_finite
@@ -140,7 +142,7 @@ def circumstances(subject: Subject, request: Request, judged: Judged, command: s
         seeds=tuple(request.seeds),
         excluded=Excluded(
             samples=len(subject.excluded),
-            why="given by id, or their labels were seen by the online kNN or fine-tuning",
+            why=why_excluded(subject),
         ),
         damaged=tuple(data.damaged),
         features=tuple(Extraction(**look._asdict()) for look in subject.cache.log),
@@ -156,10 +158,30 @@ def circumstances(subject: Subject, request: Request, judged: Judged, command: s
             sha256_before=judged.before,
             sha256_after=judged.after,
             frozen=judged.before is not None,
+            fine_tuned=_fine_tuned(subject),
         ),
         versions=versions(),
         command=command,
     )
+
+
+def why_excluded(subject: Subject) -> str:
+    """Why no split may use some samples, in words."""
+    if subject.excluded_by_id:
+        return "given by id"
+    told = EncoderMetadata(subject.encoder.metadata) if subject.encoder is not None else EncoderMetadata()
+    who = ["fine-tuning"] * bool(told.labels.ids) + ["the online kNN"] * bool(told.monitor_ids)
+    return f"{' and '.join(who) or 'it'} {'have' if len(who) > 1 else 'has'} seen their labels"
+
+
+def _fine_tuned(subject: Subject) -> FineTunedOn | None:
+    """What the encoder says of labels that it was fine-tuned on."""
+    if subject.encoder is None:
+        return None
+    seen = EncoderMetadata(subject.encoder.metadata).labels
+    if not seen.ids:
+        return None
+    return FineTunedOn(samples=len(seen.ids), rule=seen.rule, classes=seen.classes, unknown=seen.unknown)
 
 
 def _pretraining_saw(subject: Subject, drawn: Drawn) -> PretrainingSaw | None:

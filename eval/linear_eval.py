@@ -24,9 +24,10 @@ from simclr.eval.probes.score import Score, score
 from simclr.eval.protocol import LinearRequest
 from simclr.eval.results.describe import describe_split, fewer_shots
 from simclr.eval.results.outcomes import outcomes
-from simclr.eval.results.record import Facts, Result, Skipped
+from simclr.eval.results.record import Result, Skipped
 from simclr.eval.results.result_file import as_json
 from simclr.eval.results.rows import class_recalls, gaps, paired, rows
+from simclr.eval.results.subject_record import Facts
 from simclr.eval.splits.amounts import check_amounts
 from simclr.eval.splits.draw import default_kinds, draw_splits
 from simclr.eval.splits.split import Split
@@ -37,7 +38,7 @@ from simclr.eval.subject.given import check_wordings
 from simclr.eval.subject.representations import Progress
 from simclr.eval.subject.subject import Subject, subject_of
 
-PROTOCOL = "simclr-linear-eval/4"
+PROTOCOL = "simclr-linear-eval/5"
 
 
 class Asked(TypedDict, total=False):
@@ -51,6 +52,7 @@ class Asked(TypedDict, total=False):
     standardise: bool
     validation: float
     supervised: bool | None
+    all_penalties: bool
 
 
 class MapProbe(NamedTuple):
@@ -118,7 +120,7 @@ def linear_eval(
             or splits; None is random, and for a scene block as well. ``shots``: k a class; None is ``SCENE_SHOTS`` for
             a scene and no few-shot split otherwise. ``shares``: of each class's labels. ``seeds``: five. ``probes``:
             names of ``eval.probes.registry.PROBES``; None is ``DEFAULT_PROBES``. ``standardise``, ``validation``,
-            ``supervised``: see ``simclr.eval.protocol.LinearRequest``.
+            ``supervised``, ``all_penalties``: see ``simclr.eval.protocol.LinearRequest``.
 
     Returns:
         What ``result.json`` holds: ``rows``, ``paired`` differences, ``gaps`` between random and block splits,
@@ -194,6 +196,7 @@ def evaluate_linear(
             request.names,
             in_part(report, f"probes: {name}"),
             standardise=request.standardise,
+            all_penalties=request.all_penalties,
             watch=keep if isinstance(data.source, SceneSource) else None,
             seed=seed,
         )
@@ -229,7 +232,7 @@ def evaluate_linear(
         outcomes=tuple(outcomes(subject.name, headline, len(data.class_names))),
         representation="frozen h; also with shares of the labels, this is a linear probe and not fine-tuning",
         selected_on=_selected_on(found[subject.name]),
-        interval="95 % Student t over seeds, each a split with its own random weights; one pretrained encoder",
+        interval="95 % Student t over seeds, each a split with its own random weights; one encoder",
         skipped=tuple(skipped),
         fewer_shots=tuple(fewer_shots(splits, data)),
         repeated_in_training_part=repeated,
@@ -283,7 +286,7 @@ def _protocol(splits: Sequence[Split], request: LinearRequest) -> str:
     return (
         f"{PROTOCOL} split={kinds} shots={shots} labels={shares} validation={validation} "
         f"standardise={'yes' if request.standardise else 'no'} seeds={','.join(map(str, request.seeds))} "
-        f"probes={','.join(request.names)}"
+        f"probes={','.join(request.names)}{' penalties=all' * request.all_penalties}"
     )
 
 

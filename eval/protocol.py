@@ -92,15 +92,18 @@ class LinearRequest(Request):
         validation: share of each class's training samples that probes choose on, in splits without a validation part;
             0 leaves the choice to leave-one-out and to the probes' own held-out samples.
         supervised: whether to train from scratch; None does where that is quick.
+        all_penalties: whether the logistic probe tries every penalty, also where weaker ones promise nothing.
     """
 
     validation: float = 0.0
     supervised: bool | None = None
+    all_penalties: bool = False
 
     def _check(self) -> None:
         super()._check()
         self._set("validation", check_share("validation", self.validation))
         check_switch("supervised", self.supervised)
+        check_switch("all_penalties", self.all_penalties, unset=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,6 +211,7 @@ class LinearWords(Words, total=False):
 
     validation: str | None
     supervised: bool | None
+    all_penalties: bool
 
 
 class FewShotWords(Words, total=False):
@@ -272,12 +276,15 @@ def linear_request(words: LinearWords) -> LinearRequest:
     Raises:
         InputError: an option that cannot be read, or as in :class:`Request`.
     """
-    text = words.get("validation")
-    if text is not None and (not text.strip() or "," in text):
+    if (text := words.get("validation")) is not None and (not text.strip() or "," in text):
         raise InputError(f"--validation is {shown(text)}: give one share, such as 20%")
     (held_out,) = _shares_of(text, "--validation") or (0.0,)
     return LinearRequest(
-        seeds=range(words.get("seeds", 5)), validation=held_out, supervised=words.get("supervised"), **_common(words)
+        seeds=range(words.get("seeds", 5)),
+        validation=held_out,
+        supervised=words.get("supervised"),
+        all_penalties=words.get("all_penalties", False),
+        **_common(words),
     )
 
 

@@ -23,5 +23,9 @@ class Stream(IntEnum):
     STRUCTURE = 2**23 + 7
     BASELINES = 2**23 + 8
     TWO_SETS = 2**23 + 9
+    LIKENESS = 2**23 + 20
+    DRAWN_SETS = 2**23 + 21
+    # One for each split of a set into halves, counted from here.
+    HALVES = 2**23 + 2**21
     # One for each epoch of the SGD probe, counted from here: they follow no order that pretraining had.
     SGD = 2**23 + 2**22

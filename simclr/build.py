@@ -12,7 +12,7 @@ from simclr.choose.scenes import look_at_scene
 from simclr.data import Preprocess, SceneSource, Source
 from simclr.errors import InputError
 from simclr.losses.ntxent import nt_xent
-from simclr.losses.objectives import build_objective
+from simclr.losses.objectives import Objective, build_objective, check_objective
 from simclr.losses.registry import LOSSES, check_loss_name
 from simclr.models.encoder import build_encoder, for_channels, seeded
 from simclr.models.head import ProjectionHead
@@ -137,16 +137,25 @@ def build_tuned(recipe: TuningRecipe, start: Start | None, inputs: Inputs, class
     """What learns, on the device; what is new has random weights that depend on the seed alone.
 
     Raises:
-        InputError: an objective or a system with an unknown name or argument, or an embedding layer that cannot be.
+        InputError: an objective that `check_objective` refuses, a system with an unknown name or argument, or an
+            embedding layer that cannot be.
     """
+    check_objective(recipe.terms)
     shape = inputs.view_shape
-    of_run = {"classes": classes, "seed": recipe.seed, "samples": len(inputs.source), "input_shape": shape}
+
+    def objective_of(width: int) -> Objective:
+        return build_objective(recipe.terms, feature_dim=width, classes=classes, seed=recipe.seed, input_shape=shape)
+
+    of_run = {
+        "classes": classes,
+        "seed": recipe.seed,
+        "samples": len(inputs.source),
+        "input_shape": shape,
+        "objective_of": objective_of,
+    }
     with seeded(recipe.seed):
         encoder = build_encoder(**tuned_architecture(recipe, inputs.preprocess))
-        width: int = encoder.feature_dim  # type: ignore[assignment]
-        objective = build_objective(
-            recipe.terms, feature_dim=width, classes=classes, seed=recipe.seed, input_shape=shape
-        )
+        objective = objective_of(encoder.feature_dim)  # type: ignore[arg-type]
         if start is not None:
             take_weights(encoder, start)
         model = build_system(recipe.system.name, recipe.system.options, encoder, objective, of_run)

@@ -25,6 +25,7 @@ from simclr.files import write_atomically, write_text
 from simclr.frozen_encoder import FrozenEncoder as FrozenEncoder
 from simclr.models.encoder import blank_encoder, float32_on_cpu, random_encoder, seeded
 from simclr.models.head import ProjectionHead
+from simclr.recipe.encoder_path import encoder_path
 
 # What the header of the file holds: the metadata, the hash of everything (in files of older versions not), and what
 # other tools add when they copy a file.
@@ -209,16 +210,7 @@ def _file(path: str | Path) -> Path:
     """The encoder file that is meant, or an InputError."""
     if not isinstance(path, str | Path):
         raise InputError(f"the path of an encoder is a {type(path).__name__}: give text or a Path")
-    file = Path(path)
-    try:
-        if file.is_dir():
-            file = file / "encoder.safetensors"
-        there = file.is_file()
-    except (OSError, ValueError) as error:
-        raise InputError(f"no encoder can be read from {str(path)[:100]!r}: {error}") from None
-    if not there:
-        raise InputError(f"there is no encoder file {file}: give the encoder.safetensors of a finished run")
-    return file
+    return encoder_path(path)
 
 
 def _read(file: Path, with_tensors: bool) -> tuple[EncoderMetadata, dict[str, Tensor]]:

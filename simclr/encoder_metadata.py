@@ -173,6 +173,7 @@ _ENTRIES: dict[str, _Kind] = {
     "encoder.width": _COUNT,
     "encoder.options": _OBJECT,
     "encoder.embedding": _OBJECT.or_null(),
+    "encoder.prototypes": _OBJECT.or_null(),
     "feature_dim": _COUNT._replace(needed=True),
     "preprocess": _OBJECT._replace(needed=True),
     "preprocess.in_chans": _COUNT._replace(needed=True),

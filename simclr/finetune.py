@@ -16,13 +16,14 @@ from simclr.encoder_file import save_encoder
 from simclr.encoder_metadata import EncoderMetadata
 from simclr.errors import DivergenceError
 from simclr.launch import unused_settings
-from simclr.recipe.tuning import Labels, TuningRecipe
+from simclr.models.prototypes import Prototyped
+from simclr.recipe.tuning import TuningRecipe
 from simclr.run.begin import Begun, begin_run
 from simclr.run.checkpoint import diverged, load_run_state, newest_state, save_run_state
 from simclr.run.metadata import check_storable, describe_run
 from simclr.run.metrics_file import MetricsFile
 from simclr.run.run_folder import open_run_folder
-from simclr.run.start import all_seen, check_start, load_start
+from simclr.run.start import all_seen, check_apart, check_start, load_start
 from simclr.run.stopping import Stopping
 from simclr.run.terminal import Progress
 from simclr.train.course import set_tuning_course
@@ -32,7 +33,9 @@ from simclr.train.optimizer import parameter_table, set_lr
 from simclr.train.schedule import warmup_cosine
 from simclr.train.tuned import Learned, try_objective
 from simclr.views.drawn_views import choose_samples, look_at_views
+from simclr.views.held_out import HeldOutProbe, watch_held_out
 from simclr.views.inputs import build_tuning_inputs
+from simclr.views.likeness_picture import draw_prototypes
 from simclr.views.picture import draw_views
 from simclr.views.unlabelled import Share, build_unlabelled, open_target
 
@@ -43,6 +46,7 @@ def fine_tune(
     *,
     resume: bool = False,
     overwrite: bool = False,
+    probe: HeldOutProbe | None = None,
     say: Callable[[str], None] = print,
 ) -> dict[str, Any]:
     """Train an encoder on labels under an objective, and leave a run folder that explains itself.
@@ -50,9 +54,11 @@ def fine_tune(
     Args:
         recipe: what to do.
         output: the run folder: recipe.yaml, metrics.jsonl, views.png, checkpoints/, encoder.safetensors and .json. The
-            encoder file embeds with the embedding layer, and names the samples whose labels were looked at.
+            encoder file embeds with the embedding layer, and names the samples whose labels were looked at. With a
+            target that has statistics of its own, encoder-target.safetensors embeds that.
         resume: go on from the newest run state in ``output``, or from the beginning if the run there has none yet.
         overwrite: start anew even if ``output`` holds a run.
+        probe: judge of the labels that are held out (``monitor.held_out``).
         say: prints a line for the user.
 
     Returns:
@@ -64,6 +70,7 @@ def fine_tune(
         DivergenceError: the loss became NaN or infinite.
         StoppedError: Ctrl-C or SIGTERM; the step was finished, and its run state written.
     """
+    check_apart(recipe, output)
     train, checkpoints = recipe.train, output / "checkpoints"
     accelerator = start_accelerator(train.precision, recipe.log.trackers, output)
     device, main = accelerator.device, accelerator.is_main_process
@@ -78,20 +85,24 @@ def fine_tune(
             inputs = build_tuning_inputs(recipe, device, start.encoder.preprocess if start else None)
             target = open_target(recipe, device)
         source, preprocess = inputs.source, inputs.preprocess
-        chosen, rule = _labels(recipe, source)
+        chosen = _labels(recipe, source)
         targets = chosen.targets.to(device)
         rank, world_size = accelerator.process_index, accelerator.num_processes
 
         # What learns, and from where it goes on.
         model = build_tuned(recipe, start, inputs, len(chosen.classes), device)
         encoder, parts = model.encoder, list(model.children())
+        watch = watch_held_out(probe, inputs, chosen, device) if main else None
         course = set_tuning_course(train, chosen.targets, model.objective.wants_pairs, recipe.seed, rank, world_size)
         order, total_steps, warmup_steps, peak_lr = course
         share = Share(order.batch_size, rank, world_size)
         unlabelled = build_unlabelled(recipe, inputs, target, model.needs, share)
         try_objective(model, targets[order.at(0)], inputs.view_shape, unlabelled and unlabelled.of_process)
         learned = Learned(
-            (targets >= 0).nonzero()[:, 0], targets, lambda ids: inputs.embed(inputs.plain[ids].to(device))
+            ids=(targets >= 0).nonzero()[:, 0],
+            targets=targets,
+            inputs=lambda ids: inputs.embed(inputs.plain[ids].to(device)),
+            epochs=-(-total_steps // order.steps_per_epoch),
         )
         optimizer = optimizer_of(parts, train, peak_lr, device, world_size)
         save_every = train.checkpoint_every or max(order.steps_per_epoch, total_steps // 10)
@@ -101,11 +112,17 @@ def fine_tune(
         def describe(steps: int, numbers: dict[str, Any], monitor_ids: list[int]) -> EncoderMetadata:
             numbers = {**numbers, "samples_seen": steps * order.batch_size}
             described = describe_run(recipe, source, preprocess, encoder, steps, numbers, monitor_ids)
-            labels = {"ids": chosen.ids.tolist(), "classes": chosen.classes, "unknown": chosen.unknown, "rule": rule}
+            labels = {
+                "ids": chosen.ids.tolist(),
+                "classes": chosen.classes,
+                "unknown": chosen.unknown,
+                "rule": chosen.rule,
+            }
             return described.with_entries(
-                encoder=tuned_architecture(recipe, preprocess),
+                encoder={**tuned_architecture(recipe, preprocess), **model.architecture},
                 labels=labels,
                 target=None if target is None else {"name": target.name, "samples": len(target)},
+                **model.entries(chosen.classes),
                 started_from=None if start is None else {"file": str(start.file), "sha256": start.digest},
             )
 
@@ -127,12 +144,13 @@ def fine_tune(
         progress = stack.enter_context(moving)
         if main:
             n, k = len(chosen.ids), len(chosen.classes)
-            say(f"{n:,} of {len(source):,} samples of {source.name}, {k} classes ({rule}), processes: {world_size}")
+            said = f"{n:,} of {len(source):,} samples of {source.name}, {k} classes ({chosen.rule})"
+            say(f"{said}, processes: {world_size}")
             say(f"  from {start.file if start else 'random weights'}, {device.type}, {train.precision}")
             for name, few in (("unknown", chosen.unknown), ("fewer samples than asked for", chosen.few)):
                 if few:
                     say(f"  {name}: {', '.join(few[:8])}{', …' if len(few) > 8 else ''}")
-            for note in [*source.notes, *course.notes]:
+            for note in [*source.notes, *inputs.notes, *course.notes]:
                 say(note)
             if unlabelled:
                 say(f"  {unlabelled.describe()}")
@@ -154,6 +172,8 @@ def fine_tune(
             if first % order.steps_per_epoch == 0:
                 model.begin_epoch(order.epoch(first), learned)
             course = course._replace(order=model.order_of(order))
+            for note in model.notes() if main else ():
+                say(f"  {note}")
             labelled = batches(source, course.order, first, stop_at, device, recipe.data.workers)
             others = unlabelled.views(first, stop_at) if unlabelled else repeat(None)
             for (step, ids, batch), u in zip(labelled, others):
@@ -172,11 +192,14 @@ def fine_tune(
                 optimizer.zero_grad()
 
                 done = step + 1
+                if begun:
+                    begun.keep()
                 numbers = {"step": step, "epoch": epoch, "loss": loss, "lr": lr}
                 if done % recipe.monitor.every == 0 or done == total_steps:
                     terms = value.terms if len(value.terms) > 1 else {}
                     looked = {name: float(number) for name, number in {**terms, **value.metrics}.items()}
                     numbers |= {"rankme": rankme(e.detach()), **{k: v for k, v in looked.items() if math.isfinite(v)}}
+                    numbers |= watch.look(encoder) if watch else {}
                 due = done % save_every == 0 or done == total_steps
                 # Before the run state: a line too many is dropped on resume, one too few would be missing for ever.
                 metrics.write({**numbers, "seconds": round(time.perf_counter() - started, 3)})
@@ -198,22 +221,28 @@ def fine_tune(
                 if stop and done < total_steps:
                     raise stopping.stop()
 
+        model.finish(learned)
         if begun:
-            of_target = None if target is None else target.sample_hashes()
-            seen = all_seen(begun.saw or source.sample_hashes(), start, of_target)
+            for note in model.notes():
+                say(f"  {note}")
+            adapted_to = None if target is None else target.sample_hashes()
+            seen = all_seen(begun.saw or source.sample_hashes(), start, adapted_to)
             metadata = describe(total_steps, numbers, seen.monitor_ids)
             save_encoder(output / "encoder.safetensors", encoder, preprocess, metadata, saw=seen.samples)
+            if unlabelled and recipe.own_statistics:
+                of_target, file = unlabelled.inputs.preprocess, output / "encoder-target.safetensors"
+                save_encoder(file, encoder, of_target, metadata, saw=seen.samples)
+            if isinstance(encoder, Prototyped):
+                draw_prototypes(encoder.eval(), learned.inputs, preprocess, chosen.classes, output / "prototypes.png")
             numbers = dict(metadata.numbers)
             if source.damaged:
                 say(skipped(source.damaged))
         return {**numbers, "seconds": time.perf_counter() - started}
 
 
-def _labels(recipe: TuningRecipe, source: Source) -> tuple[ChosenLabels, str]:
-    """The labels that are looked at, and by which rule."""
-    asked: Labels = recipe.labels
+def _labels(recipe: TuningRecipe, source: Source) -> ChosenLabels:
+    """The labels that are looked at."""
+    asked, held_out = recipe.labels, recipe.monitor.held_out
     seed = recipe.seed if asked.seed is None else asked.seed
     unknown = [*asked.unknown, *recipe.data.unknown]
-    chosen = choose_labels(source, shots=asked.shots, share=asked.share, unknown=unknown, seed=seed)
-    few = f"{asked.shots}" if asked.shots is not None else f"{100 * asked.share:g} %" if asked.share is not None else ""
-    return chosen, f"{few} of each class, drawn by seed {seed}" if few else "all labels"
+    return choose_labels(source, shots=asked.shots, share=asked.share, unknown=unknown, held_out=held_out, seed=seed)

@@ -8,8 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from simclr.build import build_judge, build_learner, build_loss
 from simclr.choose.resolve import resolved
@@ -44,7 +43,8 @@ from simclr.train.schedule import warmup_cosine
 from simclr.train.step import Learner, TrainingStep
 from simclr.train.verdict import UNTRAINED
 from simclr.views.drawn_views import choose_samples, look_at_views
-from simclr.views.inputs import Inputs, build_inputs
+from simclr.views.embedded import embed, encode
+from simclr.views.inputs import build_inputs
 from simclr.views.picture import draw_views
 
 
@@ -113,7 +113,7 @@ def pretrain(
         watched = _watched(probe, source) if recipe.monitor.knn else None
         judge = build_judge(inputs, held_out, recipe.seed) if main else None
         if judge:  # before a run state is loaded: what nothing was learned by
-            judge.add_baseline(UNTRAINED, partial(_encode, encoder, device))
+            judge.add_baseline(UNTRAINED, partial(encode, encoder, device))
         ids_seen = watched.ids.tolist() if watched else []
         newest = of_main(accelerator, newest_state(checkpoints) if resume else None)
         state: dict[str, Any] = load_run_state(checkpoints / newest) if newest else {"step": 0}
@@ -135,7 +135,7 @@ def pretrain(
         progress = stack.enter_context(Progress(total_steps, state["step"], train.batch_size, enabled=main))
         if main:
             say(f"{len(source):,} samples of {source.name}, processes: {world_size}, {device.type}, {train.precision}")
-            for note in source.notes:
+            for note in [*source.notes, *inputs.notes]:
                 say(note)
             described = [*recipe.chosen, *inputs.describe(), f"loss: {recipe.loss.describe()}"]
             for line in [*described, *parameter_table(parts, train.optimizer, train.weight_decay)]:
@@ -163,6 +163,8 @@ def pretrain(
             one_step.update(lr)
 
             done = step + 1
+            if begun:
+                begun.keep()
             numbers = {"step": step, "epoch": epoch, "loss": loss, "lr": lr}
             if done % recipe.monitor.every == 0 or done == total_steps:
                 numbers |= health(h[0], z)
@@ -172,9 +174,9 @@ def pretrain(
                     warned = True
             due = done % save_every == 0 or done == total_steps
             if due and main and probe and watched:
-                numbers["knn"] = probe.score(_embed(encoder, inputs, watched.ids, device), watched.labels)
+                numbers["knn"] = probe.score(embed(encoder, inputs, watched.ids, device), watched.labels)
             if due and judge:
-                best.look(judge.look(partial(_encode, encoder, device)), done, encoder)
+                best.look(judge.look(partial(encode, encoder, device)), done, encoder)
                 numbers["verdict"] = best.latest
             # Before the run state: a line too many is dropped on resume, one too few would be missing for ever.
             metrics.write({**numbers, "seconds": round(time.perf_counter() - started, 3)})
@@ -224,18 +226,3 @@ def _watched(probe: OnlineProbe | None, source: Source) -> _Watched | None:
         return None
     ids = probe.choose(source.labels)
     return _Watched(ids, source.labels[ids]) if len(ids) else None
-
-
-def _embed(encoder: nn.Module, inputs: Inputs, ids: Tensor, device: torch.device) -> Tensor:
-    """Representations (n, feature_dim) of samples without augmentation; leaves the encoder in training mode."""
-    parts = (inputs.embed(inputs.plain[part].to(device)) for part in ids.split(512))
-    return torch.cat([_encode(encoder, device, x) for x in parts])
-
-
-@torch.no_grad()
-def _encode(encoder: nn.Module, device: torch.device, x: Tensor) -> Tensor:
-    """Inputs of the encoder (n, C, H, W) → representations (n, feature_dim) on the CPU, in eval mode for once."""
-    encoder.eval()
-    h = encoder(x.to(device)).float().cpu()
-    encoder.train()
-    return h

@@ -58,8 +58,9 @@ _TABLE = {
     "simclr/verify.py": _LOOP,
     "eval/__init__.py": "augment",
     "eval/streams.py": "augment",
+    "eval/set_words.py": "simclr/errors.py simclr/recipe",
     "eval/splits": _JUDGED,
-    "eval/subject": f"{_JUDGED} eval/splits simclr/views simclr/run",
+    "eval/subject": f"{_JUDGED} eval/set_words.py eval/splits simclr/views simclr/run",
     "eval/metrics": f"{_FEATURES} simclr/losses",
     "eval/probes": f"{_FEATURES} eval/metrics simclr/losses simclr/views simclr/train",
     "eval/open_set": f"{_FEATURES} eval/metrics eval/probes",
@@ -70,9 +71,13 @@ _TABLE = {
     "eval/judging.py": f"{_RECORDED} eval/maps simclr/views simclr/train simclr/run",
     "eval/linear_eval.py": _ROAD,
     "eval/few_shot.py": _ROAD,
-    "eval/commands.py": f"{_ROAD} eval/report eval/linear_eval.py eval/few_shot.py",
+    "eval/distance.py": _ROAD,
+    "eval/console.py": "simclr/data",
+    "eval/commands.py": f"{_ROAD} eval/report eval/console.py eval/linear_eval.py eval/few_shot.py",
+    "eval/distance_command.py": f"{_ROAD} eval/set_words.py eval/report eval/console.py eval/commands.py "
+    "eval/distance.py",
     "simclr/cli": f"{_LOOP} simclr/choose simclr/pretrain.py simclr/finetune.py simclr/plan.py simclr/verify.py "
-    "eval/commands.py eval/probes simclr/__init__.py",
+    "eval/commands.py eval/distance_command.py eval/set_words.py eval/probes simclr/__init__.py",
     "simclr/__main__.py": "simclr/cli",
 }
 ROOMS = {room: frozenset(below.split()) for room, below in _TABLE.items()}

@@ -51,6 +51,10 @@ PLAYED = {
     "simclr few-shot runs/indian-pines --unknown-classes 4": (
         "simclr few-shot runs/digits --unknown-classes 4 --seeds 1 --shots 3 --episodes 5"
     ),
+    "simclr distance runs/scene new.mat": "simclr distance runs/photos others --permutations 19 --splits 1",
+    "simclr distance runs/scene:west runs/scene:east": (
+        "simclr distance runs/digits:3 runs/digits:8 --samples 40 --permutations 19 --splits 1"
+    ),
     "simclr compare runs/a runs/b --metric oa": "simclr compare runs/digits runs/b --metric oa",
     "simclr report runs/indian-pines": "simclr report runs/digits",
 }
@@ -64,6 +68,15 @@ LEFT_OUT = {
     "simclr views indian-pines augment.radiation={}": "tests/simclr/views draw views of a scene with radiation",
     "accelerate launch --multi_gpu --num_processes 8 -m simclr pretrain imagenet data.path=/data/imagenet": LAUNCH,
     "accelerate launch --multi_gpu --num_processes 8 -m simclr verify": LAUNCH,
+    **dict.fromkeys(
+        (
+            "simclr distance runs/scene:Corn new.mat:Corn data.ground_truth=new-classes.mat",
+            "simclr distance old.mat new.mat --encoder runs/scene",
+            "simclr distance a.npy b.npy",
+        ),
+        "tests/eval/test_distance_command.py and tests/eval/subject/test_sets.py have such files",
+    ),
+    "python -m benchmarks two_sample_test": "tests/eval/metrics/test_two_sets.py does the same",
     **dict.fromkeys(
         ("make pretrain", "make test", "make test-all", "make fuzz", "make lint", "make wheel", "make bench"), MAKE
     ),

@@ -19,14 +19,22 @@ def leading_subspace(h: Tensor, dim: int) -> Tensor:
     Raises:
         InputError: if the samples do not span so many directions.
     """
-    centred = h.double().cpu() - h.double().cpu().mean(0)
-    values, vectors = torch.linalg.svd(centred, full_matrices=False)[1:]
-    spanned = int((values > 1e-10 * values[0]).sum()) if values[0] > 0 else 0
-    if not 1 <= dim <= spanned:
+    vectors = directions(h)
+    if not 1 <= dim <= len(vectors):
         raise InputError(
-            f"a subspace of {dim} dimensions was asked for, but the samples span {spanned}: give 1 to that."
+            f"a subspace of {dim} dimensions was asked for, but the samples span {len(vectors)}: give 1 to that."
         )
     return vectors[:dim].T
+
+
+def directions(h: Tensor) -> Tensor:
+    """Orthonormal directions that samples (n, features) span around their mean, (rank, features) float64.
+
+    The one of most variance comes first.
+    """
+    centred = h.double().cpu() - h.double().cpu().mean(0)
+    values, vectors = torch.linalg.svd(centred, full_matrices=False)[1:]
+    return vectors[values > 1e-10 * values[0]]
 
 
 def principal_angles(a: Tensor, b: Tensor) -> Tensor:

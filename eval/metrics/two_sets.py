@@ -11,17 +11,24 @@ from torch import Tensor
 from simclr.augment.addressed import Address
 from simclr.errors import InputError
 from simclr.eval.streams import Stream
-from simclr.losses.mmd import gaussian_kernels, unbiased
+from simclr.losses.mmd import bandwidth, gaussian_kernels, unbiased
 
 PERMUTATIONS = 999
 _AT_ONCE = 1 << 24
 
 
 class TwoSampleTest(NamedTuple):
-    """The squared MMD, without a bias, and the p value of the hypothesis that both sets are of one distribution."""
+    """The squared MMD, without a bias, and the p value of the hypothesis that both sets are of one distribution.
+
+    Attributes:
+        mmd: squared; often below 0 where there is no difference.
+        p: at least 1 / (permutations + 1).
+        bandwidth: σ of the Gaussian kernel, the median distance of all samples.
+    """
 
     mmd: float
     p: float
+    bandwidth: float
 
 
 def check_two_sets(a: Tensor, b: Tensor, least: int = 2) -> None:
@@ -74,4 +81,4 @@ def two_sample_test(
         drawn = within_first / (n * (n - 1)) + within_others / (m * (m - 1)) - 2 * across / (n * m)
         # Equal partitions give equal values but for rounding.
         at_least += int((drawn >= seen - 1e-12).sum())
-    return TwoSampleTest(seen, (1 + at_least) / (1 + permutations))
+    return TwoSampleTest(seen, (1 + at_least) / (1 + permutations), bandwidth(z))

@@ -115,10 +115,12 @@ def fine_tuned_scores(
         splits: whose training part lies in ``data.source``.
         head: fine-tune from the first layer of this projection head instead of h.
         device: where training runs.
-        progress: called with (trainings done, all of them).
+        progress: called with (trainings done, all of them), from 0 on.
         options: settings of ``simclr.eval.probes.tuned_classifier.FineTuning`` to be changed.
     """
     found: list[Score] = []
+    if progress is not None:
+        progress(0, len(splits))
     for split in splits:
         usual = FineTuning(
             steps=training_steps(len(split.learned())), augment="recipe" in encoder.metadata, seed=split.seed or 0
@@ -148,10 +150,12 @@ def supervised_scores(
         splits: whose training part lies in ``data.source``.
         seeds: for a split without a seed, one training for each; otherwise the split's own.
         device: where training runs.
-        progress: called with (trainings done, all of them).
+        progress: called with (trainings done, all of them), from 0 on.
     """
     jobs = [(split, seed) for split in splits for seed in (seeds if split.seed is None else (split.seed,))]
     found: list[Score] = []
+    if progress is not None:
+        progress(0, len(jobs))
     for split, seed in jobs:
         steps = training_steps(len(split.learned()))
         settings = replace(FROM_SCRATCH, steps=steps, augment="recipe" in encoder.metadata, seed=seed)

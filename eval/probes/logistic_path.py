@@ -19,7 +19,7 @@ the sums right, is such a P.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -28,8 +28,9 @@ from torch import Tensor
 
 from simclr.eval.probes.ridge_path import principal_axes
 
-# Problems side by side: more make the products more efficient, fewer give more of them a start near their solution.
-GROUP = 9
+# Problems side by side: more make the products more efficient, fewer give more of them a start near their solution. On
+# frozen features of Indian Pines a path takes 38 CPU seconds in groups of 3, 46 in groups of 5 and 57 in groups of 9.
+GROUP = 3
 # Logits at once: small enough to stay in the processor's cache, large enough for a GPU.
 LOGITS_AT_ONCE = {"cpu": 2**19, "other": 2**25}
 PRECONDITIONER_ROWS = 4096
@@ -65,6 +66,7 @@ def logistic_path(
     penalties: Tensor,
     max_gap: float = 1e-6,
     max_gradient: float = 0.0,
+    go_on: Callable[[Tensor, Tensor], bool] | None = None,
 ) -> LogisticPath:
     """L2-regularised multinomial logistic regression with an unpenalised intercept, for many penalties.
 
@@ -76,22 +78,26 @@ def logistic_path(
             its binary form has one vector of weights, the difference of our two).
         max_gap: a problem is solved when (F - min F) / F is proven to be at most this,
         max_gradient: or when no entry of its gradient exceeds this (scikit-learn's rule; its default is 1e-4).
+        go_on: whether weaker penalties are wanted: asked after each ``GROUP`` of them with its weights (g, dim, K) and
+            intercepts (g, K); all are when None.
 
     Returns:
-        The solutions, in the order of the penalties. A problem that ``MAX_NEWTON`` steps do not solve is returned as it
-        is: look at ``gaps``.
+        The solutions, in the order of the penalties, as far as the path went. A problem that ``MAX_NEWTON`` steps
+        do not solve is returned as it is: look at ``gaps``.
     """
     with _flushed_denormals():
         problem = _Problem(x, y, num_classes)
         start = x.new_zeros(problem.features.shape[1], num_classes, 1)
         found = []
         for group in penalties.to(x).split(GROUP):
-            found.append(_solve(problem, group / len(x), start, max_gap, max_gradient))
-            start = found[-1][0][..., -1:]
-        inner, objectives, gaps, gradients, steps = (torch.cat(parts, -1) for parts in zip(*found))
-        weights = torch.einsum("dr,rka->adk", problem.axes, inner[:-1])
-        intercepts = inner[-1].T - torch.einsum("d,adk->ak", problem.mean, weights)
-    return LogisticPath(weights, intercepts, objectives, gaps, gradients, steps)
+            inner, *numbers = _solve(problem, group / len(x), start, max_gap, max_gradient)
+            start = inner[..., -1:]
+            weights = torch.einsum("dr,rka->adk", problem.axes, inner[:-1])
+            intercepts = inner[-1].T - torch.einsum("d,adk->ak", problem.mean, weights)
+            found.append((weights, intercepts, *numbers))
+            if go_on is not None and not go_on(weights, intercepts):
+                break
+    return LogisticPath(*(torch.cat(parts) for parts in zip(*found)))
 
 
 class _Problem:

@@ -1,9 +1,15 @@
 """Logistic regression as a probe: the protocol of SimCLR's transfer experiments where there are samples enough.
 
-45 penalties, log-spaced from 1e-6 to 1e5, are fitted to a part of the training samples; the one with the most accurate
+45 penalties, log-spaced from 1e5 to 1e-6, are fitted to a part of the training samples; the one with the most accurate
 predictions for the rest (the strongest among equals) is fitted again to all of them. The rest is the split's validation
 part, or a share of each class. With fewer than ``SWEEP_FROM`` samples a class and no validation part such a choice is
 noise: C is then ``FEW_SHOT_C``, and nothing is chosen.
+
+The path of penalties goes from strong to weak, and weak ones take nearly all of the time. It ends where no weaker one
+can win, for no held-out sample that could be recognised is missed: then the choice is that of all penalties. Or it ends
+where ``PATIENCE`` penalties in a row, a factor of 100, recognise no more held-out samples than the best one before, and
+none of them is likelier (cross entropy): then the choice is the best of all that are stronger than the best one, and of
+those that are up to 100 times weaker; what is weaker still was not tried. ``all_penalties`` tries them.
 
 The penalty stands before ½||W||², beside the sum of the samples' cross entropies: scikit-learn's C is 1 / penalty.
 
@@ -13,7 +19,10 @@ B.8.1; Kornblith, Shlens & Le, "Do better ImageNet models transfer better?", CVP
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from simclr.eval.metrics.calibration import fit_temperature
@@ -23,6 +32,7 @@ from simclr.eval.splits.validation import FIXED, Parts, columns_of, parts_of
 
 PENALTIES = torch.logspace(5, -6, 45, dtype=torch.float64)
 SWEEP_FROM = 50
+PATIENCE = 8
 FEW_SHOT_C = 1.0
 SWEEP_GAP = 1e-4
 FINAL_GAP = 1e-8
@@ -36,6 +46,7 @@ def logistic(
     validation: Tensor | None = None,
     standardise: bool = True,
     calibrate: bool = True,
+    all_penalties: bool = False,
     device: torch.device | str = "cpu",
 ) -> Prediction:
     """Multinomial logistic regression with an L2 penalty that is chosen on held-out samples, or fixed for few.
@@ -49,13 +60,15 @@ def logistic(
         standardise: divide features by their standard deviation over the samples that are fitted to; they are centred
             either way.
         calibrate: fit a temperature also where the penalty is fixed, which takes a second fit.
+        all_penalties: try them all, however little the weak ones promise.
         device: where the problems are solved, in float64.
 
     Returns:
         The classes, logits as scores, and in ``selected``: the ``rule`` and what it was ``selected_on``, ``C`` and
-        ``penalty``, the proven relative ``gap`` of the fit, where there was a choice the best ``validation_accuracy``
-        and the largest ``sweep_gap``, and where samples were held out their number, ``validation_samples``, and the
-        ``temperature`` that calibrates their logits.
+        ``penalty``, the proven relative ``gap`` of the fit, where there was a choice the best ``validation_accuracy``,
+        how many ``penalties_tried``, why the path ``ended`` there and the largest ``sweep_gap``, and where
+        samples were held out their number, ``validation_samples``, and the ``temperature`` that calibrates
+        their logits.
 
     Raises:
         InputError: if the training samples hold fewer than two classes or an unlabelled one.
@@ -73,9 +86,11 @@ def logistic(
             selected |= {name: calibrated[name] for name in ("validation_samples", "temperature")}
     else:
         parts = parts_of(train_y, validation)
-        best, selected = _held_out(train_x, train_y, parts, PENALTIES, standardise, device)
+        best, selected = _held_out(train_x, train_y, parts, PENALTIES, standardise, device, all_penalties)
         penalty = float(PENALTIES[best])
-        selected["rule"] = f"the most accurate of {len(PENALTIES)} penalties on held-out samples"
+        tried, most = selected["penalties_tried"], len(PENALTIES)
+        which = f"{most} penalties" if tried == most else f"the {tried} strongest of {most} penalties"
+        selected["rule"] = f"the most accurate of {which} on held-out samples"
         selected["selected_on"] = parts.selected_on
     units = fit_standardisation(train_x.to(device), standardise)
     path = _fit(units(train_x.to(device)), train_y, classes, torch.tensor([penalty]), FINAL_GAP)
@@ -89,33 +104,65 @@ def logistic(
 
 
 def _held_out(
-    x: Tensor, y: Tensor, parts: Parts, penalties: Tensor, standardise: bool, device: torch.device | str
+    x: Tensor,
+    y: Tensor,
+    parts: Parts,
+    penalties: Tensor,
+    standardise: bool,
+    device: torch.device | str,
+    all_penalties: bool = False,
 ) -> tuple[int, Selected]:
     """Which penalty is the most accurate on the held-out samples, and the temperature of its logits there."""
     fit, held_out, _ = parts
     classes = classes_of(y[fit])
     units = fit_standardisation(x[fit].to(device), standardise)
-    path = _fit(units(x[fit].to(device)), y[fit], classes, penalties, SWEEP_GAP)
     # A class that only the held-out samples have is never recognised.
-    truth = columns_of(classes, y[held_out]).to(device)
-    logits = _logits(path, units(x[held_out].to(device)))
-    accuracy = (logits.argmax(2) == truth).double().mean(1)
-    # argmax gives the first of equals: the strongest penalty.
-    best = int(accuracy.argmax())
+    truth, rows = columns_of(classes, y[held_out]).to(device), units(x[held_out].to(device))
     known = truth >= 0
+    right, loss, ended = rows.new_empty(0), rows.new_empty(0), "all of them were tried"
+
+    def go_on(weights: Tensor, intercepts: Tensor) -> bool:
+        nonlocal right, loss, ended
+        logits = rows @ weights + intercepts[:, None]
+        right = torch.cat([right, (logits.argmax(2) == truth).to(right).sum(1)])
+        likely = F.cross_entropy(logits[:, known].flatten(0, 1), truth[known].repeat(len(logits)), reduction="none")
+        loss = torch.cat([loss, likely.view(len(logits), -1).mean(1)])
+        if all_penalties or len(right) == len(penalties):
+            return True
+        if right.max() == known.sum():
+            ended = "no held-out sample that can be recognised is missed: no weaker penalty can win"
+        elif max(int(right.argmax()), int(loss.argmin())) < len(right) - PATIENCE:
+            ended = f"the last {PATIENCE} recognise no more held-out samples, and none is likelier"
+        else:
+            return True
+        return False
+
+    path = _fit(units(x[fit].to(device)), y[fit], classes, penalties, SWEEP_GAP, go_on)
+    # argmax gives the first of equals: the strongest penalty.
+    best = int(right.argmax())
+    logits = rows[known] @ path.weights[best] + path.intercepts[best]
     return best, {
         "validation_samples": len(held_out),
-        "validation_accuracy": float(accuracy[best]),
+        "validation_accuracy": float(right[best]) / len(held_out),
+        "penalties_tried": len(right),
+        "ended": ended,
         "sweep_gap": float(path.gaps.max()),
-        "temperature": fit_temperature(logits[best][known], truth[known]),
+        "temperature": fit_temperature(logits, truth[known]),
     }
 
 
-def _fit(x: Tensor, y: Tensor, classes: Tensor, penalties: Tensor, max_gap: float) -> LogisticPath:
+def _fit(
+    x: Tensor,
+    y: Tensor,
+    classes: Tensor,
+    penalties: Tensor,
+    max_gap: float,
+    go_on: Callable[[Tensor, Tensor], bool] | None = None,
+) -> LogisticPath:
     # scikit-learn's C of two classes belongs to one vector of weights, the difference of our two.
     scale = 2.0 if len(classes) == 2 else 1.0
     columns = torch.searchsorted(classes, y).to(x.device)
-    return logistic_path(x, columns, len(classes), penalties.double() * scale, max_gap)
+    return logistic_path(x, columns, len(classes), penalties.double() * scale, max_gap, go_on=go_on)
 
 
 def _logits(path: LogisticPath, x: Tensor) -> Tensor:
@@ -127,9 +174,11 @@ PROBE = Probe(
     logistic,
     "logistic",
     chooses=True,
+    stops=True,
     logits=True,
     settings={
         "penalties": PENALTIES.tolist(),
+        "patience": PATIENCE,
         "few_shot_C": FEW_SHOT_C,
         "sweep_from": f"{SWEEP_FROM} training samples a class on average, or a validation part of the split",
     },

@@ -1,4 +1,4 @@
-"""The online kNN of a training run: which samples it looks at, and what it says."""
+"""The online judges of training runs: which samples they look at, and what they say."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from simclr.augment.addressed import permutation
-from simclr.eval.probes.knn import TEMPERATURE, K, knn_accuracy
+from simclr.eval.probes.knn import TEMPERATURE, K, knn, knn_accuracy
 from simclr.eval.streams import Stream
 
 SEED = 0
@@ -24,6 +24,24 @@ def knn_monitor(h: Tensor, labels: Tensor, k: int = K, temperature: float = TEMP
     """
     h = h.float()
     return knn_accuracy(h - h.mean(0), labels, k, temperature)
+
+
+def held_out_monitor(learned: Tensor, classes: Tensor, held_out: Tensor, truth: Tensor) -> dict[str, float]:
+    """How well embeddings of labelled samples that were learned from classify those that were not.
+
+    Args:
+        learned: embeddings, (n, dim), any float type.
+        classes: theirs, (n,) int64, two or more of them.
+        held_out: embeddings, (m, dim), m >= 1.
+        truth: their classes, (m,) int64.
+
+    Returns:
+        ``knn``: accuracy of the weighted cosine kNN; ``recall_at_1``: share whose nearest one by Euclid is of their
+        class; both in [0, 1].
+    """
+    nearest = classes[torch.cdist(held_out.double(), learned.double()).argmin(1)]
+    right = {"knn": knn(learned, classes, held_out).classes, "recall_at_1": nearest}
+    return {name: float((found == truth).double().mean()) for name, found in right.items()}
 
 
 def monitor_ids(labels: Tensor, fraction: float = 0.1, per_class_min: int = 2) -> Tensor:

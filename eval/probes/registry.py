@@ -20,6 +20,7 @@ name, and results have rows of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor
 
@@ -56,6 +57,7 @@ def fit_probe(
     *,
     validation: Tensor | None = None,
     standardise: bool = True,
+    all_penalties: bool = False,
 ) -> Prediction:
     """A probe by its name: the options reach those that choose, the others have nothing to choose and do not scale.
 
@@ -66,11 +68,11 @@ def fit_probe(
         test_x: features to classify, (m, dim).
         validation: rows of ``train_x`` that are the split's validation part; None where it has none.
         standardise: whether features are divided by their standard deviation.
+        all_penalties: whether a probe that ends its search early goes to the end of it.
     """
     probe = PROBES[name]
-    if probe.chooses:
-        return probe.fit(train_x, train_y, test_x, validation=validation, standardise=standardise)
-    return probe.fit(train_x, train_y, test_x)
+    options: dict[str, Any] = {"validation": validation, "standardise": standardise} if probe.chooses else {}
+    return probe.fit(train_x, train_y, test_x, **options, **({"all_penalties": all_penalties} if probe.stops else {}))
 
 
 def check_probes(names: str | Sequence[str]) -> tuple[str, ...]:

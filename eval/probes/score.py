@@ -53,6 +53,7 @@ def score(
     progress: Callable[[int, int], None] | None = None,
     *,
     standardise: bool = True,
+    all_penalties: bool = False,
     watch: Watch | None = None,
     seed: int | None = None,
 ) -> list[Score]:
@@ -65,8 +66,9 @@ def score(
         labels: classes, (N,) int64; -1 = unlabelled, which no split may use.
         splits: whose ids are rows of ``features``.
         probes: names of ``simclr.eval.probes.registry.PROBES``.
-        progress: called with (probes fitted, all of them).
+        progress: called with (probes fitted, all of them), from 0 on.
         standardise: whether linear probes divide features by their standard deviation over the training rows.
+        all_penalties: whether a probe that ends its search early goes to the end of it.
         watch: called with each probe's name, split and prediction, to keep what is needed once more.
         seed: of the features, where they are of random weights; None leaves each score the seed of its split.
 
@@ -83,16 +85,19 @@ def score(
             f"features are {tuple(features.shape)} and labels {tuple(labels.shape)}: give (N, dim) and (N,) of one N."
         )
     check_finite(features, torch.arange(len(features)), "features")
-    found = []
+    found: list[Score] = []
+    if progress is not None:
+        progress(0, len(splits) * len(probes))
     for split in splits:
         train = split.learned()
         used = torch.cat([train, split.test])
         if int(used.min()) < 0 or int(used.max()) >= len(labels) or bool((labels[used] < 0).any()):
             raise InputError(f"the {split.name} split uses a sample that is unlabelled or not among the {len(labels)}.")
         train_x, train_y, test_x = features[train], labels[train], features[split.test]
+        options = {"standardise": standardise, "all_penalties": all_penalties}
         validation = split.validation_rows()
         for probe in probes:
-            predicted = fit_probe(probe, train_x, train_y, test_x, validation=validation, standardise=standardise)
+            predicted = fit_probe(probe, train_x, train_y, test_x, validation=validation, **options)
             if watch is not None:
                 watch(probe, split, predicted)
             found.append(scored(probe, split, labels[split.test], predicted, seed))

@@ -184,7 +184,7 @@ def settings_of(pretrained: bool, encoder: FrozenEncoder, options: ObjectiveOpti
 
 
 def length_of(terms: Iterable[str], objective: Objective, feature_dim: int) -> float:
-    """The length of embeddings that suits an objective: √dim for a classifier, so that each feature has the deviation 1.
+    """The length of embeddings that suits an objective: √dim for a classifier, so that a feature has the deviation 1.
 
     Of the others most have margins that are made for a length of 1; a few compare products or squared distances as they
     are (``NO_MARGIN``), and would hardly tell such embeddings apart.

@@ -17,7 +17,7 @@ from matplotlib.patheffects import withStroke
 from simclr.eval.metrics.statistics import interval
 from simclr.eval.report.material import HealthLine
 from simclr.eval.results.record import Row
-from simclr.eval.results.words import class_labels, class_marks, probe_name, representation_name
+from simclr.eval.results.words import JUDGED, class_labels, class_marks, probe_name, representation_name
 from simclr.views.colours import PALETTE
 
 # Okabe & Ito, "Color universal design", 2008; the pale yellow is left out, it vanishes on paper.
@@ -107,13 +107,13 @@ def efficiency_figure(rows: Sequence[Row], metric_name: str, salt: str = "effici
     with mpl.rc_context(_STYLE | {"svg.hashsalt": salt}):
         panels = list(dict.fromkeys((r.split, bool(r.shots)) for r in rows))
         names = list(dict.fromkeys((r.representation, r.probe) for r in rows))
-        several = len({probe for name, probe in names if name == "pretrained"}) > 1
+        several = len({probe for name, probe in names if name in JUDGED}) > 1
         figure = Figure(figsize=(7.2, 3.2), layout="constrained")
         grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
         for axes, (split, by_shots) in zip(grid, panels):
             here = [r for r in rows if r.split == split and bool(r.shots) == by_shots]
             for place, name in enumerate(names):
-                look = LOOKS.index(name[0]) if name[0] in LOOKS else len(LOOKS)
+                look = 0 if name[0] in JUDGED else LOOKS.index(name[0]) if name[0] in LOOKS else len(LOOKS)
                 look = len(LOOKS) if name[1] == "fine-tune" else look
                 mine = sorted((r for r in here if (r.representation, r.probe) == name), key=_amount)
                 if not mine:
@@ -128,7 +128,7 @@ def efficiency_figure(rows: Sequence[Row], metric_name: str, salt: str = "effici
                     color=COLOURS[look],
                     marker=MARKERS[look],
                     linestyle=LINES[look],
-                    linewidth=2.2 if name[0] == "pretrained" else 1.3,
+                    linewidth=2.2 if name[0] in JUDGED else 1.3,
                     markersize=5.5,
                     capsize=2,
                     elinewidth=1,

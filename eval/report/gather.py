@@ -13,14 +13,17 @@ from simclr.data import open_source
 from simclr.encoder_file import FrozenEncoder, load_encoder
 from simclr.errors import InputError
 from simclr.eval.maps.belonging import belongs
+from simclr.eval.report.distance_grid import distance_title
 from simclr.eval.report.embedding import choose_for_map, tsne
-from simclr.eval.report.material import Embedding, HealthLine, Material
+from simclr.eval.report.material import Distance, Embedding, HealthLine, Material
+from simclr.eval.results.distance_record import DISTANCE, DISTANCE_PICTURE, read_distance
 from simclr.eval.results.record import Result
 from simclr.eval.results.result_file import FEW_SHOT, RESULT, read_result
 from simclr.eval.subject.feature_cache import FeatureCache
 from simclr.eval.subject.features import fingerprint
 from simclr.recipe.read import check_recipe
 
+LOOKS_LIKE = "looks-like.png"
 PICTURES = {
     "map.png": (
         RESULT,
@@ -34,6 +37,12 @@ PICTURES = {
         "reject a pixel of an unknown class is right.",
         "map with unknown classes: simclr few-shot --unknown CLASS draws one of a scene",
     ),
+    LOOKS_LIKE: (
+        RESULT,
+        "This looks like that: Some test images, the places of training images that they look like, and the points "
+        "that this gives for each class.",
+        "this looks like that: simclr linear-eval draws it of a network of prototypes",
+    ),
 }
 VIEWS, COPY = "views.png", "encoder.json"
 
@@ -41,6 +50,8 @@ VIEWS, COPY = "views.png", "encoder.json"
 def title_of(found: Material) -> str:
     """What a report is about."""
     result = found.result or found.few_shot
+    if result is None and found.encoder is None and found.distance is not None:
+        return distance_title(found.distance.result)
     data = result.source.name if result else found.encoder.source.name if found.encoder else None
     name = found.encoder.architecture.get("name") if found.encoder else None
     return f"{data or 'a run'}: what the frozen {f'{name} ' if name else ''}encoder is worth"
@@ -53,11 +64,14 @@ def gather(folder: Path, show: Callable[[str], None] = lambda text: None) -> Mat
         InputError: as in :func:`run_report`.
     """
     missing: list[str] = []
+    distance = _distance(folder, missing)
     result = _optional(folder / RESULT, "result.json: run simclr linear-eval", missing)
     few_shot = _optional(folder / FEW_SHOT, "few-shot.json: run simclr few-shot", missing)
     metrics = _metrics(folder / "metrics.jsonl", missing)
     encoder = _encoder(folder, [r for r in (result, few_shot) if r is not None], missing)
     if result is None and few_shot is None and metrics is None and encoder is None:
+        if distance is not None:  # nothing else is expected beside it
+            return Material(distance=distance, missing=[text for text in missing if text.startswith(DISTANCE_PICTURE)])
         raise InputError(f"{folder} holds neither a run nor a result: give a folder of simclr pretrain or linear-eval")
     made = encoder.metadata if encoder else None
     pictures: dict[str, bytes] = {}
@@ -66,6 +80,8 @@ def gather(folder: Path, show: Callable[[str], None] = lambda text: None) -> Mat
             pictures[caption] = (folder / name).read_bytes()
         elif (folder / name).is_file():
             missing.append(f"{name}: it was not drawn for the {beside} that is there; {how}")
+        elif name == LOOKS_LIKE:
+            missing += [how] if made is not None and made.architecture.get("prototypes") else []
         elif made is None or made.source.patch_size:  # a scene, for all that is known
             missing.append(how)
     views = (folder / VIEWS).read_bytes() if (folder / VIEWS).is_file() else None
@@ -74,13 +90,15 @@ def gather(folder: Path, show: Callable[[str], None] = lambda text: None) -> Mat
     if result is not None and not any(outcome.counts for outcome in result.outcomes):
         missing.append("confusion matrix: result.json has no counts, or more classes than are counted")
     if metrics and not any(line.knn is not None for line in metrics):
-        missing.append("online kNN: the recipe has monitor.knn=false, or its data no labels")
+        tuned = made is not None and bool(made.labels.ids)
+        why = "monitor.held_out is 0" if tuned else "the recipe has monitor.knn=false, or its data no labels"
+        missing.append(f"online kNN: {why}")
     embedding = None
     if encoder is None:
         missing.append("t-SNE: there is no encoder to extract features with")
     else:
         embedding = _embedding(encoder, result or few_shot, folder, show, missing)
-    return Material(result, few_shot, metrics, made, pictures, views, embedding, missing)
+    return Material(result, few_shot, metrics, made, pictures, views, embedding, missing, distance)
 
 
 def _optional(file: Path, how: str, missing: list[str]) -> Result | None:
@@ -88,6 +106,17 @@ def _optional(file: Path, how: str, missing: list[str]) -> Result | None:
         return read_result(file)
     missing.append(how)
     return None
+
+
+def _distance(folder: Path, missing: list[str]) -> Distance | None:
+    """Both sets and their picture, where simclr distance has left them."""
+    file, picture = folder / DISTANCE, folder / DISTANCE_PICTURE
+    if not file.is_file():
+        return None
+    if belongs(picture, file):
+        return Distance(read_distance(file), picture.read_bytes())
+    missing.append(f"{DISTANCE_PICTURE}: it is not there, or was not drawn for the {DISTANCE} that is: measure again")
+    return Distance(read_distance(file), None)
 
 
 def _metrics(file: Path, missing: list[str]) -> list[HealthLine] | None:

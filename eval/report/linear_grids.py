@@ -8,6 +8,7 @@ from simclr.eval.metrics.statistics import FEWEST_FOR_INTERVAL
 from simclr.eval.metrics.structure import STRUCTURED
 from simclr.eval.report.grids import Entry, Grid, Percent, Points, grid
 from simclr.eval.report.select import SUPERVISED, dropped_note, known_splits, left_out_note, main_metric, over_seeds
+from simclr.eval.results.called import name_of_judged
 from simclr.eval.results.record import Difference, Gap, Result, Row
 from simclr.eval.results.words import (
     JUDGED,
@@ -118,11 +119,12 @@ def quality_grid(result: Result, split: str, spread: bool = True) -> Grid | None
 
 
 def difference_grid(result: Result) -> Grid | None:
-    """Pretrained minus each baseline, for the headline probe's overall accuracy."""
+    """What is judged minus each baseline, for the headline probe's overall accuracy."""
     rows = [r for r in result.paired if r.probe == result.headline and r.metric in OVERALL]
     if not rows:
         return None
-    what = f"{metric_name(rows[0].metric)}, {probe_name(result.headline)} probe, pretrained minus each baseline: points"
+    judged = name_of_judged(result.encoder.fine_tuned is not None)
+    what = f"{metric_name(rows[0].metric)}, {probe_name(result.headline)} probe, {judged} minus each baseline: points"
     return grid(
         what + (", 95 % interval over the seeds" if any(r.ci95 for r in rows) else ""),
         (

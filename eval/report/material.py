@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from simclr.encoder_metadata import EncoderMetadata
+from simclr.eval.results.distance_record import DistanceResult
 from simclr.eval.results.record import Record, Result
 
 
@@ -48,6 +49,13 @@ class Embedding(NamedTuple):
     class_names: Sequence[str]
 
 
+class Distance(NamedTuple):
+    """How far two sets lie apart, and the PNG of it; None where there is none."""
+
+    result: DistanceResult
+    picture: bytes | None
+
+
 @dataclass(frozen=True)
 class Material:
     """What a report is made of; whatever is None is left out.
@@ -61,6 +69,7 @@ class Material:
         views: PNG bytes of the views that the encoder was trained on.
         embedding: gives a map of the representation; called when all else is drawn.
         missing: what is not there, and how to get it; one sentence each.
+        distance: as of ``simclr distance``.
     """
 
     result: Result | None = None
@@ -71,3 +80,4 @@ class Material:
     views: bytes | None = None
     embedding: Callable[[], Embedding] | None = None
     missing: Sequence[str] = ()
+    distance: Distance | None = None

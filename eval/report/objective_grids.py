@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from simclr.eval.open_set.objectives import STARTS
 from simclr.eval.probes.learners import FROZEN
@@ -76,10 +77,11 @@ def _differences(kind: OpenKind, found: Sequence[ObjectiveDifference]) -> Grid |
             return f"minus {representation_name(d.minus_representation)}"
         return f"minus {d.minus_objective}"
 
-    rows = [d for d in found if d.metric == metric]
+    # What was not trained comes first, as in the other table.
+    rows = sorted((d for d in found if d.metric == metric), key=lambda d: d.objective != FROZEN)
     order = {name: i for i, name in enumerate((f"minus {FROZEN}", f"minus {representation_name(STARTS[1])}"))}
     columns = sorted({column(d) for d in rows}, key=lambda name: order.get(name, len(order)))
-    return grid(
+    table = grid(
         f"objectives, {kind.name}: {metric_name(metric)}, differences on the same splits in points, 95 % interval over "
         "the seeds",
         (
@@ -89,10 +91,18 @@ def _differences(kind: OpenKind, found: Sequence[ObjectiveDifference]) -> Grid |
                 Points(d.mean, d.ci95, len(d.per_seed)),
                 d.representation == STARTS[0],
             )
-            for name in columns
             for d in rows
+            for name in columns
             if column(d) == name
         ),
         left=("objective", "of"),
         notes=[f"minus {FROZEN}: the same start, not trained; minus random weights: the same objective from these"],
+    )
+    if table is None:
+        return None
+    places = [table.columns.index((name,)) for name in columns]
+    return replace(
+        table,
+        columns=tuple((name,) for name in columns),
+        rows=tuple(replace(row, cells=tuple(row.cells[i] for i in places)) for row in table.rows),
     )

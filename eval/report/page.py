@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from simclr.eval.report.class_grids import chosen_grid, recall_grid, split_hashes
+from simclr.eval.report.distance_grid import distance_findings, distance_grid, distance_title
 from simclr.eval.report.few_shot_grids import (
     closed_grid,
     decision_grid,
@@ -14,11 +17,13 @@ from simclr.eval.report.few_shot_grids import (
 from simclr.eval.report.figures import confusion_figure, efficiency_figure, embedding_figure, health_figure
 from simclr.eval.report.html import bullets, definitions, escape, facts, figure, keys, page, picture, table
 from simclr.eval.report.linear_grids import difference_grid, gap_grid, quality_grid, split_grids
-from simclr.eval.report.material import Material
+from simclr.eval.report.material import Distance, Material
 from simclr.eval.report.objective_grids import objective_grids
 from simclr.eval.report.prose import about_health, efficiency_caption, findings, how_it_was_judged, protocol_sentence
 from simclr.eval.report.select import SUPERVISED, at_most_labels, kinds, main_metric, unknown_note
-from simclr.eval.results.record import Result
+from simclr.eval.results.called import as_called, name_of_judged
+from simclr.eval.results.distance_record import DistanceResult
+from simclr.eval.results.record import EncoderRecord, Result
 from simclr.eval.results.words import amount_name, metric_name, probe_name, several
 
 
@@ -28,6 +33,8 @@ def report_html(found: Material, title: str) -> str:
     It loads nothing from anywhere: styles and figures are in it. The same material gives the same text.
     """
     parts = [f"<h1>{escape(title)}</h1>"]
+    found = replace(found, result=found.result and as_called(found.result))
+    found = replace(found, few_shot=found.few_shot and as_called(found.few_shot))
     if found.result is not None:
         parts += _result(found.result)
     if found.few_shot is not None:
@@ -37,6 +44,8 @@ def report_html(found: Material, title: str) -> str:
         parts += ["<h2>Label efficiency</h2>", *(figure(*curve) for curve in curves)]
     if found.result is not None:
         parts += _errors(found.result)
+    if found.distance is not None:
+        parts += _distance(found.distance, title)
     for caption, png in found.pictures.items():
         name, _, text = caption.partition(": ")
         parts += [f"<h2>{escape(name)}</h2>", picture(png, text or name)]
@@ -82,6 +91,19 @@ def _few_shot(found: Result, result: Result | None) -> list[str]:
     return parts + (["<h2>Objectives on the same labels</h2>", *compared] if compared else [])
 
 
+def _distance(found: Distance, title: str) -> list[str]:
+    result, name = found.result, distance_title(found.result)
+    parts = [] if name == title else [f"<h2>{escape(name)}</h2>"]
+    parts.append(bullets(distance_findings(result)))
+    whole = distance_grid(result)
+    parts += [table(whole)] if whole else []
+    caption = (
+        "Above, samples of both sets in the two directions in which both together vary most, on the same axes; below, "
+        "the principal angles between A and B, and between random halves of A."
+    )
+    return parts + ([picture(found.picture, caption)] if found.picture is not None else [])
+
+
 def _curve(found: Result | None) -> tuple[str, str] | None:
     """The curve of the headline probe and its caption, where there are two amounts of labels or more."""
     if found is None or not found.rows:
@@ -104,9 +126,8 @@ def _errors(result: Result) -> list[str]:
         most = at_most_labels(result, (o for o in kept if o.split == split))
         where = f"{probe_name(most.probe)} probe, {split} split, {amount_name(most.shots, most.labels)}"
         n = several(len(most.correct), "split")
-        caption = (
-            f"Confusion of the pretrained encoder, {where}: counts of {n} added up, in percent of each true class."
-        )
+        judged = name_of_judged(result.encoder.fine_tuned is not None)
+        caption = f"Confusion of the {judged} encoder, {where}: counts of {n} added up, in percent of each true class."
         parts.append(figure(confusion_figure(most.counts or (), names, f"confusion {split}"), caption))
         recall = recall_grid(result, most)
         parts += [table(recall)] if recall else []
@@ -130,12 +151,19 @@ def _pretraining(found: Material) -> list[str]:
         parts.append(figure(health_figure(found.metrics), about_health(found.metrics)))
     if found.views is not None:
         parts.append(picture(found.views, "Samples, the views that were drawn of them, and what was done to each."))
-    return ["<h2>Pretraining</h2>", *parts] if parts else []
+    return [f"<h2>{_kind_of_run(found)}</h2>", *parts] if parts else []
+
+
+def _kind_of_run(found: Material) -> str:
+    tuned = found.encoder is not None and found.encoder.labels.ids
+    return "Fine-tuning" if tuned else "Pretraining"
 
 
 def _reproduce(found: Material) -> list[str]:
     """Commands, identifiers and hashes of everything on the page."""
     parts = ["<h2>To get the same again</h2>"]
+    if found.distance is not None:
+        parts += _measured(found.distance.result)
     for name, result in (("result.json", found.result), ("few-shot.json", found.few_shot)):
         if result is None:
             continue
@@ -162,9 +190,22 @@ def _reproduce(found: Material) -> list[str]:
             "git": made.git,
             "versions": _joined(*(f"{k} {v}" for k, v in made.versions.items())),
         }
-        parts += ["<h3>Pretraining</h3>", facts(values)]
+        parts += [f"<h3>{_kind_of_run(found)}</h3>", facts(values)]
         parts += ["<h3>Recipe</h3>", keys(made.recipe)] if made.recipe else []
     return parts
+
+
+def _measured(result: DistanceResult) -> list[str]:
+    encoder = result.encoder or EncoderRecord()
+    values = {
+        "command": result.command,
+        "protocol": result.protocol,
+        "seed": str(result.seed),
+        "encoder file": encoder.file,
+        "encoder sha256": encoder.sha256_before,
+        "versions": _joined(*(f"{k} {v}" for k, v in result.versions.items())),
+    }
+    return ["<h3>distance.json</h3>", facts(values)]
 
 
 def _joined(*texts: str | None) -> str | None:

@@ -15,7 +15,8 @@ from simclr.eval.report.select import (
     open_splits,
     skipped_name,
 )
-from simclr.eval.results.record import Difference, EncoderRecord, FewerShots, Result
+from simclr.eval.results.record import Difference, FewerShots, Result
+from simclr.eval.results.subject_record import EncoderRecord
 from simclr.eval.results.words import (
     JUDGED,
     OVERALL,
@@ -128,11 +129,19 @@ def fewer_shots_lines(entries: Sequence[FewerShots]) -> list[str]:
     return lines
 
 
-def _left_out(result: Result) -> str:
+def excluded_text(result: Result) -> str:
+    """How many samples no split may use, and why; empty where there are none."""
     excluded = result.excluded
-    text = ""
-    if excluded is not None and excluded.samples:
-        text = f" {several(excluded.samples, 'sample')} left out of every split: {excluded.why}."
+    if excluded is None or not excluded.samples:
+        return ""
+    tuned = result.encoder.fine_tuned
+    rule = f" ({tuned.rule})" if tuned is not None and tuned.rule else ""
+    return f"{several(excluded.samples, 'sample')} left out of every split: {excluded.why}{rule}."
+
+
+def _left_out(result: Result) -> str:
+    excluded = excluded_text(result)
+    text = f" {excluded}" if excluded else ""
     repeated = result.repeated_in_training_part
     return text + ("" if repeated is None else f" {several(repeated, 'test sample')} also in the training part.")
 

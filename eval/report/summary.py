@@ -23,9 +23,10 @@ from simclr.eval.report.few_shot_grids import (
 from simclr.eval.report.grids import Grid
 from simclr.eval.report.linear_grids import accuracy_grid, difference_grid, gap_grid, quality_grid
 from simclr.eval.report.objective_grids import objective_grids
-from simclr.eval.report.prose import damaged_text, fewer_shots_lines, findings, what_pretraining_saw
+from simclr.eval.report.prose import damaged_text, excluded_text, fewer_shots_lines, findings, what_pretraining_saw
 from simclr.eval.report.select import kinds, known_splits, leakage_note, skipped_name, unknown_note
 from simclr.eval.report.terminal import line, show
+from simclr.eval.results.called import as_called
 from simclr.eval.results.comparison import ComparedRow, Comparison
 from simclr.eval.results.record import Result
 from simclr.eval.results.words import printable, several
@@ -36,6 +37,7 @@ def print_result(result: Result, console: Console) -> None:
 
     Quality is what a result says beside accuracies, if anything, and is printed for the first kind of split.
     """
+    result = as_called(result)
     for kind in kinds(result.rows):
         show(_of(result, accuracy_grid(result, kind), leakage_note(known_splits(result, kind))), console)
     show(difference_grid(result), console)
@@ -48,6 +50,7 @@ def print_result(result: Result, console: Console) -> None:
 
 def print_few_shot(result: Result, console: Console) -> None:
     """Prints tables of the closed set, the episodes and the unknown classes, then what was left out."""
+    result = as_called(result)
     for kind in kinds(result.rows):
         leaks = leakage_note(known_splits(result, kind))
         show(_of(result, closed_grid(result, kind), leaks), console)
@@ -97,8 +100,9 @@ def _of(result: Result, grid: Grid | None, notes: Sequence[str]) -> Grid | None:
 
 
 def _headline(result: Result) -> list[str]:
-    """What it comes to, as at the head of a report, and what pretraining saw."""
-    return [*findings(result), f"{what_pretraining_saw(result)}."]
+    """What it comes to, as at the head of a report, what pretraining saw, and which samples no split may use."""
+    excluded = excluded_text(result)
+    return [*findings(result), f"{what_pretraining_saw(result)}.", *([excluded] if excluded else [])]
 
 
 def _left_out(result: Result) -> list[str]:

@@ -26,8 +26,9 @@ from simclr.eval.metrics.statistics import (
 from simclr.eval.results.comparison import ComparedEncoder, ComparedRow, Comparison
 from simclr.eval.results.objective_record import ObjectiveRow
 from simclr.eval.results.outcomes import unpack
-from simclr.eval.results.record import Result, Row, SourceRecord, SplitRecord
+from simclr.eval.results.record import Result, Row, SplitRecord
 from simclr.eval.results.result_file import RESULT
+from simclr.eval.results.subject_record import SourceRecord
 from simclr.eval.results.words import JUDGED, OVERALL, metric_family
 
 PROTOCOL = "simclr-compare/1"

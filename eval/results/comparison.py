@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from simclr.eval.results.record import EncoderRecord, Record, SourceRecord
+from simclr.eval.results.record import Record
+from simclr.eval.results.subject_record import EncoderRecord, SourceRecord
 
 
 class ComparedRow(Record):

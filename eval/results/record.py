@@ -12,6 +12,7 @@ from simclr.eval.results.objective_record import Objectives
 from simclr.eval.results.row import Facts as Facts
 from simclr.eval.results.row import Record as Record
 from simclr.eval.results.row import Row as Row
+from simclr.eval.results.subject_record import EncoderRecord, Extraction, SourceRecord
 
 
 class Difference(Record):
@@ -173,17 +174,6 @@ class PretrainingSaw(Record):
     of: int
 
 
-class Extraction(Record):
-    """One look into the feature cache."""
-
-    file: str
-    encoder: str = ""
-    source: str = ""
-    read: int = 0
-    extracted: int = 0
-    note: str | None = None
-
-
 class Thresholds(Record):
     """How decisions about unknown classes were made."""
 
@@ -196,29 +186,6 @@ class FineTuned(Record):
     """The seeds that were fine-tuned on."""
 
     seeds: tuple[int, ...]
-
-
-class SourceRecord(Record):
-    """The samples: their number, those of a test part of its own, of each class, and the recipe's data section."""
-
-    name: str | None = None
-    samples: int | None = None
-    test_part: int | None = None
-    labelled: int | None = None
-    classes: dict[str, int] = Field(default_factory=dict)
-    data: Facts | None = None
-
-
-class EncoderRecord(Record):
-    """Which encoder: where it lay, who made it, and its hash before and after, the proof that it was frozen."""
-
-    feature_dim: int | None = None
-    sha256_before: str | None = None
-    sha256_after: str | None = None
-    frozen: bool | None = None
-    file: str | None = None
-    created: str | None = None
-    git: str | None = None
 
 
 class Result(Record):

@@ -13,7 +13,7 @@ from simclr.eval.probes.registry import PROBES
 # Two names of one metric: the share of test samples that were recognised.
 OVERALL = ("oa", "accuracy")
 # What is judged, and not a baseline: an encoder, or a matrix of features from elsewhere.
-JUDGED = ("pretrained", "features")
+JUDGED = ("pretrained", "fine-tuned", "features")
 REPRESENTATIONS = {"random": "random weights", "raw": "raw input", "pca": "PCA", "supervised": "from scratch"}
 
 _TURNS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")

@@ -100,7 +100,7 @@ def check_share(name: str, value: object) -> float:
     return float(value)
 
 
-def check_options(name: str, options: object, usual: Mapping[str, object]) -> None:
+def check_options(name: str, options: object, usual: Mapping[str, float | str | None]) -> None:
     """Refuses options that are no dict of some of the usual ones, each with a value of its kind.
 
     Args:

@@ -50,7 +50,7 @@ def extract_features(
         ids: which ones, (n,) int64.
         batch_size: samples at once; changes speed and memory only.
         device: where the encoder runs.
-        progress: called with (samples done, n) after each batch.
+        progress: called with (samples done, n), from 0 on.
 
     Returns:
         (n, dim) float32 on the CPU, in the order of ``ids``.
@@ -62,6 +62,8 @@ def extract_features(
     before = fingerprint(encoder)
     preprocess: Preprocess = encoder.preprocess  # type: ignore[assignment]
     found: list[Tensor] = []
+    if progress is not None:
+        progress(0, len(ids))
     with _frozen_on(encoder, device):
         scene = isinstance(source, SceneSource)
         # A copy moves to the device: the caller's scene stays where it is.

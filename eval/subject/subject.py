@@ -37,6 +37,7 @@ class Subject:
         cache: where features are kept.
         device: where encoders run.
         seen: what the encoder's file says that pretraining saw; None for features.
+        excluded_by_id: whether the caller says what is excluded, and not the labels that the encoder has seen.
     """
 
     model: FrozenEncoder | Tensor
@@ -46,6 +47,7 @@ class Subject:
     cache: FeatureCache = field(default_factory=lambda: FeatureCache(None))
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     seen: Seen | None = None
+    excluded_by_id: bool = False
 
     @property
     def encoder(self) -> FrozenEncoder | None:
@@ -106,7 +108,8 @@ def subject_of(
     if seen is None and isinstance(given, nn.Module):
         seen = what_was_seen(given, data.source, test_source)
     excluded = excluded_ids(given, data, () if seen is None and exclude is None else exclude, seen)
-    subject = Subject(given, data, excluded, transductive, cache or FeatureCache(None), where, seen)  # type: ignore[arg-type]
+    kept, by_id = cache or FeatureCache(None), exclude is not None
+    subject = Subject(given, data, excluded, transductive, kept, where, seen, by_id)  # type: ignore[arg-type]
     if exclude is None and not len(subject.usable()):
         raise InputError(
             f"the encoder has seen the label of every sample of {data.source.name}: judge it on other data, or "

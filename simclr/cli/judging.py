@@ -68,6 +68,14 @@ def linear_eval(
             rich_help_panel=_SWITCHES,
         ),
     ] = None,
+    all_penalties: Annotated[
+        bool,
+        typer.Option(
+            "--all-penalties",
+            help="Logistic probe: try all 45 penalties, also where weaker ones promise nothing.",
+            rich_help_panel=_SWITCHES,
+        ),
+    ] = False,
     keep_splits: Annotated[
         bool, typer.Option("--keep-splits", help="Write every split to OUTPUT/splits.", rich_help_panel=_SWITCHES)
     ] = False,
@@ -98,6 +106,7 @@ def linear_eval(
         standardise=standardise,
         validation=validation,
         supervised=supervised,
+        all_penalties=all_penalties,
     )
 
 

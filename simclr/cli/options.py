@@ -61,14 +61,14 @@ def tuning_to_run(given: str, overrides: Sequence[str] | None) -> "TuningRecipe"
     Raises:
         InputError: as `simclr.run.start.read_tuning`; or what it names is missing or not known.
     """
-    from simclr.losses.objectives import check_objective_names
+    from simclr.losses.objectives import check_objective
     from simclr.models.registry import check_encoder_name
     from simclr.recipe.named_files import check_files
     from simclr.run.start import read_tuning
 
     checked = read_tuning(given, overrides or [])
     check_encoder_name(checked.encoder.name)
-    check_objective_names(checked.terms)
+    check_objective(checked.terms)
     check_files(checked.named_files())
     return checked
 
@@ -79,16 +79,15 @@ def check_subject(encoder: Path, overrides: Sequence[str] | None) -> None:
     Whatever is wrong with a file that is there is said when it is loaded.
 
     Raises:
-        InputError: no such file, an override that does not fit, or a file or folder that is missing.
+        InputError: no such file or another one, an override that does not fit, or a file or folder that is missing.
     """
     from safetensors import SafetensorError, safe_open
 
-    from simclr.recipe.named_files import check_files, shortened, why_not
+    from simclr.recipe.encoder_path import encoder_path
+    from simclr.recipe.named_files import check_files
     from simclr.recipe.read import data_with
 
-    file = encoder / "encoder.safetensors" if encoder.is_dir() else encoder
-    if why_not(file, "file"):
-        raise InputError(f"there is no encoder file {shortened(file)}: give the encoder.safetensors of a finished run")
+    file = encoder_path(encoder)
     try:
         with safe_open(file, framework="numpy") as content:
             data = json.loads((content.metadata() or {})["simclr"])["data"]

@@ -60,15 +60,15 @@ def fine_tune(
     """
     checked, given = tuning_to_run(recipe, overrides), output_path(output, "folder")
 
+    from simclr.eval.probes.monitor import held_out_monitor
     from simclr.finetune import fine_tune
     from simclr.launch import keep_freed_memory
-    from simclr.run.run_folder import folder_of
-    from simclr.run.start import folder_beside, is_start
+    from simclr.run.start import folder_for
     from simclr.run.terminal import print_summary
 
-    folder = given or (folder_beside(recipe) if is_start(recipe) else folder_of(Path(recipe)))
+    folder = given or folder_for(recipe)
     keep_freed_memory()
-    numbers = fine_tune(checked, folder, resume=resume, overwrite=overwrite)
+    numbers = fine_tune(checked, folder, resume=resume, overwrite=overwrite, probe=held_out_monitor)
     if is_main_process():
         print_summary(numbers, folder)
 

@@ -30,6 +30,7 @@ class ClassOrder:
 
     Attributes:
         steps_per_epoch: steps that take as many samples as there are, at least 1.
+        labels: as given, on the CPU.
         repeated: samples of each class that has fewer than K, by class.
         note: a line about these, None where there is none.
 
@@ -48,7 +49,8 @@ class ClassOrder:
         ids: Tensor | None = None,
     ) -> None:
         ids = torch.arange(len(labels)) if ids is None else ids.cpu()
-        of_ids = labels.cpu()[ids]
+        self.labels = labels.cpu()
+        of_ids = self.labels[ids]
         ids, of_ids = ids[of_ids >= 0], of_ids[of_ids >= 0]
         classes, counts = of_ids.unique(return_counts=True)
         for name, value in (("classes_per_batch", classes_per_batch), ("samples_per_class", samples_per_class)):

@@ -9,7 +9,7 @@ from simclr.augment.addressed import MAX_EPOCHS, permutation
 from simclr.augment.checks import integer, number, switch
 from simclr.losses.batch import Measured
 from simclr.losses.mmd import FACTORS, best_weights, both_everywhere, kernel_moments, mmd, mmd_of_sets
-from simclr.losses.term import Layer, Seen, Term, Watched
+from simclr.losses.term import Seen, Term, Watched
 
 ENDS = ("embedding", "logits")
 """Names of the layers that are not inside the encoder."""
@@ -84,28 +84,39 @@ class Dan(nn.Module):
     def forward(self, embeddings: Tensor, labels: Tensor, *, seen: Seen, check: bool = True) -> Measured:
         """The sum over layers of the global batches, a scalar, and the discrepancy of each."""
         layers = [layer for layer in seen.layers if self.logits or layer.name != "logits"]
-        found = {layer.name: self._of_layer(place, layer, check) for place, layer in enumerate(layers)}
+        sets = [both_everywhere(layer.source, layer.target, check=check) for layer in layers]
+        if self.learned:
+            moments = self._moments([(x.detach(), y.detach()) for x, y in sets])
+            weights: list[Tensor | None] = [best_weights(*of_layer) for of_layer in moments]
+        else:
+            weights = [None] * len(layers)
+        found = {
+            layer.name: mmd_of_sets(x, y, FACTORS, w).to(torch.promote_types(layer.source.dtype, torch.float32))
+            for layer, (x, y), w in zip(layers, sets, weights)
+        }
         if self.training and self.learned:
             self.batches += 1
         return Measured(torch.stack([*found.values()]).sum(), {name: value.detach() for name, value in found.items()})
 
-    def _of_layer(self, place: int, layer: Layer, check: bool) -> Tensor:
-        x, y = both_everywhere(layer.source, layer.target, check=check)
-        weights = self._weights(place, x.detach(), y.detach()) if self.learned else None
-        return mmd_of_sets(x, y, FACTORS, weights).to(torch.promote_types(layer.source.dtype, torch.float32))
-
-    def _weights(self, place: int, x: Tensor, y: Tensor) -> Tensor:
-        """Of the kernels of a layer, (kernels,), by this batch and those before."""
+    def _moments(self, sets: list[tuple[Tensor, Tensor]]) -> list[tuple[Tensor, Tensor]]:
+        """Of each layer, η and Q as this batch and those before have shown them."""
         # In an order of their own, for batches may be sorted by class.
         draw = int(self.batches)
-        orders = [permutation(self.seed, (2 * draw + i) % MAX_EPOCHS, len(rows)) for i, rows in enumerate((x, y))]
-        x, y = (rows[order.to(rows.device)] for rows, order in zip((x, y), orders))
-        kept = self.memory if draw else 0.0
-        now = zip((self.eta, self.covariance), kernel_moments(x, y, FACTORS))
-        eta, covariance = (kept * past[place] + (1 - kept) * found.to(past) for past, found in now)
-        if self.training:
-            self.eta[place], self.covariance[place] = eta, covariance
-        return best_weights(eta, covariance)
+        orders = [
+            permutation(self.seed, (2 * draw + i) % MAX_EPOCHS, len(rows)).to(rows.device)
+            for i, rows in enumerate(sets[0])
+        ]
+        kept, means = self.memory if draw else 0.0, []
+        for place, (x, y) in enumerate(sets):
+            now = kernel_moments(x[orders[0]], y[orders[1]], FACTORS)
+            eta, covariance = (
+                kept * past[place] + (1 - kept) * found.to(past)
+                for past, found in zip((self.eta, self.covariance), now)
+            )
+            if self.training:
+                self.eta[place], self.covariance[place] = eta, covariance
+            means.append((eta, covariance))
+        return means
 
 
 DDC = Term("MMD to the target", Ddc, batches="any", needs=frozenset({"target"}))

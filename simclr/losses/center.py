@@ -83,4 +83,4 @@ def _center(x: Tensor, y: Tensor, centers: Tensor) -> Tensor:
     return (x - centers[y].detach().to(x.dtype)).square().sum(1).mean() / 2
 
 
-CENTER = Term("center loss", Center, batches="any")
+CENTER = Term("center loss", Center, batches="any", alone=False)

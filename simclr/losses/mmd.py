@@ -55,9 +55,12 @@ def mmd(
 
 def mmd_of_sets(x: Tensor, y: Tensor, factors: Sequence[float], weights: Tensor | None = None) -> Tensor:
     """`mmd` of whole sets, as of `both_everywhere`: a scalar of their dtype."""
-    kernels = gaussian_kernels(torch.cat([x, y]), factors)
-    discrepancies = torch.stack([unbiased(kernel, len(x)) for kernel in kernels])
-    return discrepancies.mean() if weights is None else (weights.to(discrepancies) * discrepancies).sum()
+    shares = [1 / len(factors)] * len(factors) if weights is None else weights.tolist()
+    # Learned weights are mostly 0.
+    used = [(share, factor) for share, factor in zip(shares, factors) if share] or [(0.0, factors[0])]
+    kernels = gaussian_kernels(torch.cat([x, y]), [factor for _, factor in used])
+    weighted = [share * kernel for (share, _), kernel in zip(used, kernels)]
+    return unbiased(torch.stack(weighted).sum(0) if len(weighted) > 1 else weighted[0], len(x))
 
 
 def gaussian_kernels(z: Tensor, factors: Sequence[float]) -> list[Tensor]:
@@ -73,6 +76,11 @@ def gaussian_kernels(z: Tensor, factors: Sequence[float]) -> list[Tensor]:
     squared = distances(z, z, squared=True)
     variance = _median_squared(squared.detach())
     return [(-squared / (2 * factor**2 * variance)).exp() for factor in factors]
+
+
+def bandwidth(z: Tensor) -> float:
+    """σ of `gaussian_kernels` for these rows, (N, dim): the median distance of all pairs, or 1 where it is 0."""
+    return float(_median_squared(distances(z, z, squared=True)).sqrt())
 
 
 def unbiased(kernel: Tensor, first: int) -> Tensor:

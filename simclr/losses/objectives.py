@@ -170,7 +170,25 @@ def check_objective_names(names: Iterable[str], key: str = "objective") -> None:
     """Raise an InputError if no objective has one of the names; ``key`` is that of their section in the recipe."""
     for name in names:
         if name not in OBJECTIVES:
-            raise unknown_name(key, str(name), OBJECTIVES)
+            raise unknown_name(f"a term of {key}", str(name), OBJECTIVES)
+
+
+def check_objective(section: Mapping[str, Mapping[str, PlainValue]], key: str = "objective") -> None:
+    """Whether an objective can be trained with, whatever the embeddings and classes will be.
+
+    Args:
+        section: as of `build_objective`.
+        key: of the section in the recipe.
+
+    Raises:
+        InputError: as `build_objective`; or no term tells classes apart, so that all embeddings would become one point.
+    """
+    build_objective(section, feature_dim=2, classes=2, key=key)
+    if not any(OBJECTIVES[name].alone for name in section):
+        raise InputError(
+            f"{key} has {' and '.join(section)} alone, which is least where all embeddings are one point: set a term "
+            f"that tells classes apart beside it, such as {key}.softmax={{}}"
+        )
 
 
 def build_objective(

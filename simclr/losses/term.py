@@ -72,6 +72,8 @@ class Term:
             that holds inputs without labels, too; ``target`` one with the layers of both, of a recipe that has a
             target: inputs and those without labels then go through the encoder together. A module's attribute
             ``watched``, a `Watched`, says which layers beside embedding and logits.
+        alone: whether it tells classes apart by itself. One that does not is least where all embeddings are one point,
+            and needs another that does beside it.
     """
 
     title: str
@@ -79,3 +81,4 @@ class Term:
     batches: Literal["any", "pairs"] = "pairs"
     unit: bool = False
     needs: frozenset[Need] = frozenset()
+    alone: bool = True

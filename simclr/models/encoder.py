@@ -13,6 +13,7 @@ from torch import nn
 from simclr.errors import InputError
 from simclr.models.embedding import Embedded
 from simclr.models.memory import check_memory
+from simclr.models.prototypes import Prototyped
 from simclr.models.registry import ENCODERS, TIMM, check_encoder_name
 from simclr.models.timm_encoder import TimmEncoder
 from simclr.recipe.choice import PlainValue, check_options
@@ -21,7 +22,7 @@ from simclr.recipe.choice import PlainValue, check_options
 _MOST = 10**7
 # Arguments that are no options -> what sets them.
 _SET_BY = {"in_chans": "the data", "stem": "encoder.stem", "width": "encoder.width"}
-_OF_EMBEDDING = "embedding.{option}"
+_OF_EMBEDDING, _OF_PROTOTYPES = "embedding.{option}", "prototypes.{option}"
 
 
 def build_encoder(
@@ -32,6 +33,7 @@ def build_encoder(
     width: int = 64,
     options: Mapping[str, PlainValue] | None = None,
     embedding: Mapping[str, PlainValue] | None = None,
+    prototypes: Mapping[str, PlainValue] | None = None,
 ) -> nn.Module:
     """An encoder with random weights from torch's global generator: (B, in_chans, H, W) → (B, ``feature_dim``).
 
@@ -42,13 +44,15 @@ def build_encoder(
         width: channels of the first stage of a ResNet, or of the spectral–spatial network; likewise.
         options: further arguments of the class.
         embedding: arguments of `simclr.models.embedding.Embedded`, for an encoder with an embedding layer behind it.
+        prototypes: arguments of `simclr.models.prototypes.Prototyped`, for one with a layer of prototypes.
 
     Raises:
         InputError: unknown name, channels or a width that are no sensible number, weights beyond this machine's memory,
             an option that the class does not take, a class without ``feature_dim``, or timm is missing.
     """
     arguments: dict[str, Any] = {"in_chans": in_chans, "stem": stem, "width": width, "options": options}
-    arguments |= {} if embedding is None else {"embedding": embedding}
+    behind = {"embedding": embedding, "prototypes": prototypes}
+    arguments |= {name: given for name, given in behind.items() if given is not None}
     blank = blank_encoder(name, **arguments)
     if blank is not None:
         needed = sum(value.numel() * value.element_size() for value in blank.state_dict().values())
@@ -97,6 +101,7 @@ def _make(
     width: int = 64,
     options: Mapping[str, PlainValue] | None = None,
     embedding: Mapping[str, Any] | None = None,
+    prototypes: Mapping[str, Any] | None = None,
 ) -> nn.Module:
     network = _network(name)
     for key, value in (("in_chans", in_chans), ("width", width)):
@@ -113,10 +118,13 @@ def _make(
         raise InputError(
             f"encoder.name is {name!r}, which does not say how wide its representation is: set self.feature_dim"
         )
-    if embedding is None:
-        return encoder
-    check_options("encoder", "the embedding layer", Embedded, embedding, {"encoder": "the network"}, _OF_EMBEDDING)
-    return Embedded(encoder, **embedding)
+    if embedding is not None:
+        check_options("encoder", "the embedding layer", Embedded, embedding, {"encoder": "the network"}, _OF_EMBEDDING)
+        encoder = Embedded(encoder, **embedding)
+    if prototypes is not None:
+        check_options("encoder", "the prototypes", Prototyped, prototypes, {"encoder": "the network"}, _OF_PROTOTYPES)
+        encoder = Prototyped(encoder, **prototypes)
+    return encoder
 
 
 def _network(name: str) -> Callable[..., nn.Module]:
@@ -137,6 +145,17 @@ def takes_any_size(name: str) -> bool:
     """
     network = _network(name)
     return bool(getattr(getattr(network, "func", network), "any_size", False))
+
+
+def notes_on_size(name: str, options: Mapping[str, Any], size: tuple[int, int]) -> list[str]:
+    """What the class of an encoder has to say (``notes``) of inputs of a size that its options do not fit, in lines.
+
+    Raises:
+        InputError: unknown name.
+    """
+    network = _network(name)
+    says = getattr(getattr(network, "func", network), "notes", None)
+    return [] if says is None else says(size, **options)
 
 
 def check_view_size(encoder: nn.Module, name: str, in_chans: int, size: tuple[int, int]) -> None:

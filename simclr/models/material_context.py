@@ -93,6 +93,14 @@ class MaterialContext(nn.Module):
         unlearned = self.bins + self.bright_bins + (self.components if mean else 0)
         self.feature_dim = 2 * width * len(kept) + unlearned
 
+    @staticmethod
+    def notes(size: tuple[int, int], mean: object = 0, **others: object) -> list[str]:
+        """What is to be known where patches are of a size (height, width), in pixels or cells."""
+        if not isinstance(mean, int) or mean <= max(size):
+            return []
+        whole = f"{size[0]}x{size[1]}"
+        return [f"encoder.options.mean is {mean}, but a patch is {whole}: the mean is that of the whole patch"]
+
     def forward(self, x: Tensor) -> Tensor:
         """Representation h, (B, ``feature_dim``)."""
         return self._joined(x, {part: self._learned(x, part) for part in self.keep})

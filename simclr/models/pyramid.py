@@ -62,26 +62,27 @@ class Pyramid(nn.Module):
         self.levels, self.grid, self.pixels, self.fine = levels, grid, pixels, fine
         widths = [in_chans, *(width * 2**stage for stage in range(stages))]
         self.stages = nn.ModuleList(_stage(*pair) for pair in pairwise(widths))
+        self.map_chans = widths[1:]
         shown = pixels**2 * in_chans
         self.projected_dim = grid**2 * sum(widths[-levels:]) + shown
         cells = [(grid * 2**back) ** 2 * widths[-1 - back] for back in range(fine)]
         self.feature_dim = sum(cells) + shown if fine else self.projected_dim
 
     def forward(self, x: Tensor) -> Tensor:
-        maps = self._maps(x)
+        maps = self.maps(x)
         return self._kept(x, maps) if self.fine else self._projected(x, maps)
 
     def with_projected(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """h, and what the projection head takes, (B, ``projected_dim``)."""
-        maps = self._maps(x)
+        maps = self.maps(x)
         projected = self._projected(x, maps)
         if not self.fine:
             return projected, projected
         with torch.no_grad():  # the head takes nothing of it
             return self._kept(x, maps), projected
 
-    def _maps(self, x: Tensor) -> list[Tensor]:
-        """What each stage gives, (B, C, H, W)."""
+    def maps(self, x: Tensor) -> list[Tensor]:
+        """What each stage gives, (B, ``map_chans``[stage], h, w)."""
         maps: list[Tensor] = []
         for stage in self.stages:
             if maps and min(x.shape[-2:]) > 1:

@@ -23,7 +23,8 @@ and the options; `simclr.load_encoder` makes the same module again, wherever the
 
 A class that takes images of any size says so (``any_size = True``); others are tried on the size of the views before
 a run begins. A class that takes ``stem`` or ``width`` is given the recipe's ``encoder.stem`` and ``encoder.width``; all
-its other arguments are ``encoder.options``. One class has several names by `functools.partial`, as ResNets do. Beside
+its other arguments are ``encoder.options``. One whose options may not fit the size of its inputs can say so by a static
+method ``notes``, of the size and the options. One class has several names by `functools.partial`, as ResNets do. Beside
 these names there is ``timm:NAME``, see `simclr.models.encoder`.
 """
 

@@ -48,6 +48,7 @@ class ResNet(nn.Module):
         self.relu = nn.ReLU(inplace=True)
         channels = width
         self.stages = len(layers)
+        self.map_chans: list[int] = []
         for stage, depth in enumerate(layers):
             planes = width * 2**stage
             blocks: list[nn.Module] = []
@@ -62,6 +63,7 @@ class ResNet(nn.Module):
                 blocks.append(block(channels, planes, stride, downsample))
                 channels = planes * block.expansion
             setattr(self, f"layer{stage + 1}", nn.Sequential(*blocks))
+            self.map_chans.append(channels)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.feature_dim = channels
         for module in self.modules():
@@ -69,10 +71,16 @@ class ResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Tensor:
+        return torch.flatten(self.avgpool(self.maps(x)[-1]), 1)
+
+    def maps(self, x: Tensor) -> list[Tensor]:
+        """What each stage gives, (B, ``map_chans``[stage], h, w)."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        maps: list[Tensor] = []
         for stage in range(self.stages):
             x = getattr(self, f"layer{stage + 1}")(x)
-        return torch.flatten(self.avgpool(x), 1)
+            maps.append(x)
+        return maps
 
 
 resnet8 = partial(ResNet, BasicBlock, (1, 1, 1))

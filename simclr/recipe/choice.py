@@ -21,11 +21,11 @@ def plain_options(options: Any) -> Any:
         raise PydanticCustomError("options", "must be arguments and their values: {empty} for none", {"empty": "{}"})
     for name, value in options.items():
         if isinstance(value, int) and abs(value) >= 2**63:  # which no tensor could hold
-            raise PydanticCustomError("options", "{name} must be below 2^63", {"name": str(name)})
-        if not isinstance(value, PlainValue) or (isinstance(value, float) and not math.isfinite(value)):
-            raise PydanticCustomError(
-                "options", "{name} must be true or false, a finite number or text", {"name": str(name)}
-            )
+            raise PydanticCustomError("option", "must be below 2^63", {"name": str(name)})
+        if isinstance(value, float) and not math.isfinite(value):
+            raise PydanticCustomError("option", "must be a finite number", {"name": str(name)})
+        if not isinstance(value, PlainValue):
+            raise PydanticCustomError("option", "must be true or false, a number or text", {"name": str(name)})
     return options
 
 

@@ -5,7 +5,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -54,17 +54,21 @@ def complain(error: ValidationError, model: type[BaseModel], of_others: Mapping[
         return of_the_target(said) if "target" in problem["loc"] else said
     if problem["type"] == "missing" and not isinstance(problem["loc"][-1], int):
         return f"{key} is missing: the recipe must set it"
+    if problem["type"] == "option":
+        name = problem["ctx"]["name"]
+        return f"{shortened(f'{key}.{name}')} is {shown(problem['input'][name])}, but {problem['msg']}"
     alike = [p for other, _, p in problems if other == key]
     meant = [p for p in alike if not p["type"].endswith(("_type", "literal_error"))] or alike
     words = list(dict.fromkeys(_words(p, field) for p in meant))
     if len(words) > 1:
         words = [f"must be {' or '.join(word.removeprefix('must be ') for word in words)}"]
-    return f"{key} is {shown(problem['input'])}, but {words[0]}"
+    return f"{shortened(key)} is {shown(problem['input'])}, but {words[0]}"
 
 
 def _place(problem: ErrorDetails, model: type[BaseModel]) -> tuple[str, FieldInfo | None]:
     """The dotted key that a problem belongs to, and its field."""
     parts: list[str] = []
+    named: list[str] = []
     field, section = None, model
     loc = problem["loc"]
     if problem["type"] == "missing" and isinstance(loc[-1], int):  # half of a pair: said of the pair
@@ -76,10 +80,16 @@ def _place(problem: ErrorDetails, model: type[BaseModel]) -> tuple[str, FieldInf
             field = section.model_fields[part]
             section = _section_of(field) or section
             parts.append(part)
-        elif problem["type"] == "extra_forbidden":
+            named = [part]
+        elif problem["type"] == "extra_forbidden" or (field and parts[-1:] == named and _holds_any_key(field)):
             parts.append(part)
         # Else it is pydantic's name of one of several types.
     return ".".join(parts), field
+
+
+def _holds_any_key(field: FieldInfo) -> bool:
+    """Whether it is a section without a schema, such as arguments and their values."""
+    return any(get_origin(kind) is dict for kind in (field.annotation, *get_args(field.annotation)))
 
 
 def _words(problem: ErrorDetails, field: FieldInfo | None) -> str:

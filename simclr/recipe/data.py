@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field, create_model
 from pydantic_core import PydanticCustomError
 
 from simclr.errors import InputError
@@ -117,6 +118,18 @@ def section_of(data: Any) -> type[Data]:
     return section
 
 
+@functools.cache
+def target_section(section: type[Data]) -> type[Data]:
+    """The section of a target of the same source, which may also ask for statistics of its own."""
+    field = Field(
+        "data",
+        description="own: each band is brought to the mean and spread that it has in the data, and the encoder is "
+        "written a second time, as encoder-target.safetensors, with this preprocessing",
+    )
+    statistics: Any = (Literal["data", "own"], field)
+    return create_model(section.__name__, __base__=section, __module__=section.__module__, statistics=statistics)
+
+
 def keys_of_others(section: type[Data]) -> dict[str, dict[str, Any]]:
     """Keys that this package's other sources read and this one does not: key → their names → the key's default.
 
@@ -142,7 +155,7 @@ def without_keys_of_others(data: Mapping[str, Any], section: type[Data], called:
     Raises:
         InputError: a key of another source holds anything else.
     """
-    others = {} if section is AnySource else keys_of_others(section)
+    others = {} if issubclass(section, AnySource) else keys_of_others(section)
     for key, value in data.items():
         if key in others and value not in others[key].values():
             raise InputError(

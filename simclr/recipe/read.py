@@ -18,7 +18,14 @@ from pydantic import ValidationError, create_model
 from simclr.errors import InputError
 from simclr.files import write_text
 from simclr.recipe.complaint import complain, shown
-from simclr.recipe.data import Data, keys_of_others, keys_read_by, section_of, without_keys_of_others
+from simclr.recipe.data import (
+    Data,
+    keys_of_others,
+    keys_read_by,
+    section_of,
+    target_section,
+    without_keys_of_others,
+)
 from simclr.recipe.document import MOST_BYTES, DocumentError, Written, dump, parse, plain_value
 from simclr.recipe.left_out import changed_by
 from simclr.recipe.named_files import shortened, why_not
@@ -117,7 +124,7 @@ def _checked(tree: Any, kind: type[R]) -> R:
         )
     sections = {"data": section_of(tree.get("data"))}
     if "target" in kind.model_fields and not is_null(tree.get("target")):
-        sections["target"] = section_of(tree["target"])
+        sections["target"] = target_section(section_of(tree["target"]))
     model = _with_data(kind, **sections)
     try:
         tree = typed(tree, model)

@@ -17,7 +17,7 @@ from simclr.recipe.section import MOST_CHANNELS, MOST_EPOCHS, MOST_IMAGES, Secti
 
 
 def _is_terms(terms: Any) -> Any:
-    if not isinstance(terms, dict):
+    if not isinstance(terms, dict) or not terms:
         raise PydanticCustomError("terms", "must be terms and their arguments, such as {one}", {"one": "{softmax: {}}"})
     return terms
 
@@ -79,6 +79,11 @@ class TuningMonitor(Section):
     """What is measured while the run goes on."""
 
     every: Steps = Field(default=50, description="steps between looks at the embeddings and the objective's terms")
+    held_out: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        0,
+        description="share of the labels of each class that is not learned from: at every look these samples are "
+        "classified by their nearest ones of those that are. Of a scene they lie among these, and do well too easily",
+    )
 
 
 _Start = create_model(
@@ -109,7 +114,6 @@ class TuningRecipe(_Start):
     encoder: Encoder = Encoder()
     embedding: Embedding | None = None
     objective: Terms = Field(
-        min_length=1,
         description="terms and their arguments, among them the weight of each; null leaves a term out: see "
         "simclr/losses/objectives.py",
     )
@@ -129,6 +133,11 @@ class TuningRecipe(_Start):
     def terms(self) -> dict[str, dict[str, PlainValue]]:
         """Arguments of each term of the objective that is not left out."""
         return {name: given for name, given in self.objective.items() if given is not None}
+
+    @property
+    def own_statistics(self) -> bool:
+        """Whether the target has a preprocessing of its own, of its means and spreads."""
+        return self.target is not None and getattr(self.target, "statistics", "data") == "own"
 
     @property
     def fetches(self) -> bool:

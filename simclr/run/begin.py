@@ -22,11 +22,13 @@ class Begun(NamedTuple):
         remembered: what its run states remember.
         log: takes the numbers of a step.
         saw: hashes of the samples, None where they are made at the end.
+        keep: called when a step was made: a run that is overwritten goes only then.
     """
 
     remembered: dict[str, Any]
     log: Callable[[dict[str, Any], int], None]
     saw: SampleHashes | None
+    keep: Callable[[], None]
 
 
 def begin_run(
@@ -59,4 +61,5 @@ def begin_run(
     log = start_trackers(accelerator, recipe, folder.path, folder.id, say)
     folder.begin()
     # What is streamed is hashed at the end: to read it all may take an hour.
-    return Begun(remember(recipe, data, of_target), log, stored.sample_hashes() if stored.resident else None)
+    hashes = stored.sample_hashes() if stored.resident else None
+    return Begun(remember(recipe, data, of_target), log, hashes, folder.keep)

@@ -7,6 +7,7 @@ import torch
 
 from simclr.errors import InputError
 from simclr.files import write_atomically, writing
+from simclr.run.replaced import is_aside
 
 KEPT = 2
 
@@ -67,6 +68,8 @@ def load_run_state(file: Path) -> dict[str, Any]:
 def where_to_go_on(folder: Path) -> str:
     """What there is to resume from, as the end of a sentence."""
     name = newest_state(folder)
+    if name is None and is_aside(folder.parent):
+        return f"no step was made, and {folder.parent} still holds the run that was to be overwritten"
     if name is None:
         return "no run state was saved yet: --resume starts from the beginning"
     return f"--resume goes on from {folder / name}"
@@ -75,5 +78,7 @@ def where_to_go_on(folder: Path) -> str:
 def diverged(step: int, loss: float, why: str, folder: Path) -> str:
     """What to say when the loss became NaN or infinite, with the last run state of before."""
     newest = newest_state(folder)
-    last = folder / newest if newest else "none yet"
-    return f"the loss is {loss} at step {step}: {why}; last good run state: {last}"
+    said = f"the loss is {loss} at step {step}: {why}"
+    if newest is None and is_aside(folder.parent):
+        return f"{said}; {where_to_go_on(folder)}"
+    return f"{said}; last good run state: {folder / newest if newest else 'none yet'}"

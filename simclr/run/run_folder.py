@@ -2,7 +2,6 @@
 
 import fcntl
 import json
-import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,19 +13,17 @@ import yaml
 
 from simclr.errors import InputError
 from simclr.files import write_text, writing
+from simclr.recipe.encoder_path import command_of
 from simclr.recipe.read import Experiment, read_experiment, write_recipe
+from simclr.recipe.tuning import TuningRecipe
 from simclr.run.checkpoint import run_states
+from simclr.run.replaced import OF_RUNS, WRITTEN, put_back, remove_aside, set_aside
 from simclr.run.resume import check_same_recipe
 
 MARK = "run.json"
 """What a run writes first of all: only a folder with it is a run's, and may be resumed or overwritten."""
 
 _FORMAT = "simclr-run/1"
-
-# What a run writes, and what others write of it; --overwrite removes all of these, and nothing else.
-_WRITTEN = ("recipe.yaml", "metrics.jsonl", "encoder.safetensors", "encoder.json", "views.png")
-_OF_RESULTS = ("result.json", "few-shot.json", "map.png", "unknown-map.png", "report.html")
-_IN_FOLDERS = {"checkpoints": re.compile(r"\.?step-\d{8}\.pt.*"), "features": re.compile(r"\.?[0-9a-f]{32}\.safe.*")}
 
 
 @dataclass(frozen=True)
@@ -44,20 +41,24 @@ class RunFolder:
     _replaces: bool
 
     def begin(self) -> None:
-        """From here on the folder changes: the run that is overwritten goes, ``run.json`` and ``recipe.yaml`` come.
+        """From here on the folder changes: the run that is replaced goes aside, ``run.json`` and ``recipe.yaml`` come.
 
         Raises:
             InputError: it cannot be written.
         """
+        if self._replaces:
+            set_aside(self.path)
         if _id_of(self.path) != self.id:
             now = datetime.now(timezone.utc).isoformat(timespec="seconds")
             write_text(
                 self.path / MARK, json.dumps({"format": _FORMAT, "id": self.id, "created": now}, indent=1) + "\n"
             )
-        if self._replaces:
-            with writing(self.path):
-                _remove_run(self.path)
         write_recipe(self._recipe, self.path / "recipe.yaml")
+
+    def keep(self) -> None:
+        """A step was made, and all is well: the run that was replaced goes for good; without one, nothing happens."""
+        if self._replaces:
+            remove_aside(self.path)
 
 
 def is_run_folder(folder: Path) -> bool:
@@ -92,9 +93,10 @@ def open_run_folder(output: Path, recipe: Experiment, *, resume: bool, overwrite
     """Hold the folder for one run: lock it and check it. Nothing in it changes before the run begins.
 
     Raises:
-        InputError: the folder cannot be written, belongs to another running process, holds a run already or files that
-            no run wrote, or (on resume) holds the run of another recipe or none.
+        InputError: the folder cannot be written, belongs to another running process or run, holds a run already, or
+            several, or files that no run wrote, or (on resume) holds the run of another recipe or none.
     """
+    _check_place(output)
     existed, lock = output.exists(), output / ".lock"
     locked_before = lock.exists()
     with writing(output):
@@ -106,13 +108,28 @@ def open_run_folder(output: Path, recipe: Experiment, *, resume: bool, overwrite
         except OSError:
             raise InputError(f"another process is writing to {output}: give another --output, or wait") from None
         try:
+            put_back(output)  # what a process left aside that was killed
             yield _check(output, recipe, resume=resume, overwrite=overwrite)
         finally:
-            with suppress(OSError):  # the folder may be gone
+            with suppress(OSError, InputError):  # the folder may be gone
+                put_back(output)  # unless the new run is to be kept
                 if not locked_before and not (output / MARK).exists():
                     lock.unlink()
                 if not existed:
                     output.rmdir()  # if it is empty
+
+
+def _check_place(output: Path) -> None:
+    """Refuse a folder that holds runs, or belongs to one."""
+    if output.is_dir() and not is_run_folder(output):
+        runs = sorted(folder.name for folder in output.iterdir() if folder.is_dir() and is_run_folder(folder))
+        if runs:
+            which = f"{', '.join(runs[:3])}{', …' if len(runs) > 3 else ''}"
+            raise InputError(f"{output} is a folder of runs ({which}): give a folder in it, such as {output}/NAME")
+    there = output.absolute()
+    for place in (there, *there.parents):
+        if place.name in OF_RUNS and is_run_folder(place.parent):
+            raise InputError(f"{output} belongs to the run in {place.parent}: give another --output")
 
 
 def _check(output: Path, recipe: Experiment, *, resume: bool, overwrite: bool) -> RunFolder:
@@ -120,7 +137,7 @@ def _check(output: Path, recipe: Experiment, *, resume: bool, overwrite: bool) -
     if not holds_run:
         if resume:
             raise InputError(f"{output} holds no run to resume: start without --resume")
-        for name in (MARK, *_WRITTEN, "checkpoints"):
+        for name in (*WRITTEN, "checkpoints"):
             if (output / name).exists():
                 raise InputError(f"{output} holds {name}, which no run wrote, and it stays: give another --output")
     elif resume:
@@ -128,6 +145,9 @@ def _check(output: Path, recipe: Experiment, *, resume: bool, overwrite: bool) -
             old = read_experiment(output / "recipe.yaml")
             check_same_recipe(old, recipe, str(output), moved=known is not None)
     elif not overwrite:
+        kind = command_of(output / "recipe.yaml")
+        if kind != ("fine-tune" if isinstance(recipe, TuningRecipe) else "pretrain"):
+            raise InputError(f"{output} holds a run of simclr {kind}, and it stays: give another --output")
         raise InputError(f"{output} holds a run already: add --resume, or --overwrite, or give another --output")
     id = known if resume and known else uuid.uuid4().hex[:12]
     return RunFolder(output, id, recipe, _replaces=holds_run and not resume)
@@ -140,14 +160,3 @@ def _id_of(folder: Path) -> str | None:
         return str(mark["id"]) if mark["format"] == _FORMAT else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-
-
-def _remove_run(folder: Path) -> None:
-    for name in (*_WRITTEN[1:], *_OF_RESULTS):  # the recipe is replaced
-        (folder / name).unlink(missing_ok=True)
-    for name, ours in _IN_FOLDERS.items():
-        for file in (folder / name).glob("*"):
-            if ours.fullmatch(file.name):
-                file.unlink(missing_ok=True)
-        with suppress(OSError):  # it is not there, or holds something of others
-            (folder / name).rmdir()

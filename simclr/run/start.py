@@ -17,8 +17,11 @@ from simclr.encoder_file import FrozenEncoder, load_encoder, read_metadata
 from simclr.encoder_metadata import EncoderMetadata
 from simclr.errors import InputError
 from simclr.models.encoder import for_channels
-from simclr.recipe.read import apply_overrides, check_tuning, data_before, is_null, read_tree
+from simclr.recipe.encoder_path import encoder_path, finished_runs, like_it
+from simclr.recipe.named_files import shortened, why_not
+from simclr.recipe.read import apply_overrides, check_tuning, data_before, is_null, read_tree, shipped_recipes
 from simclr.recipe.tuning import TuningRecipe
+from simclr.run.run_folder import folder_of, is_run_folder
 
 _GIVEN_ON = ("data", "augment", "encoder", "embedding")
 
@@ -43,10 +46,20 @@ def is_start(path: str | Path) -> bool:
     return path.suffix == ".safetensors" or path.is_dir()
 
 
-def folder_beside(start: str | Path) -> Path:
-    """Where a run goes by default that starts from another one: beside it."""
-    path = Path(os.path.expanduser(start)).resolve()
-    run = path.parent if path.suffix == ".safetensors" else path
+def folder_for(given: str) -> Path:
+    """Where a run goes by default: RUN-tuned beside what it starts from, runs/RECIPE-tuned of a recipe of pretraining.
+
+    Args:
+        given: as of `read_tuning`, which has read it.
+    """
+    if is_start(given):
+        return _beside(Path(os.path.expanduser(given)).resolve())
+    folder = folder_of(Path(given))
+    return _beside(folder.resolve()) if _of_pretraining(read_tree(given)) else folder
+
+
+def _beside(start: Path) -> Path:
+    run = start.parent if start.suffix == ".safetensors" else start
     return Path(os.path.relpath(run.with_name(f"{run.name}-tuned")))
 
 
@@ -65,6 +78,7 @@ def read_tuning(given: str, overrides: Sequence[str] = ()) -> TuningRecipe:
     if is_start(given):
         tree: Any = {"from": path, "description": f"{Path(given).resolve().name}, fine-tuned"}
     else:
+        _check_meant(given, overrides)
         tree = _of_tuning(read_tree(given), given)
         start = apply_overrides(tree, overrides).get("from") if isinstance(tree, dict) else None
         path = None if is_null(start) else os.path.expanduser(str(start))
@@ -76,15 +90,43 @@ def read_tuning(given: str, overrides: Sequence[str] = ()) -> TuningRecipe:
     return check_tuning(apply_overrides({**said, **tree}, overrides))
 
 
+def _check_meant(given: str, overrides: Sequence[str]) -> None:
+    """Refuse a run that is not there, and the recipe of a run where its encoder was meant.
+
+    Raises:
+        InputError: names what to give.
+    """
+    path = Path(os.path.expanduser(given))
+    if not why_not(path, "file"):
+        from_it = path.name == "recipe.yaml" and is_run_folder(path.parent) and _of_pretraining(read_tree(given))
+        if from_it and not any(text.partition("=")[0].strip() == "from" for text in overrides):
+            raise InputError(
+                f"{shortened(given)} is the recipe of a run, and not its encoder: give {shortened(path.parent)} to "
+                f"start from that, or add from=null for random weights"
+            )
+    elif path.name != given and path.suffix not in (".yaml", ".yml"):
+        near = like_it(path)
+        hint = f"; did you mean {shortened(near)}?" if near else ""
+        raise InputError(
+            f"there is no run {shortened(given)}: give the folder of a finished run, an encoder file or a recipe{hint}"
+        )
+    elif given in finished_runs(Path("runs")) and given not in shipped_recipes():
+        raise InputError(f"there is no recipe {given}, but a run of that name: give {Path('runs') / given}")
+
+
 def _of_tuning(tree: Any, given: str) -> Any:
     """A recipe of fine-tuning as it is; of one of pretraining, what both have."""
-    if not isinstance(tree, dict) or "objective" in tree or not tree.keys() & {"loss", "head", "choose"}:
+    if not _of_pretraining(tree):
         return tree
     if not is_null(tree.get("choose")):
         raise InputError(
             f"{given} leaves values to be chosen for pretraining: pretrain with it, and fine-tune that run"
         )
     return {key: tree[key] for key in ("seed", *_GIVEN_ON, "log") if key in tree}
+
+
+def _of_pretraining(tree: Any) -> bool:
+    return isinstance(tree, dict) and "objective" not in tree and bool(tree.keys() & {"loss", "head", "choose"})
 
 
 def _said_by(metadata: EncoderMetadata) -> dict[str, Any]:
@@ -103,9 +145,8 @@ def load_start(recipe: TuningRecipe) -> Start | None:
     """
     if recipe.start is None:
         return None
-    path = Path(os.path.expanduser(recipe.start))
-    encoder = load_encoder(path)
-    file = path / "encoder.safetensors" if path.is_dir() else path
+    file = encoder_path(recipe.start)
+    encoder = load_encoder(file)
     preprocess = encoder.preprocess
     asked = for_channels(recipe.encoder.model_dump(), preprocess.out_chans, preprocess.components)
     there: Mapping[str, Any] = encoder.metadata.architecture
@@ -118,12 +159,20 @@ def load_start(recipe: TuningRecipe) -> Start | None:
     return Start(file, encoder, hashlib.sha256(file.read_bytes()).hexdigest())
 
 
+def check_apart(recipe: TuningRecipe, output: Path) -> None:
+    """Raise an InputError if a run would overwrite what it starts from: asked first of all."""
+    if recipe.start is None:
+        return
+    path = Path(os.path.expanduser(recipe.start))
+    if (path if path.is_dir() else path.parent).resolve() == output.resolve():
+        raise InputError(f"{output} holds what the run starts from, and would be overwritten: give another --output")
+
+
 def check_start(start: Start | None, source: Source, output: Path, state: Mapping[str, Any]) -> None:
     """Whether a run may begin, or go on, from there.
 
     Raises:
-        InputError: patches of another size, the run would overwrite what it starts from, or it was begun from another
-            file.
+        InputError: patches of another size, or the run was begun from another file.
     """
     if start is None:
         return
@@ -133,8 +182,6 @@ def check_start(start: Start | None, source: Source, output: Path, state: Mappin
             f"{start.file} was pretrained on patches of {side}x{side} pixels: set data.patch_size={side}, or start "
             f"from random weights with from=null"
         )
-    if start.file.resolve().parent == output.resolve():
-        raise InputError(f"{output} holds what the run starts from, and would be overwritten: give another --output")
     if state.get("start", start.digest) != start.digest:
         raise InputError(
             f"{start.file} is not what the run in {output} started from: put that back, or start anew with --overwrite"

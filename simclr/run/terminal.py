@@ -86,6 +86,7 @@ def print_summary(numbers: dict[str, Any], folder: Path) -> None:
         "contrastive_accuracy": ("contrastive accuracy", "{:.3f}"),
         "rankme": ("RankMe of h", "{:.1f}"),
         "knn": ("online kNN accuracy", "{:.3f}"),
+        "recall_at_1": ("R@1 of held-out labels", "{:.3f}"),
         "seconds": ("seconds", "{:,.0f}"),
     }
     for key, (title, form) in titles.items():

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from simclr.data import SampleOrder
 from simclr.data.class_order import ClassOrder
+from simclr.data.cluster_order import Orders
 from simclr.errors import InputError
 from simclr.recipe.schema import Train
 from simclr.recipe.tuning import TuningTrain
@@ -66,7 +67,7 @@ class TuningCourse(NamedTuple):
         peak_lr: reached then, scaled to the batch.
     """
 
-    order: SampleOrder | ClassOrder
+    order: Orders
     total_steps: int
     warmup_steps: int
     peak_lr: float
@@ -92,7 +93,7 @@ class TuningCourse(NamedTuple):
         """
         every = self.order.steps_per_epoch if by_epoch else self.total_steps
         begins = [start, *range((start // every + 1) * every, self.total_steps, every)]
-        return list(zip(begins, [*begins[1:], self.total_steps]))
+        return [span for span in zip(begins, [*begins[1:], self.total_steps]) if span[0] < span[1]]
 
     @property
     def notes(self) -> list[str]:
@@ -102,7 +103,7 @@ class TuningCourse(NamedTuple):
 
     def describe(self) -> str:
         """The batches, in a line."""
-        if isinstance(self.order, SampleOrder):
+        if not isinstance(self.order, ClassOrder):
             return f"batches of {self.order.batch_size} samples"
         return f"batches of {self.order.classes_per_batch} classes with {self.order.samples_per_class} samples"
 

@@ -1,7 +1,8 @@
 """What fine-tuning can train beside an encoder under an objective, by the names that recipes call it.
 
 A new system is one file and one line: a class on `simclr.train.tuned.Tuned` with arguments of its own by keyword, which
-are ``system.options`` in a recipe; an argument ``classes``, ``seed``, ``samples`` or ``input_shape`` is set by the run.
+are ``system.options`` in a recipe; an argument ``classes``, ``seed``, ``samples``, ``input_shape`` or ``objective_of``
+(width → an objective like that of the run) is set by the run.
 """
 
 from __future__ import annotations
@@ -18,11 +19,18 @@ from simclr.recipe.choice import PlainValue, check_options, unknown_name
 from simclr.registry import Registry
 from simclr.train.tuned import Tuned
 
-SYSTEMS: Registry[type[Tuned]] = Registry({"plain": "simclr.train.tuned:Tuned"})
+SYSTEMS: Registry[type[Tuned]] = Registry(
+    {
+        "plain": "simclr.train.tuned:Tuned",
+        "divide-and-conquer": "simclr.train.divide:DivideAndConquer",
+        "protopnet": "simclr.train.protopnet:ProtoPNet",
+    }
+)
 
 _SET_BY = {
     "encoder": "the section encoder",
     "objective": "the section objective",
+    "objective_of": "the section objective",
     "classes": "the labels",
     "seed": "the run",
     "samples": "the data",
@@ -40,7 +48,7 @@ def build_system(
         options: its own arguments.
         encoder: with ``feature_dim``.
         objective: of its embeddings.
-        of_run: ``classes``, ``seed``, ``samples``, ``input_shape``.
+        of_run: ``classes``, ``seed``, ``samples``, ``input_shape``, ``objective_of``.
 
     Raises:
         InputError: an unknown name or argument, or a value that is not allowed.

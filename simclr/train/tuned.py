@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from simclr.data import SampleOrder
-from simclr.data.class_order import ClassOrder
+from simclr.data.cluster_order import Orders
 from simclr.errors import InputError
 from simclr.losses.objectives import Objective, ObjectiveValue
 from simclr.losses.term import Layer, Need, Seen
@@ -24,11 +23,13 @@ class Learned(NamedTuple):
         ids: of those with a label that counts, (n,) int64.
         targets: classes of all samples, (N,) int64; -1 where a label does not count.
         inputs: ids → inputs of the encoder without augmentation, on the device.
+        epochs: of the run.
     """
 
     ids: Tensor
     targets: Tensor
     inputs: Callable[[Tensor], Tensor]
+    epochs: int = 1
 
 
 class Tuned(nn.Module):
@@ -69,16 +70,32 @@ class Tuned(nn.Module):
             rows = e.to(torch.promote_types(e.dtype, torch.float32))
             return e, self.objective(rows, labels, seen=Seen(x, self.encoder, unlabelled, layers), check=False)
 
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """What `simclr.models.encoder.build_encoder` takes for its encoder, beside what the recipe says of it."""
+        return {}
+
     def begin_epoch(self, epoch: int, learned: Learned) -> None:
         """What happens before the first step of an epoch: in every process the same, of (state, epoch, data) alone."""
 
-    def order_of(self, order: SampleOrder | ClassOrder) -> SampleOrder | ClassOrder:
+    def order_of(self, order: Orders) -> Orders:
         """Which samples the steps of this epoch take, given the usual order: as many steps, of batches of that size."""
         return order
 
+    def notes(self) -> list[str]:
+        """Lines for the user on what has happened between epochs, each given once; asked for after ``order_of``."""
+        return []
+
     def resting(self) -> Iterable[nn.Parameter]:
-        """Parameters that do not move in this epoch."""
+        """Parameters that do not move in this step: asked for after ``backward``."""
         return ()
+
+    def finish(self, learned: Learned) -> None:
+        """What happens after the last step, before the encoder file is written; as `begin_epoch`."""
+
+    def entries(self, classes: Sequence[str]) -> dict[str, Any]:
+        """What the encoder file says of it beside the usual, as JSON; ``classes`` are names of the targets."""
+        return {}
 
 
 def look_at_both(model: Tuned, x: Tensor, unlabelled: Tensor | None) -> tuple[Tensor, tuple[Layer, ...]]:

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from simclr.augment.addressed import permutation
 from simclr.augment.spectral_axis import segments
 from simclr.augment.trace import trace
 from simclr.augment.view_groups import ViewGroups
-from simclr.data import Neighbours, SceneSource
+from simclr.data import Neighbours, Preprocess, SceneSource
 from simclr.files import write_text
 from simclr.views.colours import false_colour, own_colours
 from simclr.views.inputs import Inputs
@@ -104,7 +105,7 @@ def look_at_views(inputs: Inputs, ids: Tensor, epoch: int, device: torch.device)
     if scene and inputs.source is not inputs.plain:
         units = [view for views in groups for view in _unfinished(views)(batch, ids, epoch)]
         spectra = _spectra(inputs, [batch, *units])
-    pictures, colours = _pictures(inputs, drawn)
+    pictures, colours = pictures_of(inputs.preprocess, drawn)
     boxes = [[_box(note) for note in row] for row in notes]
     sizes = [_size(x, inputs.preprocess.pool) for x in drawn]
     about = [_about(inputs, sample) for sample in ids.tolist()]
@@ -164,9 +165,9 @@ def _spectra(inputs: Inputs, units: list[Tensor]) -> Spectra:
     return Spectra(values, places, runs, axis, unit.get(inputs.preprocess.normalize, "value as stored"))
 
 
-def _pictures(inputs: Inputs, drawn: list[Tensor]) -> tuple[list[np.ndarray], str]:
-    """Pictures of encoder inputs, and what their colours mean."""
-    preprocess, channels = inputs.preprocess, drawn[0].shape[1]
+def pictures_of(preprocess: Preprocess, drawn: Sequence[Tensor]) -> tuple[list[np.ndarray], str]:
+    """Pictures of encoder inputs, (n, h, w, 3) of each batch, and what their colours mean; empty for photographs."""
+    channels = drawn[0].shape[1]
     if preprocess.whiten is None and preprocess.normalize == "unit" and channels in (1, 3):
         scale, offset = (x.cpu()[:, None, None] for x in (preprocess.matrix, preprocess.bias))
         return own_colours([(x - offset) / scale for x in drawn]), ""

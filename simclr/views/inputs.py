@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -19,7 +19,7 @@ from simclr.data.scenes.bands import put_back
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source
 from simclr.errors import InputError
-from simclr.models.encoder import build_encoder, check_view_size, for_channels, takes_any_size
+from simclr.models.encoder import build_encoder, check_view_size, for_channels, notes_on_size, takes_any_size
 from simclr.recipe.augment import Augment
 from simclr.recipe.data import Data
 from simclr.recipe.schema import Encoder, Recipe
@@ -43,6 +43,7 @@ class Inputs:
         bands: numbers of the raw bands that operations work on: all but the bad ones; or of the components.
         raw: the samples as they were opened.
         of_components: operations work on a scene's components, not on its bands.
+        notes: what deserves a look, a sentence each.
     """
 
     source: Source
@@ -54,6 +55,7 @@ class Inputs:
     bands: list[int]
     raw: Source
     of_components: bool = False
+    notes: tuple[str, ...] = ()
 
     def drawing(self) -> list[ViewGroups]:
         """What draws views, one for each size of them."""
@@ -87,8 +89,7 @@ def build_inputs(recipe: Recipe, device: torch.device, in_bands: bool = False) -
     assert raw is not None
     preprocess = _fitted(recipe.data, raw, device)
     inputs = _connect(recipe.augment, raw, preprocess, recipe.seed, in_bands, recipe.data.views_of_components)
-    _prepare(inputs, recipe.encoder, recipe.train.precision)
-    return inputs
+    return _prepared(inputs, recipe.encoder, recipe.train.precision)
 
 
 def build_tuning_inputs(recipe: TuningRecipe, device: torch.device, preprocess: Preprocess | None = None) -> Inputs:
@@ -111,8 +112,7 @@ def build_tuning_inputs(recipe: TuningRecipe, device: torch.device, preprocess: 
         )
     fitted = _fitted(recipe.data, raw, device) if preprocess is None else copy.deepcopy(preprocess).to(device)
     inputs = build_training_views(recipe.augment, recipe.seed, raw, fitted)
-    _prepare(inputs, recipe.encoder, recipe.train.precision)
-    return inputs
+    return _prepared(inputs, recipe.encoder, recipe.train.precision)
 
 
 def _fitted(data: Data, raw: Source, device: torch.device) -> Preprocess:
@@ -120,19 +120,18 @@ def _fitted(data: Data, raw: Source, device: torch.device) -> Preprocess:
     return fit_preprocess(raw, **asked._asdict()).to(device)
 
 
-def _prepare(inputs: Inputs, encoder: Encoder, precision: str) -> None:
+def _prepared(inputs: Inputs, encoder: Encoder, precision: str) -> Inputs:
     """Views of the dtype that the encoder computes in, and of a size that it takes, or an InputError."""
     for member in [*inputs.augment.members(), *(inputs.small.members() if inputs.small else [])]:
         # Autocast would round them at the first layer.
         member.dtype = _DTYPES[precision]
+    preprocess, out_chans = inputs.preprocess, inputs.preprocess.out_chans
+    height, width = (side // preprocess.pool for side in sample_size(inputs.raw))
     if not takes_any_size(encoder.name):
-        preprocess, out_chans = inputs.preprocess, inputs.preprocess.out_chans
         network = build_encoder(**for_channels(encoder.model_dump(), out_chans, preprocess.components))
-        height, width = sample_size(inputs.raw)
-        for views in (inputs.augment, inputs.small):
-            if views is not None:
-                size = views.output_size((height // preprocess.pool, width // preprocess.pool))
-                check_view_size(network, encoder.name, out_chans, size)
+        for views in inputs.drawing():
+            check_view_size(network, encoder.name, out_chans, views.output_size((height, width)))
+    return replace(inputs, notes=tuple(notes_on_size(encoder.name, encoder.options, (height, width))))
 
 
 def build_training_views(augment: Augment, seed: int, raw: Source, preprocess: Preprocess) -> Inputs:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from simclr.data import SampleOrder, SceneSource, Source, batches
+from simclr.data.aligned import aligned_preprocess
 from simclr.data.open import open_source
 from simclr.errors import InputError
 from simclr.recipe.complaint import of_the_target
@@ -86,8 +87,9 @@ def build_unlabelled(
 ) -> Unlabelled | None:
     """The stream that a model needs, None where it needs none.
 
-    Of the target where there is one, in the preprocessing of the data. Else of the data itself: of all its samples,
-    those with a label and those of unknown classes too, for to leave them out one would have to look at their labels.
+    Of the target where there is one, in the preprocessing of the data unless it asks for statistics of its own. Else
+    of the data itself: of all its samples, those with a label and those of unknown classes too, for to leave them out
+    one would have to look at their labels.
 
     Args:
         recipe: of the run.
@@ -119,7 +121,8 @@ def build_unlabelled(
             f"target of the same bands"
         )
     seed = int.from_bytes(hashlib.blake2b(f"{recipe.seed}/unlabelled".encode(), digest_size=7).digest(), "little")
-    views = build_training_views(recipe.augment, seed, raw, inputs.preprocess)
+    preprocess = aligned_preprocess(inputs.preprocess, inputs.raw, raw) if recipe.own_statistics else inputs.preprocess
+    views = build_training_views(recipe.augment, seed, raw, preprocess)
     for member, like in zip(views.augment.members(), inputs.augment.members()):
         member.dtype = like.dtype
     if views.view_shape != inputs.view_shape:

@@ -6,6 +6,7 @@ from rich.console import Console
 from sklearn.linear_model import RidgeClassifierCV
 from sklearn.preprocessing import StandardScaler
 
+import simclr.eval.few_shot
 from simclr.data.fitting import fit_preprocess
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import TensorSource
@@ -16,8 +17,9 @@ from simclr.eval.probes.prototypes import nearest_prototype
 from simclr.eval.probes.registry import FEW_SHOT_PROBES
 from simclr.eval.probes.ridge_probe import ALPHAS
 from simclr.eval.report.summary import print_few_shot
+from simclr.eval.results.compare import compare
 from simclr.eval.results.record import Result
-from simclr.eval.results.result_file import write_result
+from simclr.eval.results.result_file import as_result, write_result
 from simclr.eval.splits.labelled import LabelledData
 from simclr.eval.splits.leakage import leakage
 from simclr.eval.splits.open_split import open_splits
@@ -94,6 +96,46 @@ def scene_encoder():
     return FrozenEncoder(module, fit_preprocess(scene), metadata), scene
 
 
+def test_samples_whose_labels_were_seen_are_in_nothing_that_is_measured(monkeypatch, capsys):
+    encoder, scene = scene_encoder()
+    labelled = scene.labelled_ids()
+    seen = labelled[::3]
+    labels = {"ids": seen.tolist(), "classes": ["1", "2"], "unknown": ["9"], "rule": "a third"}
+    encoder = FrozenEncoder(encoder.encoder, encoder.preprocess, {**encoder.metadata, "labels": labels})
+    kept = labelled[~torch.isin(labelled, torch.cat([seen, torch.tensor([0, 1])]))]
+    rows, ids = [], []
+
+    def watch(name, look):
+        real = getattr(simclr.eval.few_shot, name)
+        monkeypatch.setattr(simclr.eval.few_shot, name, lambda *given, **more: (look(*given), real(*given, **more))[1])
+
+    watch("score", lambda features, *more: rows.append(len(features)))
+    watch("open_set", lambda features, *more: rows.append(len(features)))
+    watch("run_episodes", lambda features, *more: rows.append(len(features)))
+    watch(
+        "fine_tuned_scores", lambda model, data, splits, *more: ids.extend(torch.cat([s.train, s.test]) for s in splits)
+    )
+    monkeypatch.setattr("simclr.eval.probes.end_to_end.STEPS", 2)
+    asked = {"shots": (3,), "seeds": (0,), "ways": 3, "queries": 2, "episodes": 2, "unknown": [3], "fine_tune_seeds": 1}
+    result = few_shot(encoder, scene, **asked)
+    assert set(rows) == {len(kept)}  # rows of features: those of no other sample are there
+    assert len(rows) > 6
+    assert set(torch.cat(ids).tolist()) <= set(kept.tolist())
+    assert result["excluded"]["samples"] == len(labelled) - len(kept)
+
+    # Files have one name for what is judged; whoever reads the tables is told what it is.
+    assert {r["representation"] for r in result["rows"]} >= {"pretrained", "random", "raw"}
+    assert result["encoder"]["fine_tuned"] == {"samples": len(seen), **{k: v for k, v in labels.items() if k != "ids"}}
+    print_few_shot(Result.model_validate(result), Console(width=200))
+    text = capsys.readouterr().out
+    assert "pretrained" not in text
+    assert "fine-tuned" in text
+    assert (
+        f"{len(labelled) - len(kept)} samples left out of every split: fine-tuning and the online kNN have seen" in text
+    )
+    assert "(a third)" in text
+
+
 def test_an_encoder_beside_its_baselines(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("simclr.eval.probes.end_to_end.STEPS", 5)
     encoder, scene = scene_encoder()
@@ -127,6 +169,55 @@ def test_an_encoder_beside_its_baselines(tmp_path, capsys, monkeypatch):
     assert all(
         word in printed for word in ("5 shots", "10 %", "2-shot", "weibull", "FPR95", "fine-tune, 2 seeds", "MDL4OW F1")
     )
+
+
+def test_objectives_are_trained_from_both_starts_and_stand_in_file_tables_and_comparison(tmp_path, capsys):
+    encoder, scene = scene_encoder()
+    options = {"shots": (4,), "seeds": (0, 1, 2), "episodes": 0, "probes": "ridge", "fine_tune": False, "unknown": [3]}
+    of = {"objectives": ["triplet"], "objective_options": {"steps": 2}}
+    result = few_shot(encoder, scene, **options, **of)
+    again, plain = few_shot(encoder, scene, **options, **of), few_shot(encoder, scene, **options)
+    assert again["objectives"] == result["objectives"]
+    assert "objectives" not in plain
+    assert {**plain, "objectives": None, "protocol": ""} == {**result, "objectives": None, "protocol": ""}
+    assert result["protocol"] == plain["protocol"] + " objectives=triplet"
+    rows = {(r["objective"], r["representation"]) for r in result["objectives"]["rows"]}
+    baselines = ["pretrained", "random", "raw", "window mean", "pca"]
+    assert rows == {("triplet", "pretrained"), ("triplet", "random"), *(("frozen", name) for name in baselines)}
+    (frozen,) = [r for r in result["open_set"] if r["metric"] == "oscr" and _is(r, "pretrained", "mahalanobis")]
+    (trained, start) = [
+        next(
+            r
+            for r in result["objectives"]["rows"]
+            if (r["objective"], r["metric"]) == (name, "oscr") and _is(r, "pretrained", "mahalanobis")
+        )
+        for name in ("triplet", "frozen")
+    ]
+    assert start["per_seed"] == frozen["per_seed"]
+    difference = next(
+        d
+        for d in result["objectives"]["differences"]
+        if (d["metric"], d["representation"], d["minus_objective"], d["minus_representation"])
+        == ("oscr", "pretrained", "frozen", "pretrained")
+    )
+    assert difference["per_seed"] == pytest.approx([a - b for a, b in zip(trained["per_seed"], frozen["per_seed"])])
+    read = as_result(result)
+    print_few_shot(read, Console(width=120))
+    assert "objectives, random split, 4 shots: OSCR" in capsys.readouterr().out
+    compared = compare([read, read])
+    same = [r for r in compared.rows if r.objective == "triplet" and r.metric == "oscr" and r.probe == "mahalanobis"]
+    assert [(r.mean, r.first_mean) for r in same] == [(0.0, pytest.approx(trained["mean"]))]
+    with pytest.raises(InputError, match="mean triplet"):
+        few_shot(encoder, scene, objectives=["tripled"])
+    with pytest.raises(InputError, match="objective_options has steps='2'"):
+        few_shot(encoder, scene, objective_options={"steps": "2"})
+    x, labels = blobs()
+    skipped = few_shot(x, labels, objectives=["triplet"], **{**options, "unknown": []})["skipped"]
+    assert {"what": "objectives", "why": "features cannot be trained"} in skipped
+
+
+def _is(row, representation, probe):
+    return (row["representation"], row["probe"], row["threshold"]) == (representation, probe, None)
 
 
 def test_bad_input_is_one_line_before_any_feature_is_extracted(monkeypatch):

@@ -1,13 +1,18 @@
 """Recipes and overrides that nobody would write on purpose."""
 
+import inspect
+
 import torch
 import yaml
 
+from simclr.cli.options import tuning_to_run
+from simclr.data.chosen_labels import choose_labels
 from simclr.data.source import Source
+from simclr.losses.objectives import OBJECTIVES
 from simclr.recipe.read import read_experiment, recipe_folder, shipped_recipes
 from simclr.recipe.schema import Recipe
-from simclr.train.course import set_course
-from simclr.views.inputs import build_inputs
+from simclr.train.course import set_course, set_tuning_course
+from simclr.views.inputs import build_inputs, build_tuning_inputs
 
 TEXTS = {name: (recipe_folder() / f"{name}.yaml").read_text(encoding="utf-8") for name in shipped_recipes()}
 
@@ -18,6 +23,22 @@ def keys(tree, above=""):
         yield from keys(value, f"{above}{key}.")
 
 
+OF_OBJECTIVES = [
+    f"objective.{name}.{option}"
+    for name in OBJECTIVES
+    for option in ("weight", *inspect.signature(OBJECTIVES[name].function).parameters)
+]
+OF_TUNING = (
+    "from",
+    "objective",
+    "embedding",
+    "embedding.dim",
+    "embedding.normalize",
+    "train.classes",
+    "train.per_class",
+)
+OF_TUNING += tuple(f"labels.{key}" for key in ("shots", "share", "seed", "unknown", "x"))
+OF_TUNING += ("monitor.held_out", "monitor.every", "train.batch_size", "train.max_steps", "data.unknown", "seed")
 KEYS = sorted({key for text in TEXTS.values() for key in keys(yaml.safe_load(text))})
 MORE = ("x", "data", "train.epochs.x", "train.micro_batch", "loss.options", "encoder.options", "log.trackers")
 MORE += ("augment.overrides", "augment.small_views", *(f"data.{key}" for key in ("path", "test_path", "unlabelled")))
@@ -32,6 +53,24 @@ def opened(path, overrides=()):
         inputs = build_inputs(recipe, torch.device("cpu"))
         assert isinstance(inputs.source, Source)
         set_course(recipe.train, len(inputs.source), recipe.seed, 0, 1)
+
+
+def tuned(path, overrides=()):
+    """Likewise of a fine-tuning, with its labels and its objective."""
+    recipe = tuning_to_run(path, overrides)
+    if recipe.data.source == "digits" and recipe.start is None:
+        source = build_tuning_inputs(recipe, torch.device("cpu")).source
+        asked = recipe.labels
+        chosen = choose_labels(
+            source,
+            shots=asked.shots,
+            share=asked.share,
+            unknown=[*asked.unknown, *recipe.data.unknown],
+            held_out=recipe.monitor.held_out,
+            seed=asked.seed or 0,
+        )
+        for pairs in (True, False):
+            set_tuning_course(recipe.train, chosen.targets, pairs, recipe.seed, 0, 1).order.at(0)
 
 
 def test_mutated_texts(fuzz, tmp_path):
@@ -69,5 +108,20 @@ def test_odd_overrides(fuzz):
             )
         name = odd.random.choice(sorted(TEXTS) if odd.random.random() < 0.5 else ["digits"])
         return " ".join(overrides), lambda: opened(name, overrides)
+
+    fuzz(1000, make)
+
+
+def test_odd_fine_tunings(fuzz):
+    def make(odd):
+        overrides = ["objective.softmax={}"] if odd.random.random() < 0.5 else []
+        for _ in range(odd.random.choice((1, 1, 2, 3))):
+            key = odd.random.choice(OF_TUNING if odd.random.random() < 0.5 else [*OF_OBJECTIVES, *KEYS])
+            value = odd.value()
+            overrides.append(f"{key}={value if isinstance(value, str) else odd.json(value)}")
+        name = odd.random.choice(
+            ["digits", "digits-triplet", "omniglot-prototypical", "nowhere", "runs/x", "a.yaml", ""]
+        )
+        return f"{name} {' '.join(overrides)}", lambda: tuned(name, overrides)
 
     fuzz(1000, make)

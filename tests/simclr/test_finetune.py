@@ -209,7 +209,8 @@ def test_labels_that_were_seen_are_left_out_of_every_test(tmp_path, pretrained):
     assert len(seen) == 50
     assert set(subject_of(encoder, digits).excluded.tolist()) == seen
     result = linear_eval(encoder, digits, seeds=(0,), probes=("knn",), supervised=False)
-    assert result["excluded"]["samples"] == 50
+    assert result["excluded"] == {"samples": 50, "why": "fine-tuning has seen their labels"}
+    assert result["encoder"]["fine_tuned"]["rule"] == "5 of each class, drawn by seed 0"
 
     # Known again by content, wherever the samples lie.
     turned = type(digits)(digits.images.flip(0), digits.labels.flip(0), value_max=digits.value_max)
@@ -251,6 +252,43 @@ def test_what_it_starts_from_is_never_overwritten_nor_described_otherwise(tmp_pa
         fine_tune(read_tuning(str(pretrained), [TRIPLET]), pretrained, overwrite=True)
     with pytest.raises(InputError, match=r"encoder.width is 5, but .* has 4: leave the section encoder out"):
         fine_tune(read_tuning(str(pretrained), [TRIPLET, "encoder.width=5"]), tmp_path / "run")
+
+
+def test_labels_that_are_held_out_are_judged_and_not_learned_and_change_nothing(tmp_path):
+    looks = []
+
+    def probe(learned, classes, held_out, truth):
+        looks.append((learned, classes, held_out, truth))
+        return {"right": 0.5}
+
+    asked = recipe(
+        TRIPLET, "labels.shots=20", "monitor={held_out: 0.2, every: 5}", "labels.unknown=[0]", "train.classes=9"
+    )
+    numbers = fine_tune(asked, tmp_path / "watched", probe=probe)
+    fine_tune(asked, tmp_path / "alone")
+    assert losses(tmp_path / "watched") == losses(tmp_path / "alone")
+    assert [line["step"] for line in metrics(tmp_path / "watched") if "right" in line] == [4, 9, 11]
+    assert numbers["right"] == 0.5
+
+    encoder, digits = load_encoder(tmp_path / "watched"), load_digits()
+    learned, classes, held_out, truth = looks[-1]
+    assert (classes.bincount().tolist(), truth.bincount().tolist()) == ([16] * 9, [4] * 9)
+    seen = torch.tensor(encoder.metadata.labels.ids)
+    e = encoder(encoder.preprocess(digits.images[seen]))
+    rows = torch.cdist(torch.cat([learned, held_out]), e).argmin(1)
+    assert sorted(rows.tolist()) == list(range(180))  # each of those whose labels were seen, once
+    assert torch.equal(torch.cat([classes, truth]) + 1, digits.labels[seen][rows])
+    assert "20 % of them are held out" in encoder.metadata.labels.rule
+
+
+def test_a_run_that_diverges_at_once_leaves_the_one_that_it_was_to_overwrite(tmp_path):
+    fine_tune(recipe(TRIPLET), tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(DivergenceError, match=r"at step 0: .* still holds the run that was to be overwritten"):
+        fine_tune(recipe("objective.triplet.weight=1e300"), tmp_path, overwrite=True)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert fine_tune(recipe(TRIPLET, "train.max_steps=1"), tmp_path, overwrite=True)["steps"] == 1
+    assert newest_state(tmp_path / "checkpoints") == "step-00000001.pt"
 
 
 def test_divergence_names_step_cause_and_run_state(tmp_path):

@@ -15,6 +15,7 @@ import torch
 from accelerate.state import AcceleratorState
 from PIL import Image
 
+import simclr.pretrain
 from simclr import load_encoder
 from simclr.errors import DivergenceError, InputError, StoppedError
 from simclr.pretrain import OnlineProbe, pretrain
@@ -108,7 +109,7 @@ def test_a_folder_that_holds_a_run_is_not_touched_unasked(tmp_path):
     assert load_encoder(tmp_path).metadata["recipe"]["train"]["lr"] == 0.001
 
 
-def test_a_mistake_that_the_data_show_costs_nothing_and_leaves_nothing(tmp_path):
+def test_a_mistake_that_the_data_show_costs_nothing_and_leaves_nothing(tmp_path, monkeypatch):
     run = tmp_path / "run"
     pretrain(read_recipe("digits", [*TINY, "train.max_steps=2"]), run)
     before = {path: path.read_bytes() for path in sorted(run.rglob("*")) if path.is_file()}
@@ -116,6 +117,10 @@ def test_a_mistake_that_the_data_show_costs_nothing_and_leaves_nothing(tmp_path)
     for folder, overwrite in ((run, True), (tmp_path / "new", False)):
         with pytest.raises(InputError, match="1 band"):
             pretrain(colour, folder, overwrite=overwrite)
+    # And a loss that is infinite at once.
+    monkeypatch.setattr(simclr.pretrain, "build_loss", lambda section, source: lambda z, ids: z.sum() * math.inf)
+    with pytest.raises(DivergenceError, match=r"at step 0: .* still holds the run that was to be overwritten"):
+        pretrain(read_recipe("digits", [*TINY, "train.max_steps=3"]), run, overwrite=True)
     assert {path: path.read_bytes() for path in sorted(run.rglob("*")) if path.is_file()} == before
     assert not (tmp_path / "new").exists()
 

@@ -3,6 +3,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.distance import pdist
 from scipy.stats import kstest
 
 from simclr.errors import InputError
@@ -18,6 +19,13 @@ def test_the_statistic_is_that_of_the_training_term():
     a, b = rows(15, 3), rows(9, 3, 1, 0.3)
     for factors in ((1.0,), FACTORS):
         assert two_sample_test(a, b, factors=factors).mmd == pytest.approx(mmd(a, b, factors=factors).item(), rel=1e-12)
+
+
+def test_the_bandwidth_is_the_median_distance():
+    a, b = rows(15, 3), rows(8, 3, 1, 0.3)
+    assert two_sample_test(a, b, permutations=0).bandwidth == pytest.approx(
+        np.median(pdist(torch.cat([a, b]))), abs=1e-12
+    )
 
 
 def test_p_is_the_share_of_all_partitions():

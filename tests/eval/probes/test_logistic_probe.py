@@ -5,7 +5,8 @@ from scipy.optimize import minimize_scalar
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from simclr.eval.probes.logistic_probe import PENALTIES, SWEEP_FROM, logistic
+from simclr.eval.probes.logistic_path import GROUP
+from simclr.eval.probes.logistic_probe import PATIENCE, PENALTIES, SWEEP_FROM, logistic
 from simclr.eval.splits.validation import validation_part
 
 
@@ -58,6 +59,46 @@ def test_many_samples_have_the_value_that_predicts_the_held_out_best(classes):
     # Fitted again to all training samples.
     probabilities, _ = scikit(x, y, test, found.selected["C"])
     np.testing.assert_allclose(found.scores.softmax(1), probabilities, atol=1e-4)
+
+
+def test_the_path_ends_where_no_held_out_sample_is_missed_and_no_weaker_penalty_can_win():
+    x, y = data(SWEEP_FROM * 3)
+    x[torch.arange(len(x)), y] += 40
+    found, whole = logistic(x, y, x), logistic(x, y, x, all_penalties=True)
+    assert found.selected["validation_accuracy"] == 1
+    assert found.selected["penalties_tried"] < 20 < whole.selected["penalties_tried"] == 45
+    assert "no weaker penalty can win" in found.selected["ended"]
+    assert whole.selected["ended"] == "all of them were tried"
+    assert found.selected["penalty"] == whole.selected["penalty"]
+    assert torch.equal(found.scores, whole.scores)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_path_ends_two_decades_beyond_the_most_accurate_and_the_likeliest(classes):
+    x, y = data(SWEEP_FROM * classes, dim=20, classes=classes)
+    found, whole = logistic(x, y, x), logistic(x, y, x, all_penalties=True)
+    tried = found.selected["penalties_tried"]
+    assert tried < 45
+    assert "none is likelier" in found.selected["ended"]
+    assert found.selected["penalty"] == whole.selected["penalty"]
+    fit, held_out = validation_part(y)
+    judged = [scikit(x[fit], y[fit], x[held_out], 1 / p) for p in PENALTIES[:tried].tolist()]
+    right = [int((predicted == y[held_out].numpy()).sum()) for _, predicted in judged]
+    loss = [-np.log(p[np.arange(len(p)), y[held_out].numpy()]).mean() for p, _ in judged]
+    best = max(right.index(max(right)), loss.index(min(loss)))
+    assert tried - 1 - best >= PATIENCE
+    assert tried - 1 - best < PATIENCE + GROUP
+
+
+def test_the_strongest_penalties_that_see_the_largest_class_alone_do_not_end_the_path():
+    """All predict it, and so recognise the same samples, over more than ``PATIENCE`` penalties: but ever likelier."""
+    rng = np.random.default_rng(0)
+    y = torch.tensor([0] * 190 + [1] * 10)
+    x = torch.tensor(rng.normal(size=(200, 3)) + 2.0 * y[:, None].numpy())
+    found = logistic(x, y, x, standardise=False, validation=torch.arange(0, 200, 4))
+    whole = logistic(x, y, x, standardise=False, validation=torch.arange(0, 200, 4), all_penalties=True)
+    assert PENALTIES.tolist().index(found.selected["penalty"]) > PATIENCE
+    assert found.selected["penalty"] == whole.selected["penalty"]
 
 
 def test_the_temperature_of_few_samples_is_that_of_held_out_ones():

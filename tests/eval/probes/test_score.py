@@ -53,7 +53,7 @@ def test_every_split_with_every_probe_in_order():
     seen = []
     found = score(features, labels, splits, ["ridge", "knn"], progress=lambda done, total: seen.append((done, total)))
     assert [(s.split.shots, s.probe) for s in found] == [(2, "ridge"), (2, "knn"), (4, "ridge"), (4, "knn")]
-    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert seen == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
 
 
 def test_bad_input_is_named():

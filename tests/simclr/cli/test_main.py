@@ -363,6 +363,7 @@ def test_without_a_command_it_shows_what_there_is_and_it_knows_its_version(simcl
         "fine-tune",
         "linear-eval",
         "few-shot",
+        "distance",
         "report",
         "compare",
         "verify",
@@ -372,7 +373,9 @@ def test_without_a_command_it_shows_what_there_is_and_it_knows_its_version(simcl
     refuse(simclr("--wrong"), "--wrong")
 
 
-@pytest.mark.parametrize("command", ["linear-eval", "few-shot", "compare", "views", "pretrain", "plan", "report"])
+@pytest.mark.parametrize(
+    "command", ["linear-eval", "few-shot", "distance", "compare", "views", "pretrain", "plan", "report"]
+)
 def test_help_fits_a_terminal_of_80_columns_and_leaves_room_for_descriptions(simclr, monkeypatch, command):
     monkeypatch.setenv("COLUMNS", "80")
     status, stdout, _ = simclr(command, "--help")
@@ -394,7 +397,7 @@ def test_debug_shows_the_traceback(monkeypatch):
 
 
 def test_help_has_an_example_for_every_command(simclr):
-    for command in ("pretrain", "views", "plan", "linear-eval", "verify"):
+    for command in ("pretrain", "views", "plan", "linear-eval", "distance", "verify"):
         status, stdout, _ = simclr(command, "--help")
         assert status == 0
         assert "Example" in stdout

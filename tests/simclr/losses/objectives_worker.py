@@ -10,9 +10,11 @@ from torch.nn.parallel import DistributedDataParallel
 from simclr.losses.contrastive import contrastive_pairs
 from simclr.losses.mmd import FACTORS, kernel_weights, mmd
 from simclr.losses.objectives import build_objective
+from simclr.losses.prototype_costs import cluster_cost, separation_cost
 from simclr.losses.term import Seen
 from simclr.losses.triplet import triplets_given
 from simclr.models.skip_generator import SkipGenerator
+from simclr.train.tuned import Tuned, look_at_both
 
 OBJECTIVES = {
     "softmax": {},
@@ -92,7 +94,8 @@ def gradients(rank: int = 0, world_size: int = 1) -> Found:
             torch.manual_seed(1)
             model = Beside(name)
             wrapped = DistributedDataParallel(model) if world_size > 1 else model
-            others = (x + 0.5).tensor_split(world_size)[rank] if name == "mmd" else (x + 0.5).split(lengths)[rank]
+            apart = name not in ("given pairs", "given triplets")  # the second set is divided otherwise
+            others = (x + 0.5).tensor_split(world_size)[rank] if apart else (x + 0.5).split(lengths)[rank]
             loss = wrapped(x.split(lengths)[rank], others, y.split(lengths)[rank])
             loss.backward()
             gradient = torch.cat([p.grad.flatten() for p in model.net.parameters()])
@@ -119,7 +122,7 @@ class Looking(nn.Module):
         return value.total, torch.stack([torch.zeros(()), *value.metrics.values()])
 
 
-BESIDE = ("mmd", "given pairs", "given triplets")
+BESIDE = ("mmd", "ddc", "dan", "given pairs", "given triplets", "costs of prototypes")
 
 
 class Beside(nn.Module):
@@ -129,11 +132,19 @@ class Beside(nn.Module):
         super().__init__()
         self.name = name
         self.net = nn.Sequential(nn.Linear(7, 16), nn.Tanh(), nn.Linear(16, DIM))
+        terms = {"softmax": {}, name: {}} if name in ("ddc", "dan") else {"center": {}}
+        self.objective = build_objective(terms, feature_dim=DIM, classes=CLASSES, seed=3)
 
     def forward(self, x: Tensor, others: Tensor, y: Tensor) -> Tensor:
+        if self.name in ("ddc", "dan"):
+            e, layers = look_at_both(Tuned(self.net, self.objective), x, others)
+            return self.objective(e, y, seen=Seen(x, self.net, others, layers)).total
         a, b = self.net(x), self.net(others)
         if self.name == "mmd":
             return mmd(a, b, factors=FACTORS, weights=kernel_weights(a, b))
+        if self.name == "costs of prototypes":
+            class_of = torch.arange(DIM) % CLASSES
+            return cluster_cost(a.square(), y % DIM, class_of) + separation_cost(b.square(), y % DIM, class_of)
         if self.name == "given pairs":
             return contrastive_pairs(a, b, y > 2)
         return triplets_given(a, b, self.net(-x), margin=1.0).loss

@@ -5,7 +5,7 @@ from torch.nn.functional import normalize
 
 from simclr.errors import InputError
 from simclr.losses.center import center
-from simclr.losses.objectives import OBJECTIVES, build_objective
+from simclr.losses.objectives import OBJECTIVES, build_objective, check_objective
 from simclr.losses.softmax import softmax
 from simclr.losses.triplet import triplet_measured
 
@@ -147,7 +147,10 @@ def test_the_seed_of_the_run_reaches_what_draws():
     [
         ({}, "objective is {}, but must hold a term, such as softmax: {}"),
         ("softmax", "objective is 'softmax', but must hold a term, such as softmax: {}"),
-        ({"tripelt": {}}, f"objective is 'tripelt', but must be one of {', '.join(ALL)}; did you mean triplet?"),
+        (
+            {"tripelt": {}},
+            f"a term of objective is 'tripelt', but must be one of {', '.join(ALL)}; did you mean triplet?",
+        ),
         ({"triplet": {"margn": 1}}, "objective.triplet.margn is no argument of triplet: did you mean margin?"),
         ({"triplet": {"margin": -1}}, "objective.triplet.margin is -1, but must be a number of at least 0.0"),
         ({"sup-con": {"temperature": "low"}}, "objective.sup-con.temperature is 'low', but must be a number between "),
@@ -189,3 +192,20 @@ def test_one_file_and_one_line_add_an_objective(monkeypatch, tmp_path):
     value.total.backward()
     assert value.terms["spread"] > 0
     assert net.weight.grad.isfinite().all()
+
+
+def test_a_term_that_tells_no_classes_apart_needs_another_beside_it():
+    """The least value of the ones that may stand alone is not reached where all embeddings are one point."""
+    point, apart = torch.ones(8, 6), 9.0 * torch.eye(6)[torch.arange(8) // 2]
+    labels = torch.arange(8) // 2
+    lone = [name for name in OBJECTIVES if not OBJECTIVES[name].alone]
+    for name in OBJECTIVES:
+        term = build_objective({name: {}}, feature_dim=6, classes=4).eval()
+        if term.classifier is not None:
+            nn.init.eye_(term.classifier.linear.weight)
+        collapsed, separated = (term(rows, labels).total.item() for rows in (point, apart))
+        assert (collapsed <= separated) == (name in lone), name
+    assert lone == ["center"]
+    with pytest.raises(InputError, match=r"objective has center alone, .* such as objective.softmax={}"):
+        check_objective({"center": {}})
+    check_objective({"center": {}, "hinge": {}})

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from simclr.errors import InputError
-from simclr.models.encoder import build_encoder, for_channels
+from simclr.models.encoder import build_encoder, for_channels, notes_on_size
 from simclr.models.material_context import MaterialContext, bilateral_weights
 from simclr.models.simclr import Projected, projected_dim
 
@@ -155,3 +155,15 @@ def test_the_data_say_how_many_components_there_are():
     assert build_encoder(**arguments).feature_dim == 19
     resnet = for_channels({"name": "resnet8", "stem": "small", "width": 8, "options": {}}, CHANNELS, COMPONENTS)
     assert resnet["options"] == {}
+
+
+def test_a_mean_over_more_than_a_patch_is_that_of_the_patch_and_said_so():
+    x = torch.randn(2, 4, 5, 5, generator=torch.Generator().manual_seed(0))
+    means = [MaterialContext(4, width=2, mean=side).eval()(x)[:, 4:] for side in (5, 99)]
+    assert torch.equal(*means)
+    assert notes_on_size("material_context", {"mean": 99, "width": 2}, (5, 5)) == [
+        "encoder.options.mean is 99, but a patch is 5x5: the mean is that of the whole patch"
+    ]
+    for options in ({}, {"mean": 5}, {"mean": "x"}):
+        assert notes_on_size("material_context", options, (5, 5)) == []
+    assert notes_on_size("resnet18", {}, (5, 5)) == []

@@ -1,12 +1,14 @@
 """Which folder is a run's, and what happens to those that are not."""
 
 import json
+import math
 import shutil
 
 import pytest
 
-from simclr.errors import InputError
-from simclr.recipe.read import read_recipe, write_recipe
+from simclr.errors import DivergenceError, InputError
+from simclr.recipe.read import check_tuning, read_recipe, write_recipe
+from simclr.run.checkpoint import diverged
 from simclr.run.run_folder import MARK, is_run_folder, open_run_folder
 
 RECIPE = read_recipe("digits", ["train.max_steps=2"])
@@ -20,6 +22,7 @@ train: {batch_size: 64}
 def begin(folder, recipe=RECIPE, *, resume=False, overwrite=False):
     with open_run_folder(folder, recipe, resume=resume, overwrite=overwrite) as opened:
         opened.begin()
+        opened.keep()
         return opened.id
 
 
@@ -64,6 +67,48 @@ def test_overwrite_removes_what_runs_and_their_judges_wrote_and_nothing_else(tmp
         (tmp_path / name).write_text("x")
     begin(tmp_path, overwrite=True)
     assert set(files(tmp_path)) == {MARK, "recipe.yaml", *mine}
+
+
+def test_a_run_that_makes_no_step_leaves_the_one_that_it_was_to_replace(tmp_path):
+    begin(tmp_path)
+    for name in ("metrics.jsonl", "encoder.safetensors", "report.html", "checkpoints/step-00000002.pt", "notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    before = files(tmp_path)
+    other = read_recipe("digits", ["train.max_steps=3"])
+
+    def diverge():
+        with open_run_folder(tmp_path, other, resume=False, overwrite=True) as opened:
+            opened.begin()
+            (tmp_path / "metrics.jsonl").write_text("")
+            (tmp_path / "views.png").write_text("new")
+            raise DivergenceError(diverged(0, math.inf, "why", tmp_path / "checkpoints"))
+
+    with pytest.raises(DivergenceError, match=r"at step 0: why; no step was made, and .* still holds the run"):
+        diverge()
+    assert files(tmp_path) == {**before, "views.png": b"new"}
+
+
+def test_a_folder_of_runs_is_no_run_and_neither_is_a_part_of_one(tmp_path):
+    begin(tmp_path / "runs" / "first")
+    with pytest.raises(InputError, match=r"is a folder of runs \(first\): give a folder in it, such as .*runs/NAME"):
+        begin(tmp_path / "runs")
+    for part in ("checkpoints", "checkpoints/deep", "features"):
+        with pytest.raises(InputError, match=r"belongs to the run in .*first: give another --output"):
+            begin(tmp_path / "runs" / "first" / part)
+    assert set(files(tmp_path / "runs")) == {f"first/{MARK}", "first/recipe.yaml"}
+    begin(tmp_path / "runs" / "first" / "second")
+    begin(tmp_path / "runs" / "checkpoints")
+
+
+def test_a_run_of_the_other_command_is_not_offered_to_be_overwritten(tmp_path):
+    begin(tmp_path)
+    tuning = check_tuning({"data": {"source": "digits"}, "objective": {"softmax": {}}})
+    with pytest.raises(InputError, match="holds a run of simclr pretrain, and it stays: give another --output"):
+        begin(tmp_path, tuning)
+    begin(tmp_path / "tuned", tuning)
+    with pytest.raises(InputError, match="holds a run of simclr fine-tune"):
+        begin(tmp_path / "tuned")
 
 
 def test_folders_of_runs_before_the_mark_are_still_runs(tmp_path):

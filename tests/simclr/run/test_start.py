@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -8,7 +10,8 @@ from simclr.encoder_file import load_encoder, save_encoder
 from simclr.errors import InputError
 from simclr.models.encoder import random_encoder
 from simclr.recipe.read import read_recipe
-from simclr.run.start import Start, all_seen, folder_beside, is_start, load_start, read_tuning, take_weights
+from simclr.run.run_folder import open_run_folder
+from simclr.run.start import Start, all_seen, folder_for, is_start, load_start, read_tuning, take_weights
 
 ENCODER = {"name": "resnet8", "stem": "small", "width": 4}
 SOFTMAX = "objective.softmax={}"
@@ -46,8 +49,10 @@ def test_a_run_is_told_from_a_recipe(run, tmp_path):
     assert is_start(run / "encoder.safetensors")
     assert not is_start("digits")
     assert not is_start(tmp_path / "recipe.yaml")
-    assert folder_beside(run).resolve() == folder_beside(run / "encoder.safetensors").resolve()
-    assert folder_beside(run).resolve() == (tmp_path / "runs" / "first-tuned").resolve()
+    for given in (run, run / "encoder.safetensors"):
+        assert folder_for(str(given)).resolve() == (tmp_path / "runs" / "first-tuned").resolve()
+    assert folder_for("digits-triplet") == Path("runs/digits-triplet")
+    assert folder_for("digits") == Path("runs/digits-tuned")  # runs/digits is where pretraining goes
 
 
 def test_data_views_and_encoder_of_a_run_are_defaults_and_nothing_else_is(run, tmp_path):
@@ -113,3 +118,34 @@ def test_what_a_run_adapts_to_is_seen_too_but_not_its_labels(run):
     assert seen.monitor_ids == [0, 4]  # 12 and 14, which the start knew
     assert all_seen(mine, None, SampleHashes("made", torch.tensor([30]))).samples.values.tolist() == [12, 20, 21, 30]
     assert all_seen(mine, None, SampleHashes("of another kind", torch.tensor([30]))).samples == mine
+
+
+def test_a_run_that_is_meant_is_found_or_named(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for given, message in (
+        ("runs/nope", r"there is no run runs/nope: give the folder of a finished run, an encoder file or a recipe$"),
+        ("runs/fist", r"there is no run runs/fist: .*; did you mean runs/first\?"),
+        ("first", "there is no recipe first, but a run of that name: give runs/first"),
+        ("digit", "there is no recipe 'digit': .*did you mean digits"),
+        ("nope.yaml", "there is no recipe 'nope.yaml'"),
+        ("runs/nope.yaml", "there is no recipe 'runs/nope.yaml'"),
+    ):
+        with pytest.raises(InputError, match=message):
+            read_tuning(given, [SOFTMAX])
+
+
+def test_the_recipe_of_a_run_is_not_taken_for_its_encoder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, recipe in (("first", read_recipe("digits")), ("tuned", read_tuning("digits-triplet"))):
+        with open_run_folder(Path("runs") / name, recipe, resume=False, overwrite=False) as folder:
+            folder.begin()
+    given = "runs/first/recipe.yaml"
+    with pytest.raises(InputError, match="give runs/first to start from that, or add from=null for random weights"):
+        read_tuning(given, [SOFTMAX])
+    assert read_tuning(given, [SOFTMAX, "from=null"]).start is None
+    assert folder_for(given) == Path("runs/first-tuned")
+    # A copy elsewhere is a recipe like any other, and that of a fine-tuning is its own.
+    (tmp_path / "mine.yaml").write_text(Path(given).read_text())
+    assert read_tuning("mine.yaml", [SOFTMAX]).start is None
+    assert read_tuning("runs/tuned/recipe.yaml") == read_tuning("digits-triplet")
+    assert folder_for("runs/tuned/recipe.yaml") == Path("runs/tuned")

@@ -63,4 +63,4 @@ def test_spans_cover_the_run_from_where_it_stands_and_break_at_epochs():
     assert course.spans(0, False) == [(0, 6)]
     assert course.spans(0, True) == [(0, 2), (2, 4), (4, 6)]
     assert course.spans(3, True) == [(3, 4), (4, 6)]
-    assert course.spans(6, True) == [(6, 6)]
+    assert course.spans(6, True) == []

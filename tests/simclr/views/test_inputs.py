@@ -400,3 +400,14 @@ def test_mixtures_come_from_the_neighbourhood_of_the_shifted_centre():
     row, column = (chosen // 20 - centre // 20).abs(), (chosen % 20 - centre % 20).abs()
     assert (row.max(), column.max()) == (1, 1)
     assert (centre[400:] // 20 - ids[400:] // 20).abs().max() > 3
+
+
+def test_an_option_of_the_encoder_that_no_patch_fills_is_noted(tmp_path):
+    cube = np.random.default_rng(0).random((12, 12, 6))
+    scipy.io.savemat(tmp_path / "s.mat", {"cube": cube})
+    data = {"source": "scene", "path": str(tmp_path / "s.mat"), "patch_size": 9, "pool": 3, "whiten": 2}
+    options = {"mean": 5}
+    recipe = check_recipe({"data": data, "encoder": {"name": "material_context", "options": options}})
+    assert build_inputs(recipe, CPU).notes == (
+        "encoder.options.mean is 5, but a patch is 3x3: the mean is that of the whole patch",
+    )

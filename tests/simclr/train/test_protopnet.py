@@ -1,0 +1,172 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+import simclr.finetune
+from simclr import load_encoder
+from simclr.data.images.digits import load_digits
+from simclr.errors import InputError
+from simclr.finetune import fine_tune
+from simclr.losses.objectives import build_objective
+from simclr.models.encoder import random_encoder
+from simclr.models.prototypes import Prototyped
+from simclr.recipe.read import apply_overrides, check_tuning
+from simclr.run.checkpoint import newest_state
+from simclr.train.protopnet import ProtoPNet, push
+from simclr.train.tuned import Learned
+
+pytestmark = pytest.mark.usefixtures("fresh_accelerate")
+# Two steps an epoch; pushes before the steps 4 and 8, and after the last one.
+TINY = {
+    "data": {"source": "digits"},
+    "augment": {"noise": {"sd": 0.1, "p": 0.5}},
+    "encoder": {"name": "pyramid2", "width": 4},
+    "system": {"name": "protopnet", "options": {"per_class": 1, "dim": 6, "rest": 1, "push": 2}},
+    "objective": {"softmax": {}},
+    "labels": {"shots": 8},
+    "train": {"max_steps": 11, "batch_size": 40, "lr": 1e-2, "checkpoint_every": 4},
+}
+ENCODER = {"name": "pyramid2", "in_chans": 1, "width": 4}
+
+
+def recipe(*overrides):
+    return check_tuning(apply_overrides(TINY, overrides))
+
+
+def layer_and_images(n=50):
+    generator = torch.Generator().manual_seed(0)
+    x, targets = torch.rand(n, 1, 8, 8, generator=generator), torch.arange(n) % 4 - 1  # some without a label
+    layer = random_encoder(0, **ENCODER, prototypes={"classes": 3, "per_class": 2, "dim": 5}).eval()
+    return layer, x, Learned((targets >= 0).nonzero()[:, 0], targets, lambda ids: x[ids])
+
+
+@pytest.mark.parametrize("at_once", [7, 256])
+def test_a_push_puts_each_prototype_on_the_nearest_place_of_its_class(monkeypatch, at_once):
+    monkeypatch.setattr("simclr.train.protopnet._AT_ONCE", at_once)
+    layer, x, learned = layer_and_images()
+    before, places = layer.prototypes.detach().clone(), layer.places(x).detach()
+    moved = push(layer, learned)
+    nearest = []
+    for p, c in enumerate(layer.class_of.tolist()):
+        found = {
+            (i, r, k): (places[i, :, r, k] - before[p]).square().sum().item()
+            for i in (learned.targets == c).nonzero()[:, 0].tolist()
+            for r in range(places.shape[2])
+            for k in range(places.shape[3])
+        }
+        i, r, k = min(found, key=found.get)
+        assert (int(layer.sample[p]), *layer.place[p].tolist()) == (i, r, k)
+        assert torch.allclose(layer.prototypes[p], places[i, :, r, k], atol=1e-6)
+        nearest.append(found[i, r, k])
+    assert moved == pytest.approx(sum(nearest) / len(nearest), rel=1e-5)
+    # What is a place already stays.
+    after, sample = layer.prototypes.detach().clone(), layer.sample.clone()
+    assert push(layer, learned) == pytest.approx(0, abs=1e-9)
+    assert torch.allclose(layer.prototypes, after, atol=1e-6)
+    assert torch.equal(layer.sample, sample)
+
+
+def test_phases():
+    encoder = random_encoder(0, **ENCODER)
+    objective = build_objective({"softmax": {}}, feature_dim=8, classes=3)
+    model = ProtoPNet(encoder, objective, classes=3, per_class=2, dim=5, rest=2, push=3)
+    _, _, learned = layer_and_images()
+    assert objective.classifier.linear is model.encoder.last
+    pushed = []
+    for epoch in range(8):
+        model.begin_epoch(epoch, learned)
+        pushed += [epoch] if model.notes() else []
+        assert [p is q for p, q in zip(model.resting(), encoder.parameters())] == [True] * 6 * (epoch < 2)
+    assert pushed == [3, 6]
+    assert not torch.equal(model.encoder.last.weight, torch.where(model.encoder.own(), 1.0, -0.5))
+    assert all(module.training for module in model.modules())
+
+
+def test_its_value_is_the_sum_of_three():
+    encoder = random_encoder(0, **ENCODER)
+    objective = build_objective({"softmax": {}}, feature_dim=8, classes=3)
+    model = ProtoPNet(encoder, objective, classes=3, per_class=2, dim=5, cluster=0.5, separation=0.25)
+    x, labels = torch.rand(6, 1, 8, 8), torch.tensor([0, 0, 1, 1, 2, 2])
+    e, value = model(x, labels)
+    d = model.encoder.nearest(x)
+    own = labels[:, None] == model.encoder.class_of
+    logits = e @ torch.where(model.encoder.own(), 1.0, -0.5).T
+    expected = torch.nn.functional.cross_entropy(logits, labels)
+    expected += 0.5 * d[own].view(6, 2).amin(1).mean() - 0.25 * d[~own].view(6, 4).amin(1).mean()
+    assert value.total.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["objective.center={}"], r"objective is softmax \+ center: softmax alone"),
+        (["system.options.push=0"], r"system\.options\.push is 0"),
+        (["system.options.level=5"], "level is 5, but the encoder has 2 maps"),
+        (["embedding.dim=5"], "without an embedding layer"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_the_run(tmp_path, given, message):
+    with pytest.raises(InputError, match=message):
+        fine_tune(recipe(*given), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+class PowerCutError(Exception):
+    pass
+
+
+def test_a_run_resumes_bit_for_bit_across_pushes_and_its_prototypes_are_places_of_images(tmp_path, monkeypatch):
+    said: list[str] = []
+    fine_tune(recipe(), tmp_path / "whole", say=said.append)
+    assert [text.split(",")[0] for text in said if "pushed" in text] == [f"after {n} epochs" for n in (2, 4, 6)]
+    updates = []
+
+    def cut(optimizer, lr):
+        updates.append(lr)
+        if len(updates) == 7:
+            raise PowerCutError
+        for group in optimizer.param_groups:
+            group["lr"] = lr
+
+    with monkeypatch.context() as patch:
+        patch.setattr(simclr.finetune, "set_lr", cut)
+        with pytest.raises(PowerCutError):
+            fine_tune(recipe(), tmp_path / "cut")
+    assert newest_state(tmp_path / "cut" / "checkpoints") == "step-00000004.pt"
+    for _ in range(2):  # the second time, nothing is left to do but the end
+        fine_tune(recipe(), tmp_path / "cut", resume=True)
+        whole, cut_off = (load_encoder(tmp_path / run) for run in ("whole", "cut"))
+        state = whole.encoder.state_dict()
+        assert all(torch.equal(value, cut_off.encoder.state_dict()[name]) for name, value in state.items())
+
+    layer, digits = whole.encoder, load_digits()
+    assert isinstance(layer, Prototyped)
+    assert (whole.feature_dim, layer.feature_dim) == (10, 10)
+    told = whole.metadata["prototypes"]
+    for p, prototype in enumerate(told):
+        assert prototype["class"] == str(int(digits.labels[prototype["sample"]])) == str(p)
+        assert prototype["sample"] in whole.metadata.labels.ids
+        row, column = prototype["place"]
+        x = whole.preprocess(digits.images[prototype["sample"]][None])
+        assert layer.distances(layer.places(x))[0, p, row, column].item() < 1e-9
+        assert whole(x)[0, p].item() == pytest.approx(9.2103, abs=1e-3)
+    assert (tmp_path / "whole" / "prototypes.png").is_file()
+    assert whole.random_twin(0)(x).shape == (1, 10)
+
+
+@pytest.mark.slow
+def test_two_processes_are_one(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(json.dumps(TINY))
+    fine_tune(recipe(), tmp_path / "one")
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
+    command = [*launch, "-m", "simclr", "fine-tune", str(path), "--output", str(tmp_path / "two")]
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+    subprocess.run(command, check=True, env=environment, capture_output=True, timeout=300)
+    one, two = (load_encoder(tmp_path / run).encoder.state_dict() for run in ("one", "two"))
+    assert all(torch.allclose(one[name].double(), two[name].double(), atol=1e-3) for name in one)
+    assert torch.equal(one["sample"], two["sample"])
