@@ -79,5 +79,5 @@ def learner_of(word: str, options: ObjectiveOptions | None = None) -> Learner:
         options: settings of objectives to be other than usual.
     """
     if word in LEARNERS:
-        return partial(LEARNERS[word], options=options)
+        return partial(LEARNERS[word], options=options) if options else LEARNERS[word]
     return partial(train_objective, terms=terms_of(word), options=options)

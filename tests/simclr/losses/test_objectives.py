@@ -199,7 +199,7 @@ def test_a_term_that_tells_no_classes_apart_needs_another_beside_it():
     point, apart = torch.ones(8, 6), 9.0 * torch.eye(6)[torch.arange(8) // 2]
     labels = torch.arange(8) // 2
     lone = [name for name in OBJECTIVES if not OBJECTIVES[name].alone]
-    for name in OBJECTIVES:
+    for name in NAMES:
         term = build_objective({name: {}}, feature_dim=6, classes=4).eval()
         if term.classifier is not None:
             nn.init.eye_(term.classifier.linear.weight)

@@ -91,7 +91,7 @@ def test_it_is_pretrained_saved_and_loaded_again(tmp_path, monkeypatch):
             "mixr",
             {},
             "encoder.name is 'mixr', but must be one of resnet8, resnet10, resnet18, resnet34, resnet50, resnet101, "
-            "resnet152, pyramid, pyramid2, spectral_spatial, material_context, mixer, or timm:NAME; "
+            "resnet152, pyramid, pyramid2, spectral_spatial, material_context, skip_generator, mixer, or timm:NAME; "
             "did you mean mixer?",
         ),
     ],
