@@ -66,7 +66,7 @@ def run_linear_eval(
     subject, folder = opened.subject, opened.folder
     _say_notes(subject)
     request = linear_request(words)
-    written, not_drawn = [folder / RESULT], None
+    written, notes = [folder / RESULT], list[str]()
     check_writable(written[0])
     with Console(stderr=True).status("reading …") as status:
         found = evaluate_linear(subject, request, _command(), _reporter(status.update))
@@ -82,13 +82,14 @@ def run_linear_eval(
         if isinstance(opened.encoder.encoder, Prototyped) and found.splits:
             status.update("what looks like what")
             picture, texts = folder / LOOKS_LIKE, drawn_for(written[0])
-            not_drawn = draw_looks_like(subject, found.splits[0], picture, texts)
-            written += [picture] if not_drawn is None else []
+            likeness = draw_looks_like(subject, found.splits[0], picture, texts)
+            written += [picture] if likeness.drawn else []
+            notes = likeness.notes
     console = Console()
     print_result(result, console)
+    for note in notes:
+        console.print(Text(note), soft_wrap=True)
     _say_written(written, console)
-    if not_drawn is not None:
-        console.print(Text(not_drawn), soft_wrap=True)
 
 
 def run_few_shot(
