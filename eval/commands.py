@@ -66,7 +66,7 @@ def run_linear_eval(
     """
     opened = open_subject(path, overrides, output=output, keep_features=cache)
     subject, folder = opened.subject, opened.folder
-    say_notes([*subject.data.source.notes, *_left_out(subject)])
+    say_notes(subject.data.source.notes)
     request = linear_request(words)
     written, notes = [folder / RESULT], list[str]()
     check_writable(written[0])
@@ -87,6 +87,7 @@ def run_linear_eval(
             likeness = draw_looks_like(subject, found.splits[0], picture, texts)
             written += [picture] if likeness.drawn else []
             notes = likeness.notes
+    say_notes(_left_out(subject))
     console = Console()
     print_result(result, console)
     for note in notes:
@@ -118,7 +119,7 @@ def run_few_shot(
     """
     opened = open_subject(path, overrides, output=output, keep_features=cache)
     subject, folder = opened.subject, opened.folder
-    say_notes([*subject.data.source.notes, *_left_out(subject)])
+    say_notes(subject.data.source.notes)
     named = words.get("unknown")
     recipes: Sequence[str | int] = () if words.get("unknown_classes") else opened.section.unknown
     unknown = class_ids(recipes if named is None else named.split(","), subject.data.source)
@@ -137,6 +138,7 @@ def run_few_shot(
             written.append(folder / "unknown-map.png")
             judged = name_of_judged(result.encoder.fine_tuned is not None)
             _draw_unknown_map(subject, found.unknown_map, judged, written)
+    say_notes(_left_out(subject))
     console = Console()
     print_few_shot(result, console)
     say_written(written, console)

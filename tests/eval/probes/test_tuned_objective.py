@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tests.eval.scenes import scene_encoder
 
 from simclr.errors import InputError
 from simclr.eval.probes.learner import Lesson, LessonInputs
