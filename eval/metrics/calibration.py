@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
-from scipy.optimize import minimize_scalar
+import torch.nn.functional as F
+from scipy.optimize import brentq, minimize_scalar
 from torch import Tensor
 
 from simclr.errors import InputError
 from simclr.eval.metrics.judgement import Judgement, Metric
 
 BINS = 15
-# Bounds of log(temperature): a temperature at a bound says that the logits carry nothing, or separate everything.
-LOG_TEMPERATURE = (-7.0, 7.0)
+LOG_TEMPERATURE = math.log(20.0)
+"""Temperatures are between 1/20 and 20."""
+# Half of the 95 % quantile of chi squared with one degree of freedom.
+EVIDENCE = 1.92
 
 
 def expected_calibration_error(confidence: Tensor, right: Tensor, bins: int = BINS) -> float:
@@ -48,7 +53,12 @@ def expected_calibration_error(confidence: Tensor, right: Tensor, bins: int = BI
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
-    """The temperature T for which softmax(logits / T) gives ``labels`` the greatest likelihood.
+    """The temperature T nearest 1 that the samples do not speak against.
+
+    The likelihood of ``labels`` under softmax(logits / T) is greatest at some T; the temperatures whose logarithmic
+    likelihood lies within ``EVIDENCE`` of that are its 95 % interval. T is the end of it that is nearest 1, or 1 within
+    it: a handful of samples does not change what the classifier says, and many leave T where it is greatest. Where the
+    logits are too sure, T > 1, the samples other than the most surprising one have to say so, too.
 
     Args:
         logits: (n, K), of samples that the classifier was not fitted on.
@@ -57,17 +67,31 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     Raises:
         InputError: without samples, or if the two do not fit together.
 
-    Source: Guo et al., ICML 2017, section 4.2.
+    Source: Guo et al., ICML 2017, section 4.2, for temperature scaling; the interval is that of profile likelihood.
     """
     if logits.dim() != 2 or labels.shape != logits.shape[:1] or len(labels) == 0:
         raise InputError(f"logits {tuple(logits.shape)} and labels {tuple(labels.shape)}: give (n, K) and (n,).")
     logits = logits.double()
+    temperature = _cautious(logits, labels)
+    if temperature > 1 and len(labels) > 1:
+        surprise = F.cross_entropy(logits, labels, reduction="none")
+        others = torch.arange(len(labels), device=labels.device) != surprise.argmax()
+        temperature = max(1.0, min(temperature, _cautious(logits[others], labels[others])))
+    return temperature
+
+
+def _cautious(logits: Tensor, labels: Tensor) -> float:
+    """The temperature nearest 1 in the 95 % interval of the likelihood."""
 
     def loss(log_temperature: float) -> float:
         # Convex in 1 / T, so it has one minimum in log T as well.
-        return float(torch.nn.functional.cross_entropy(logits * torch.tensor(-log_temperature).double().exp(), labels))
+        return float(F.cross_entropy(logits * math.exp(-log_temperature), labels, reduction="sum"))
 
-    return float(torch.tensor(minimize_scalar(loss, bounds=LOG_TEMPERATURE, method="bounded").x).exp())
+    best = float(minimize_scalar(loss, bounds=(-LOG_TEMPERATURE, LOG_TEMPERATURE), method="bounded").x)
+    most = loss(best) + EVIDENCE
+    if loss(0.0) <= most:
+        return 1.0
+    return math.exp(brentq(lambda log_temperature: loss(log_temperature) - most, *sorted((best, 0.0))))
 
 
 def ece(judged: Judgement) -> float:

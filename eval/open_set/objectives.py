@@ -14,7 +14,7 @@ from simclr.encoder_file import FrozenEncoder
 from simclr.eval.open_set.evaluate import OpenEntry, OpenTest, open_entries, open_test
 from simclr.eval.open_set.metrics import UNKNOWN, open_scores
 from simclr.eval.open_set.rejection import TAILS, reject, reject_by_class
-from simclr.eval.open_set.scores import OPEN_SCORES, SCORE, Scored, folds_of
+from simclr.eval.open_set.scores import OPEN_SCORES, SCORE, Scored
 from simclr.eval.probes.learner import Learned, Lesson, LessonInputs, OwnScores
 from simclr.eval.probes.learners import FROZEN, OWN_NETWORK, learner_of
 from simclr.eval.probes.prediction import Selected
@@ -23,6 +23,7 @@ from simclr.eval.probes.tuned_objective import ObjectiveOptions
 from simclr.eval.splits.labelled import LabelledData
 from simclr.eval.splits.open_split import OpenSplit
 from simclr.eval.splits.split import Split
+from simclr.eval.splits.validation import folds_of
 
 STARTS = ("pretrained", "random")
 CROSS_FITTED = 2

@@ -18,6 +18,7 @@ from simclr.errors import InputError
 from simclr.eval.probes.logistic_probe import logistic
 from simclr.eval.probes.prediction import Selected
 from simclr.eval.probes.prototypes import nearest_prototype
+from simclr.eval.splits.validation import folds_of
 
 REJECTED = 0.05
 """Share of known samples that a threshold is meant to reject."""
@@ -100,34 +101,13 @@ def held_out_scores(score: OpenScore, train_x: Tensor, train_y: Tensor, folds: i
     Raises:
         InputError: if no class has two samples: nothing can be left out.
     """
+    if int(train_y.unique(return_counts=True)[1].max()) < 2:
+        raise InputError("a threshold comes from training samples that are left out: give 2 shots or more.")
     fold = folds_of(train_y, folds)
     folds = int(fold.max()) + 1
     held = [fold == part for part in range(folds)]
     found = [score(train_x[~rows], train_y[~rows], train_x[rows])[1] for rows in held]
     return {name: torch.cat([scores[name] for scores in found]) for name in found[0]}
-
-
-def folds_of(train_y: Tensor, folds: int | None = FOLDS) -> Tensor:
-    """The fold in which each training sample is left out, (n,) int64 from 0: the j-th sample of a class in j mod folds.
-
-    Args:
-        train_y: (n,) int64.
-        folds: number of them, at most the samples of the largest class; None is as many.
-
-    Returns:
-        -1 where a class has a single sample, which is never left out.
-
-    Raises:
-        InputError: if no class has two samples.
-    """
-    _, index, counts = train_y.unique(return_inverse=True, return_counts=True)
-    if int(counts.max()) < 2:
-        raise InputError("a threshold comes from training samples that are left out: give 2 shots or more.")
-    folds = min(folds or int(counts.max()), int(counts.max()))
-    order = torch.argsort(index, stable=True)
-    place = torch.empty_like(order)
-    place[order] = torch.arange(len(order)) - (counts.cumsum(0) - counts)[index[order]]
-    return (place % folds).where(counts[index] > 1, -1)
 
 
 def threshold(held_out: Tensor, kind: str, rejected: float = REJECTED) -> tuple[float, Selected]:

@@ -28,11 +28,12 @@ from torch import Tensor
 from simclr.eval.metrics.calibration import fit_temperature
 from simclr.eval.probes.logistic_path import LogisticPath, logistic_path
 from simclr.eval.probes.prediction import Prediction, Probe, Selected, classes_of, fit_standardisation
-from simclr.eval.splits.validation import FIXED, Parts, columns_of, parts_of
+from simclr.eval.splits.validation import FIXED, Parts, columns_of, folds_of, parts_of
 
 PENALTIES = torch.logspace(5, -6, 45, dtype=torch.float64)
 SWEEP_FROM = 50
 PATIENCE = 8
+FOLDS = 3
 FEW_SHOT_C = 1.0
 SWEEP_GAP = 1e-4
 FINAL_GAP = 1e-8
@@ -59,7 +60,7 @@ def logistic(
             share of each class out, where there are samples enough for a choice.
         standardise: divide features by their standard deviation over the samples that are fitted to; they are centred
             either way.
-        calibrate: fit a temperature also where the penalty is fixed, which takes a second fit.
+        calibrate: fit a temperature also where the penalty is fixed, which takes ``FOLDS`` more fits.
         all_penalties: try them all, however little the weak ones promise.
         device: where the problems are solved, in float64.
 
@@ -80,10 +81,8 @@ def logistic(
             "rule": f"fixed: fewer than {SWEEP_FROM} training samples a class on average",
             "selected_on": FIXED,
         }
-        parts = parts_of(train_y, None)
-        if calibrate and len(parts.held_out):
-            _, calibrated = _held_out(train_x, train_y, parts, 1 / torch.tensor([FEW_SHOT_C]), standardise, device)
-            selected |= {name: calibrated[name] for name in ("validation_samples", "temperature")}
+        if calibrate:
+            selected |= _out_of_fold(train_x, train_y, penalty, standardise, device)
     else:
         parts = parts_of(train_y, validation)
         best, selected = _held_out(train_x, train_y, parts, PENALTIES, standardise, device, all_penalties)
@@ -101,6 +100,21 @@ def logistic(
     logits = decide(test_x)
     selected |= {"C": 1 / penalty, "penalty": penalty, "gap": float(path.gaps[0]), "standardised": standardise}
     return Prediction(classes[logits.argmax(1)], logits, selected, lambda x: classes[decide(x).argmax(1)])
+
+
+def _out_of_fold(x: Tensor, y: Tensor, penalty: float, standardise: bool, device: torch.device | str) -> Selected:
+    """The temperature of few samples, each with the logits of a fit that has not seen it, and how many there are."""
+    classes, fold = classes_of(y), folds_of(y, FOLDS)
+    logits = torch.zeros(len(y), len(classes), dtype=torch.float64, device=device)
+    for part in range(int(fold.max()) + 1):
+        fit, left = fold != part, fold == part
+        units = fit_standardisation(x[fit].to(device), standardise)
+        path = _fit(units(x[fit].to(device)), y[fit], classes, torch.tensor([penalty]), SWEEP_GAP)
+        logits[left] = _logits(path, units(x[left].to(device)))[0]
+    if not bool((scored := fold >= 0).any()):
+        return {}
+    truth = torch.searchsorted(classes, y[scored]).to(device)
+    return {"validation_samples": int(scored.sum()), "temperature": fit_temperature(logits[scored], truth)}
 
 
 def _held_out(

@@ -54,6 +54,24 @@ def validation_part(y: Tensor, share: float = SHARE, seed: int = 0) -> tuple[Ten
     return torch.nonzero(~held_out).flatten(), torch.nonzero(held_out).flatten()
 
 
+def folds_of(y: Tensor, folds: int | None) -> Tensor:
+    """The fold in which each sample is left out, (n,) int64 from 0: the j-th sample of a class in j mod folds.
+
+    Args:
+        y: classes, (n,) int64.
+        folds: number of them, at most the samples of the largest class; None is as many.
+
+    Returns:
+        -1 where a class has a single sample, which is never left out.
+    """
+    _, index, counts = y.unique(return_inverse=True, return_counts=True)
+    folds = min(folds or int(counts.max()), int(counts.max()))
+    order = torch.argsort(index, stable=True)
+    place = torch.empty_like(order)
+    place[order] = torch.arange(len(order)) - (counts.cumsum(0) - counts)[index[order]]
+    return (place % folds).where(counts[index] > 1, -1)
+
+
 def parts_of(y: Tensor, validation: Tensor | None, share: float = SHARE, seed: int = 0) -> Parts:
     """The split's own validation part where it has one, otherwise a share of every class.
 

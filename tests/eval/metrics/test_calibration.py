@@ -3,6 +3,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import chi2
 
 from simclr.errors import InputError
 from simclr.eval.metrics.calibration import ece, ece_scaled, expected_calibration_error, fit_temperature
@@ -54,19 +55,50 @@ def test_temperature_undoes_a_scale_of_the_logits():
     assert ece_scaled(judged) < 0.02
 
 
-def test_the_temperature_is_the_best_of_a_fine_grid():
-    g = torch.Generator().manual_seed(1)
-    logits, labels = torch.randn(80, 4, generator=g).double(), torch.randint(0, 4, (80,), generator=g)
-    logits[torch.arange(80), labels] += 1
-    grid = torch.logspace(-2, 2, 4001, dtype=torch.float64)
-    losses = [float(torch.nn.functional.cross_entropy(logits / t, labels)) for t in grid]
-    assert fit_temperature(logits, labels) == pytest.approx(float(grid[int(np.argmin(losses))]), rel=2e-3)
+def sure(n, scale, seed=1):
+    """Logits that are ``scale`` times those of the labels' probabilities."""
+    g = torch.Generator().manual_seed(seed)
+    logits = 2 * torch.randn(n, 4, generator=g).double()
+    return scale * logits, torch.multinomial(logits.softmax(1), 1, generator=g).flatten()
 
 
-def test_temperature_keeps_the_predictions_and_stays_finite():
-    separable = torch.eye(4).repeat(5, 1)
-    assert 0 < fit_temperature(separable, torch.arange(4).repeat(5)) < 0.05
-    assert 100 < fit_temperature(separable, torch.arange(4).roll(1).repeat(5)) < 2000
+@pytest.mark.parametrize("scale", [0.3, 0.5, 2.0, 4.0])
+def test_the_temperature_is_the_end_of_the_interval_of_a_fine_grid_that_is_nearest_1(scale):
+    logits, labels = sure(80, scale)
+    keep = torch.ones(80, dtype=torch.bool)
+    if scale > 1:
+        keep[torch.nn.functional.cross_entropy(logits, labels, reduction="none").argmax()] = False
+    grid = torch.logspace(-1, 1, 4001, dtype=torch.float64)
+    logits_of = [torch.distributions.Categorical(logits=logits[keep] / t) for t in grid]
+    likelihood = torch.stack([d.log_prob(labels[keep]).sum() for d in logits_of])
+    inside = grid[likelihood >= likelihood.max() - chi2.ppf(0.95, 1) / 2]
+    assert inside.min() > 1 or inside.max() < 1
+    expected = inside.min() if scale > 1 else inside.max()
+    assert fit_temperature(logits, labels) == pytest.approx(float(expected), rel=3e-3)
+
+
+def test_a_handful_of_samples_and_one_outlier_change_nothing():
+    logits, labels = sure(12, 1.0)
+    assert fit_temperature(logits, labels) == 1
+    assert fit_temperature(logits[:1], labels[:1]) == 1
+    logits, labels = sure(200, 1.0)
+    logits[0, labels[0]] -= 1e3
+    assert fit_temperature(logits, labels) == 1
+    logits, labels = sure(200, 3.0)
+    alone = fit_temperature(logits[1:], labels[1:])
+    logits[0, labels[0]] -= 1e3
+    assert alone > 2
+    assert fit_temperature(logits, labels) == pytest.approx(alone, rel=0.1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 40), st.sampled_from([0.01, 0.5, 1.0, 3.0, 100.0]), st.integers(0, 10**6))
+def test_it_is_never_less_likely_than_the_plain_one_where_it_was_fitted_and_bounded(n, scale, seed):
+    logits, labels = sure(n, scale, seed)
+    temperature = fit_temperature(logits, labels)
+    plain, scaled = (torch.nn.functional.cross_entropy(logits / t, labels) for t in (1.0, temperature))
+    assert scaled <= plain * (1 + 1e-9)
+    assert 1 / 20 <= temperature <= 20
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,13 @@ import torch
 from simclr.eval.open_set.evaluate import open_set
 from simclr.eval.open_set.metrics import auroc, open_scores
 from simclr.eval.open_set.objectives import CROSS_FITTED, STARTS, Job, as_pairs, compare_objectives, frozen_found
-from simclr.eval.open_set.scores import by_mahalanobis, folds_of
+from simclr.eval.open_set.scores import by_mahalanobis
 from simclr.eval.probes import learners
 from simclr.eval.probes.learner import Learned, OwnScores
 from simclr.eval.probes.prototypes import nearest_prototype
 from simclr.eval.splits.labelled import LabelledData
 from simclr.eval.splits.open_split import few_shot_splits
+from simclr.eval.splits.validation import folds_of
 from tests.eval.test_few_shot import scene_encoder
 
 LESSONS = []

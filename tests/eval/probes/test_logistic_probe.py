@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 import torch
-from scipy.optimize import minimize_scalar
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from simclr.eval.metrics.calibration import fit_temperature
 from simclr.eval.probes.logistic_path import GROUP
-from simclr.eval.probes.logistic_probe import PATIENCE, PENALTIES, SWEEP_FROM, logistic
+from simclr.eval.probes.logistic_probe import FOLDS, PATIENCE, PENALTIES, SWEEP_FROM, logistic
 from simclr.eval.splits.validation import validation_part
 
 
@@ -101,24 +101,21 @@ def test_the_strongest_penalties_that_see_the_largest_class_alone_do_not_end_the
     assert found.selected["penalty"] == whole.selected["penalty"]
 
 
-def test_the_temperature_of_few_samples_is_that_of_held_out_ones():
+def test_the_temperature_of_few_samples_is_that_of_their_own_folds():
     x, y = data(90)
-    x[torch.arange(90), y] += 4
     found = logistic(x, y, x)
-    fit, held_out = validation_part(y)
-    scaler = StandardScaler().fit(x[fit])
-    model = LogisticRegression(C=1.0, solver="newton-cholesky", tol=1e-12).fit(scaler.transform(x[fit]), y[fit])
-    logits = torch.tensor(model.decision_function(scaler.transform(x[held_out])))
-
-    def loss(log_temperature):
-        return float(torch.nn.functional.cross_entropy(logits / np.exp(log_temperature), y[held_out]))
-
-    expected = np.exp(minimize_scalar(loss, bracket=(-1, 1)).x)
-    assert 0.1 < expected < 10
+    logits, place = torch.zeros(90, 3, dtype=torch.float64), torch.arange(90) // 3
+    for fold in range(FOLDS):
+        fit, left = place % FOLDS != fold, place % FOLDS == fold
+        scaler = StandardScaler().fit(x[fit])
+        model = LogisticRegression(C=1.0, solver="newton-cholesky", tol=1e-12).fit(scaler.transform(x[fit]), y[fit])
+        logits[left] = torch.tensor(model.decision_function(scaler.transform(x[left])))
+    expected = fit_temperature(logits, y)
+    assert 1.05 < expected < 5
     assert found.selected["temperature"] == pytest.approx(expected, rel=1e-2)
-    assert found.selected["validation_samples"] == len(held_out) == 18
+    assert found.selected["validation_samples"] == 90
     assert "temperature" not in logistic(x, y, x, calibrate=False).selected
-    assert "temperature" not in logistic(x[:9], y[:9], x).selected
+    assert "temperature" not in logistic(x[:3], y[:3], x).selected
 
 
 @pytest.mark.parametrize("classes", [2, 3])
