@@ -14,6 +14,7 @@ from typing_extensions import Unpack
 from simclr.data.scenes.scene import SceneSource
 from simclr.encoder_file import load_head
 from simclr.errors import InputError
+from simclr.eval.asked import FewShotWords, LinearWords, few_shot_request, linear_request
 from simclr.eval.console import command_line, say_notes, say_written
 from simclr.eval.few_shot import UnknownMap, evaluate_few_shot
 from simclr.eval.judging import why_excluded
@@ -23,7 +24,6 @@ from simclr.eval.maps.looks_like import draw_looks_like
 from simclr.eval.maps.picture import SceneMap, draw_scene_map
 from simclr.eval.maps.predict import predict_scene, predict_spectra, predict_with_unknown
 from simclr.eval.open_set.scores import SCORE, THRESHOLD
-from simclr.eval.protocol import FewShotWords, LinearWords, few_shot_request, linear_request
 from simclr.eval.report.gather import LOOKS_LIKE, gather, title_of
 from simclr.eval.report.moving import moving
 from simclr.eval.report.page import report_html
@@ -68,7 +68,7 @@ def run_linear_eval(
     subject, folder = opened.subject, opened.folder
     say_notes([*subject.data.source.notes, *_left_out(subject)])
     request = linear_request(words)
-    written, not_drawn = [folder / RESULT], None
+    written, notes = [folder / RESULT], list[str]()
     check_writable(written[0])
     with moving("reading …") as shown:
         found = evaluate_linear(subject, request, command_line(), shown.report)
@@ -84,13 +84,14 @@ def run_linear_eval(
         if isinstance(opened.encoder.encoder, Prototyped) and found.splits:
             shown.say("what looks like what")
             picture, texts = folder / LOOKS_LIKE, drawn_for(written[0])
-            not_drawn = draw_looks_like(subject, found.splits[0], picture, texts)
-            written += [picture] if not_drawn is None else []
+            likeness = draw_looks_like(subject, found.splits[0], picture, texts)
+            written += [picture] if likeness.drawn else []
+            notes = likeness.notes
     console = Console()
     print_result(result, console)
+    for note in notes:
+        console.print(Text(note), soft_wrap=True)
     say_written(written, console)
-    if not_drawn is not None:
-        console.print(Text(not_drawn), soft_wrap=True)
 
 
 def run_few_shot(

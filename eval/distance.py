@@ -103,21 +103,23 @@ def distance(
         >>> found = distance(encoder(x), encoder(y)).result
         >>> found.rows[0].between.test.p
     """
-    request, (first, second) = DistanceRequest(**asked), (features_of(rows, name) for rows, name in zip((a, b), names))
+    request = DistanceRequest(**asked)
+    first, second = features_of(a, names[0]), features_of(b, names[1])
     if first.shape[1] != second.shape[1]:
         raise InputError(
             f"{names[0]} has {first.shape[1]} features, but {names[1]} has {second.shape[1]}: take both from one "
             f"encoder"
         )
-    for rows, name, least in ((first, names[0], 2 * FEWEST), (second, names[1], FEWEST)):
-        _check_size(name, len(rows), least)
+    _check_size(names[0], len(first), 2 * FEWEST)
+    _check_size(names[1], len(second), FEWEST)
     hashes = [SampleHashes("features", hash_rows(rows.double())) for rows in (first, second)]
-    chosen = [
-        drawn(torch.arange(len(rows)), request.samples, request.seed, second=place)
-        for rows, place in ((first, False), (second, True))
+    of_first = drawn(torch.arange(len(first)), request.samples, request.seed)
+    of_second = drawn(torch.arange(len(second)), request.samples, request.seed, second=True)
+    pair = FeaturePair("features", None, first[of_first], second[of_second])
+    sets = [
+        SetRecord(name=names[0], samples=len(first), drawn=len(of_first)),
+        SetRecord(name=names[1], samples=len(second), drawn=len(of_second)),
     ]
-    pair = FeaturePair("features", None, first[chosen[0]], second[chosen[1]])
-    sets = [SetRecord(name=n, samples=len(r), drawn=len(c)) for n, r, c in zip(names, (first, second), chosen)]
     return _measured([pair], request, sets, _shared(*hashes), ())
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from simclr.build import build_tuned, optimizer_of, tuned_architecture
 from simclr.data import Source, batches
 from simclr.data.chosen_labels import ChosenLabels, choose_labels
-from simclr.data.feed import note_damaged, skipped
+from simclr.data.feed import in_place_of_damaged, note_damaged, skipped
 from simclr.encoder_file import save_encoder
 from simclr.encoder_metadata import EncoderMetadata
 from simclr.errors import DivergenceError
@@ -178,8 +178,11 @@ def fine_tune(
             others = unlabelled.views(first, stop_at) if unlabelled else repeat(None)
             for (step, ids, batch), u in zip(labelled, others):
                 epoch, lr = order.epoch(step), warmup_cosine(step, total_steps, warmup_steps, peak_lr)
+                held, batch = in_place_of_damaged(source, ids, batch, targets)
                 x = inputs.augment(batch, course.address(ids, step, len(source)), step)[0]  # (b, C, h, w)
-                e, value = distributed(x, targets[ids], ids, u)  # embeddings (b, dim), and the global batch's objective
+                e, value = distributed(
+                    x, targets[held], ids, u
+                )  # embeddings (b, dim), and the global batch's objective
                 accelerator.backward(value.total)
                 loss = value.total.item()
                 if not math.isfinite(loss):

@@ -174,7 +174,9 @@ def pretrain(
                     warned = True
             due = done % save_every == 0 or done == total_steps
             if due and main and probe and watched:
-                numbers["knn"] = probe.score(embed(encoder, inputs, watched.ids, device), watched.labels)
+                h_watched = embed(encoder, inputs, watched.ids, device)
+                readable = watched.readable(source)
+                numbers["knn"] = probe.score(h_watched[readable], watched.labels[readable])
             if due and judge:
                 best.look(judge.look(partial(encode, encoder, device)), done, encoder)
                 numbers["verdict"] = best.latest
@@ -218,6 +220,11 @@ def pretrain(
 class _Watched(NamedTuple):
     ids: Tensor
     labels: Tensor
+
+    def readable(self, source: Source) -> Tensor:
+        """Which of them are not damaged, for all that is known, (n,) bool: these have lost their labels."""
+        assert source.labels is not None
+        return source.labels[self.ids] >= 0
 
 
 def _watched(probe: OnlineProbe | None, source: Source) -> _Watched | None:

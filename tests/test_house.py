@@ -65,6 +65,7 @@ _TABLE = {
     "eval/probes": f"{_FEATURES} eval/metrics simclr/losses simclr/views simclr/train",
     "eval/open_set": f"{_FEATURES} eval/metrics eval/probes",
     "eval/protocol.py": _SCORED,
+    "eval/asked.py": f"{_SCORED} eval/protocol.py",
     "eval/results": f"{_SCORED} eval/protocol.py simclr/run",
     "eval/maps": f"{_RECORDED} simclr/views",
     "eval/report": f"{_RECORDED} eval/maps simclr/views simclr/run",
@@ -73,7 +74,7 @@ _TABLE = {
     "eval/few_shot.py": _ROAD,
     "eval/distance.py": _ROAD,
     "eval/console.py": "simclr/data",
-    "eval/commands.py": f"{_ROAD} eval/report eval/console.py eval/linear_eval.py eval/few_shot.py",
+    "eval/commands.py": f"eval/asked.py {_ROAD} eval/report eval/console.py eval/linear_eval.py eval/few_shot.py",
     "eval/distance_command.py": f"{_ROAD} eval/set_words.py eval/report eval/console.py eval/commands.py "
     "eval/distance.py",
     "simclr/cli": f"{_LOOP} simclr/choose simclr/pretrain.py simclr/finetune.py simclr/plan.py simclr/verify.py "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,10 +23,17 @@ from simclr.models.prototypes import Prototyped
 from simclr.views.likeness import explain
 from simclr.views.likeness_picture import draw_explained
 
-RIGHT, WRONG, _MOST = 4, 2, 5000
+RIGHT, WRONG, _MOST = 4, 2, 10_000
 
 
-def draw_looks_like(subject: Subject, split: Split, path: Path, texts: Mapping[str, str]) -> str | None:
+class LooksLike(NamedTuple):
+    """Whether a picture was drawn, and lines for the user: how often prototypes are right, and why there is none."""
+
+    drawn: bool
+    notes: list[str]
+
+
+def draw_looks_like(subject: Subject, split: Split, path: Path, texts: Mapping[str, str]) -> LooksLike:
     """Draw some test images of a split, drawn at random among those decided rightly and wrongly.
 
     Args:
@@ -33,9 +41,6 @@ def draw_looks_like(subject: Subject, split: Split, path: Path, texts: Mapping[s
         split: whose test part the images are from.
         path: of the PNG.
         texts: for its text entries.
-
-    Returns:
-        Why nothing was drawn, if so.
     """
     encoder, data = subject.encoder, subject.data
     assert encoder is not None
@@ -54,6 +59,8 @@ def draw_looks_like(subject: Subject, split: Split, path: Path, texts: Mapping[s
     alike = data.gather(drawn, lambda source, ids: extract_features(encoder, source, ids, device=subject.device))
     decided = layer.logits(alike.to(layer.last.weight)).argmax(1).cpu()
     right = decided == truth
+    share = f"{100 * right.double().mean().item():.1f} % of {len(drawn):,} test images for what they are"
+    note = f"The prototypes take {share}, by their own points."
     order = permutation(1, Stream.LIKENESS, len(drawn), "cpu")
     chosen = torch.cat([order[right[order]][:RIGHT], order[~right[order]][:WRONG]])
     try:
@@ -61,17 +68,16 @@ def draw_looks_like(subject: Subject, split: Split, path: Path, texts: Mapping[s
         x = torch.cat([data.gather(drawn[[i]], inputs_of) for i in chosen.tolist()])
         explained = explain(layer, x, lambda ids: inputs_of(training, ids), encoder.preprocess)
     except InputError as error:
-        return f"{path.name} is not drawn: {error}"
-    share = 100 * right.double().mean().item()
+        return LooksLike(False, [note, f"{path.name} is not drawn: {error}"])
+    shown = int(right[chosen].sum())
     caption = (
-        f"This looks like that. The prototypes take {share:.1f} % of {len(drawn):,} test images for what they are; "
-        f"here are {int(right[chosen].sum())} of these, and {int((~right[chosen]).sum())} others, at random.\n"
-        f"A box: the place that looks like the prototype's place in the training image beside it. The class with most "
-        f"points is decided on."
+        f"This looks like that. The prototypes take {share}; here are {shown} of these, and {len(chosen) - shown} "
+        f"others, at random.\nA box: the place that looks like the prototype's place in the training image beside it. "
+        f"The class with most points is decided on."
     )
     about = list(zip(drawn[chosen].tolist(), truth[chosen].tolist()))
     draw_explained(explained, about, classes, path, caption, texts)
-    return None
+    return LooksLike(True, [note])
 
 
 def _training_images(encoder: FrozenEncoder, judged: Source) -> Source:

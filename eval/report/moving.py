@@ -48,8 +48,10 @@ class Moving:
 
 @contextmanager
 def moving(part: str) -> Iterator[Moving]:
-    """Within this, the error stream shows what goes on, first ``part``."""
-    shown = Moving(Console(stderr=True))
+    """Within this, the error stream shows what goes on; on a terminal first ``part``."""
+    console = Console(stderr=True)
+    shown = Moving(console)
     with shown.status:
-        shown.say(part)
+        if console.is_terminal:  # on a file or pipe what is refused at once is one line
+            shown.say(part)
         yield shown

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from simclr import __version__
-from simclr.cli import distances, judging, training
+from simclr.cli import distances, few_shot, judging, training
 from simclr.cli.output import write_any_character
 from simclr.errors import DivergenceError, InputError, StoppedError
 from simclr.files import explain
@@ -30,7 +30,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     training.pretrain,
     training.fine_tune,
     judging.linear_eval,
-    judging.few_shot,
+    few_shot.few_shot,
     distances.distance,
     judging.report,
     judging.compare,

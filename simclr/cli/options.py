@@ -122,3 +122,26 @@ def output_path(text: str | None, kind: Literal["file", "folder"]) -> Path | Non
             which = "which" if place == path else f"but {shortened(place)}"
             raise InputError(f"--output is {shortened(path)}, {which} {reason}: give another {kind}")
     return path
+
+
+# A table of its own: a column for the names that switch off would squeeze the other descriptions.
+SWITCHES = "Switches"
+OUTPUT_HELP = "Folder for {}; by default the encoder's."
+SPLIT_HELP = "random, block (scenes), a split file, or maps TRAIN.mat[+TEST.mat]; several with commas."
+Standardise = Annotated[
+    bool,
+    typer.Option(
+        "--standardise/--no-standardise",
+        help="Divide features by their standard deviation over the training samples, for linear probes.",
+        rich_help_panel=SWITCHES,
+    ),
+]
+Seeds = Annotated[
+    int,
+    typer.Option(
+        metavar="N", min=1, callback=at_most(10_000), help="Number of random splits and of random-weights encoders."
+    ),
+]
+Cache = Annotated[
+    bool, typer.Option(help="Keep features in OUTPUT/features, for the next evaluation.", rich_help_panel=SWITCHES)
+]

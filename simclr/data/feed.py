@@ -54,6 +54,33 @@ def skipped(damaged: Sequence[str]) -> str:
     return f"{n} damaged {'image was' if n == 1 else 'images were'} skipped: {shown}"
 
 
+def in_place_of_damaged(source: Source, ids: Tensor, batch: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """A batch for those who learn from labels: what could not be read holds another image, of whichever class.
+
+    Its row becomes that of another sample of its class in the batch, else of any.
+
+    Args:
+        source: that the batch is of.
+        ids: of its samples, (b,) int64.
+        batch: (b, C, H, W).
+        targets: class of each sample of the source, (N,) int64.
+
+    Returns:
+        ids of the samples that the rows hold, and the batch; as they were where all could be read.
+    """
+    if source.resident or not source.damaged or source.labels is None:
+        return ids, batch
+    readable = source.labels[ids.cpu()] >= 0
+    if readable.all() or not readable.any():
+        return ids, batch
+    rows, classes = torch.arange(len(ids)), targets[ids].cpu()
+    for row in (~readable).nonzero()[:, 0]:
+        alike = readable & (classes == classes[row])
+        rows[row] = (alike if alike.any() else readable).nonzero()[0, 0]
+    rows = rows.to(ids.device)
+    return ids[rows], batch[rows]
+
+
 def batches(
     source: Source,
     order: Order,

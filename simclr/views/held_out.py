@@ -32,8 +32,12 @@ class HeldOutWatch:
 
     def look(self, encoder: nn.Module) -> dict[str, float]:
         """The probe's numbers for the encoder as it is; it stays in training mode."""
-        e, n = embed(encoder, self.inputs, self.ids, self.device), self.learned
-        return self.probe(e[:n], self.classes[:n], e[n:], self.classes[n:])
+        e, source = embed(encoder, self.inputs, self.ids, self.device), self.inputs.raw
+        assert source.labels is not None
+        learned = torch.arange(len(self.ids)) < self.learned
+        readable = source.labels[self.ids] >= 0  # what turned out to be damaged has lost its label
+        one, other = learned & readable, ~learned & readable
+        return self.probe(e[one], self.classes[one], e[other], self.classes[other]) if other.any() else {}
 
 
 def watch_held_out(

@@ -89,7 +89,7 @@ def build_unlabelled(
 
     Of the target where there is one, in the preprocessing of the data unless it asks for statistics of its own. Else
     of the data itself: of all its samples, those with a label and those of unknown classes too, for to leave them out
-    one would have to look at their labels.
+    one would have to look at their labels. Of a scene, pixels where nothing was measured are left out.
 
     Args:
         recipe: of the run.
@@ -131,12 +131,15 @@ def build_unlabelled(
             f"the target {raw.name} gives views of {sizes[0]} pixels, but {inputs.raw.name} gives {sizes[1]}: give a "
             f"target of the same size (target.patch_size, target.image_size), or crop both by augment.resized_crop"
         )
-    n, world_size = len(raw), share.world_size
+    ids = torch.arange(len(raw))
+    if isinstance(raw, SceneSource) and raw.no_data is not None:
+        ids = (~raw.no_data).flatten().nonzero()[:, 0]
+    n, world_size = len(ids), share.world_size
     if n < 2 * world_size:
         raise InputError(
             f"the target {raw.name} has {n} samples: give 2 for each process, or more, to learn a difference from"
         )
     batch_size = min(share.batch_size, n // world_size * world_size)
     workers = (recipe.data if recipe.target is None else recipe.target).workers
-    order = SampleOrder(n, batch_size, seed, share.rank, world_size)
+    order = SampleOrder(n, batch_size, seed, share.rank, world_size, ids)
     return Unlabelled(views, order, inputs.preprocess.offset.device, workers)

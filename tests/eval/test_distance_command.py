@@ -66,6 +66,7 @@ def test_parts_of_a_scene_beside_baselines_and_the_page_of_the_run(simclr, scene
         assert picture.width > 2 * picture.height * 0.8
 
 
+@pytest.mark.slow
 def test_the_page_of_a_run_has_it_too_and_no_picture_of_another_result(simclr, scene_run):
     simclr("run", "cube.npy:road", "data.ground_truth=truth.npy", *QUICK, "--output", "out")
     found = gather(Path("out"))

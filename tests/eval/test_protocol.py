@@ -1,7 +1,8 @@
 import pytest
 
 from simclr.errors import InputError
-from simclr.eval.protocol import FewShotRequest, LinearRequest, few_shot_request, linear_request
+from simclr.eval.asked import few_shot_request, linear_request
+from simclr.eval.protocol import FewShotRequest, LinearRequest
 from simclr.eval.splits.open_split import SHOTS
 
 

@@ -39,7 +39,8 @@ def test_test_images_are_explained_by_training_images(judged, tmp_path, monkeypa
     drawn = {}
     monkeypatch.setattr(looks_like, "draw_explained", lambda *given: drawn.update(given=given))
     split = Split("given", train=torch.tensor([0, 3]), test=torch.arange(6, 12))
-    assert looks_like.draw_looks_like(judged, split, tmp_path / "looks-like.png", {}) is None
+    said = looks_like.draw_looks_like(judged, split, tmp_path / "looks-like.png", {})
+    assert said.drawn
     explained, about, classes, _, caption, _ = drawn["given"]
     truth = {6: -1, 7: 1, 8: 0, 9: -1, 10: 1, 11: 0}
     assert all(truth[sample] == c for sample, c in about)
@@ -47,18 +48,21 @@ def test_test_images_are_explained_by_training_images(judged, tmp_path, monkeypa
     encoder = judged.encoder
     decided = encoder.encoder.logits(encoder(encoder.preprocess(judged.data.source[torch.arange(6, 12)]))).argmax(1)
     right = sum(int(d) == truth[i] for i, d in zip(range(6, 12), decided))
-    assert f"take {100 * right / 6:.1f} % of 6 test images" in caption
+    assert all(f"take {100 * right / 6:.1f} % of 6 test images" in text for text in (caption, said.notes[0]))
     for one, (sample, _) in zip(explained, about):
         assert int(one.points.argmax()) == int(decided[sample - 6])
         assert all(like.sample in (1, 2, 4, 5) for like in one.likenesses)
 
 
 def test_other_data_than_the_prototypes_are_from_is_noticed(judged, tmp_path):
-    other = TensorSource(torch.rand(12, 1, 8, 8).round(), torch.arange(12) % 3, name="things", class_names=NAMES)
-    subject = subject_of(judged.encoder, other, exclude=[])
+    with torch.no_grad():
+        judged.encoder.encoder.prototypes += 0.1  # as if the images had changed
     split = Split("given", train=torch.tensor([0, 3]), test=torch.arange(6, 12))
-    note = looks_like.draw_looks_like(subject, split, tmp_path / "looks-like.png", {})
-    assert note == "looks-like.png is not drawn: these are not the training images that the prototypes are places of"
+    drawn, notes = looks_like.draw_looks_like(judged, split, tmp_path / "looks-like.png", {})
+    assert not drawn
+    assert (
+        notes[1] == "looks-like.png is not drawn: these are not the training images that the prototypes are places of"
+    )
     assert not (tmp_path / "looks-like.png").exists()
 
 

@@ -42,6 +42,7 @@ def test_what_it_comes_to(found):
     assert "raw input" in lines[1]
 
 
+@pytest.mark.slow
 def test_any_name_can_be_drawn(found, tmp_path):
     draw_distance(tmp_path / "a.png", found.result, found.views)
     assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from simclr.data.feed import batches
+from simclr.data.feed import batches, in_place_of_damaged
 from simclr.data.images.image_folder import ImageFolder
 from simclr.data.order import SampleOrder
 from simclr.data.source import TensorSource
@@ -61,6 +61,22 @@ def test_damaged_images_are_counted_in_the_main_process(folder, workers):
     assert torch.equal(ids, order.at(0))
     rows = {int(i): row for row, i in enumerate(ids)}
     assert torch.equal(batch[rows[2]], batch[rows[3]])  # 0/04.png is number 2, replaced by number 3
+
+
+def test_what_could_not_be_read_gives_its_row_to_another_of_its_class(folder):
+    """Number 2 is read as number 3, which may be of any class."""
+    targets = torch.arange(N) % 2
+    stream = ImageFolder(folder)
+    stream.labels, whole = targets.clone(), stream.load()
+    ids = torch.tensor([3, 2, 1, 4])
+    assert in_place_of_damaged(stream, ids, stream[ids], targets)[0] is ids
+    (folder / "0" / "04.png").write_bytes(b"no image")
+    for given, held in (([3, 2, 1, 4], [3, 4, 1, 4]), ([3, 2, 1], [3, 3, 1]), ([2, 2], [2, 2])):
+        batch = stream[torch.tensor(given)]
+        found, rows = in_place_of_damaged(stream, torch.tensor(given), batch, targets)
+        assert found.tolist() == held
+        if held != given:
+            assert torch.equal(rows, whole.images[held])
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -1,9 +1,9 @@
 import pytest
 import torch
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings
 
 from simclr.losses.n_pair import n_pair
+from tests.simclr.losses.any_batch import any_batch, assert_same
 
 
 def one_anchor_at_a_time(x, y, l2=0.0):
@@ -54,15 +54,7 @@ def test_a_single_class_with_a_pair_is_named():
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.data(), st.integers(3, 9))
-def test_equals_loops_of_any_batch_with_equal_points(data, n):
-    points = data.draw(st.lists(st.lists(st.integers(-2, 2), min_size=3, max_size=3), min_size=n, max_size=n))
-    y = torch.tensor(data.draw(st.lists(st.integers(0, 3), min_size=n, max_size=n)))
-    counts = y.bincount()
-    assume((counts > 1).sum() > 1)
-    x = torch.tensor(points, dtype=torch.float64)
-    x.requires_grad_()
-    expected, found = one_anchor_at_a_time(x, y), n_pair(x, y)
-    assert found.item() == pytest.approx(expected.item(), rel=1e-9, abs=1e-12)
-    (gradient,), (of_loops,) = torch.autograd.grad(found, x), torch.autograd.grad(expected, x)
-    torch.testing.assert_close(gradient, of_loops, rtol=1e-8, atol=1e-10)
+@given(any_batch(pairs=2))
+def test_equals_loops_of_any_batch_with_equal_points(batch):
+    x, y = batch
+    assert_same(n_pair(x, y), one_anchor_at_a_time(x, y), x)

@@ -16,7 +16,7 @@ from simclr.models.encoder import random_encoder
 from simclr.models.prototypes import Prototyped
 from simclr.recipe.read import apply_overrides, check_tuning
 from simclr.run.checkpoint import newest_state
-from simclr.train.protopnet import ProtoPNet, push
+from simclr.train.protopnet import ProtoPNet, push, scatter
 from simclr.train.tuned import Learned
 
 pytestmark = pytest.mark.usefixtures("fresh_accelerate")
@@ -68,6 +68,20 @@ def test_a_push_puts_each_prototype_on_the_nearest_place_of_its_class(monkeypatc
     assert push(layer, learned) == pytest.approx(0, abs=1e-9)
     assert torch.allclose(layer.prototypes, after, atol=1e-6)
     assert torch.equal(layer.sample, sample)
+
+
+def test_prototypes_begin_as_places_of_images_of_their_class():
+    layer, x, learned = layer_and_images()
+    places, found = layer.places(x).detach(), []
+    for seed in (3, 3, 4):
+        scatter(layer, learned, seed)
+        found.append(layer.prototypes.detach().clone())
+        for p, c in enumerate(layer.class_of.tolist()):
+            own = places[learned.targets == c].movedim(1, -1).flatten(0, 2)
+            assert (own - found[-1][p]).square().sum(1).min() < 1e-9
+    assert torch.equal(found[0], found[1])
+    assert not torch.equal(found[0], found[2])
+    assert not torch.equal(found[0][0], found[0][1])
 
 
 def test_phases():

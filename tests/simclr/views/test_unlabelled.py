@@ -98,3 +98,22 @@ def test_mistakes_are_said_in_one_line(tmp_path, overrides, needs, message):
     with pytest.raises(InputError, match=message) as caught:
         stream(*(text.replace("FILE", str(tmp_path / "large.npy")) for text in overrides), needs=needs)
     assert "\n" not in str(caught.value)
+
+
+def test_pixels_where_nothing_was_measured_are_no_target(tmp_path):
+    cube = np.random.default_rng(0).normal(50, 9, (6, 7, 20)).astype(np.float32)
+    np.save(tmp_path / "west.npy", cube)
+    cube[2, 3] = cube[0, 0] = -1
+    np.save(tmp_path / "east.npy", cube)
+    scene = {"source": "scene", "patch_size": 3}
+    tree = {
+        **TREE,
+        "data": {**scene, "path": str(tmp_path / "west.npy")},
+        "target": {**scene, "path": str(tmp_path / "east.npy"), "no_data": -1},
+        "encoder": {"name": "spectral_spatial", "width": 4},
+        "augment": {},
+    }
+    recipe = check_tuning(tree)
+    inputs = build_tuning_inputs(recipe, CPU)
+    found = build_unlabelled(recipe, inputs, open_target(recipe, CPU), {"target"}, Share(40, 0, 1))
+    assert found.order.at(0).sort().values.tolist() == [i for i in range(42) if i not in (0, 2 * 7 + 3)]
