@@ -39,7 +39,15 @@ def objectives_note(compared: Objectives) -> list[str]:
     scores = list(dict.fromkeys(compared.scores.values()))
     special = [f"{name} by {score}" for name, score in compared.scores.items() if score != scores[0]]
     by = "" if scores == [compared.probe] else f", by the score {listed([probe_name(scores[0]), *special])}"
-    parts = [f"trained on the labels of each split alone, all for the same steps{by}, fixed beforehand"]
+    steps = {name: next(iter(of.values())).get("steps") for name, of in compared.settings.items()}
+    most = next(iter(steps.values()), None)
+    others = [f"{name} for {n}" for name, n in steps.items() if n != most]
+    long = f"for {most} steps ({listed(others)})" if others else "all for the same steps"
+    parts = [f"trained on the labels of each split alone, {long}{by}, fixed beforehand"]
+    seeing = [name for name, of in compared.settings.items() if any("without_labels" in how for how in of.values())]
+    if seeing:
+        be = "have" if len(seeing) > 1 else "has"
+        parts.append(f"{listed(seeing)} {be} seen all samples without their labels, those of the test part among them")
     if compared.cross_fitted:
         parts.append(
             f"open OA: {compared.threshold} threshold from training samples, in {compared.cross_fitted} parts, each "

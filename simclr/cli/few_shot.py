@@ -143,7 +143,7 @@ def few_shot(
         typer.Option(
             metavar="NAMES",
             help="Train under each, too, from the encoder and from random weights: softmax, triplet, "
-            "softmax+0.01*center, … of docs/objectives.md.",
+            "softmax+0.01*center, mdl4ow, mtgan, … of docs/objectives.md.",
             rich_help_panel=_OBJECTIVES,
         ),
     ] = None,

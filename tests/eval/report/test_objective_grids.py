@@ -1,11 +1,23 @@
 from simclr.eval.report.grids import Percent, Points
-from simclr.eval.report.objective_grids import objective_grids
+from simclr.eval.report.objective_grids import objective_grids, objectives_note
 from simclr.eval.results.record import Result
 from tests.eval.results.test_objective_rows import OSCR, SEEDS, record
 
 
 def result(**more):
     return Result.model_validate({"rows": [], "splits": [], "source": {}, "encoder": {}, "seeds": list(SEEDS), **more})
+
+
+def test_what_was_trained_longer_or_has_seen_more_is_named():
+    compared = record()
+    of = {"softmax": {"random": {"steps": 40}}, "mdl4ow": {"random": {"steps": 200}}}
+    one, *_ = objectives_note(compared.model_copy(update={"settings": of}))
+    assert "for 40 steps (mdl4ow for 200)" in one
+    seeing = {**of, "mtgan": {"random": {"steps": 40, "without_labels": "all"}}}
+    assert objectives_note(compared.model_copy(update={"settings": seeing}))[1].startswith("mtgan has seen all samples")
+    same = objectives_note(compared.model_copy(update={"settings": {"softmax": {"random": {"steps": 40}}}}))
+    assert "all for the same steps" in same[0]
+    assert not any("seen" in line for line in same[1:])
 
 
 def test_a_table_of_measurements_and_one_of_differences():
