@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
+from functools import partial
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from simclr.build import build_tuned, optimizer_of, tuned_architecture
 from simclr.data import Source, batches
 from simclr.data.chosen_labels import ChosenLabels, choose_labels
-from simclr.data.feed import in_place_of_damaged, note_damaged, skipped
+from simclr.data.feed import in_place_of_damaged, skipped
 from simclr.encoder_file import save_encoder
 from simclr.encoder_metadata import EncoderMetadata
 from simclr.errors import DivergenceError
@@ -19,15 +20,16 @@ from simclr.launch import unused_settings
 from simclr.models.prototypes import Prototyped
 from simclr.recipe.tuning import TuningRecipe
 from simclr.run.begin import Begun, begin_run
-from simclr.run.checkpoint import diverged, load_run_state, newest_state, save_run_state
+from simclr.run.checkpoint import diverged, load_run_state, newest_state
 from simclr.run.metadata import check_storable, describe_run
 from simclr.run.metrics_file import MetricsFile
 from simclr.run.run_folder import open_run_folder
 from simclr.run.start import all_seen, check_apart, check_start, load_start
+from simclr.run.states import RunStates
 from simclr.run.stopping import Stopping
 from simclr.run.terminal import Progress
 from simclr.train.course import set_tuning_course
-from simclr.train.distributed import any_process, of_all, of_main, on_main_first, prepare, start_accelerator, state_of
+from simclr.train.distributed import any_process, of_main, on_main_first, prepare, start_accelerator
 from simclr.train.health import explain_divergence, rankme
 from simclr.train.optimizer import parameter_table, set_lr
 from simclr.train.schedule import warmup_cosine
@@ -164,7 +166,8 @@ def fine_tune(
             draw_views(looked_at, output / "views.png")
 
         numbers: dict[str, Any] = metrics.last
-        started = saved = time.perf_counter()
+        states = RunStates(accelerator, model, optimizer, source, begun, checkpoints, train.checkpoint_minutes)
+        started = time.perf_counter()
         model.train()
 
         # The whole run at once, unless the model acts between epochs.
@@ -180,9 +183,8 @@ def fine_tune(
                 epoch, lr = order.epoch(step), warmup_cosine(step, total_steps, warmup_steps, peak_lr)
                 held, batch = in_place_of_damaged(source, ids, batch, targets)
                 x = inputs.augment(batch, course.address(ids, step, len(source)), step)[0]  # (b, C, h, w)
-                e, value = distributed(
-                    x, targets[held], ids, u
-                )  # embeddings (b, dim), and the global batch's objective
+                # Embeddings (b, dim), and the objective of the global batch.
+                e, value = distributed(x, targets[held], ids, u)
                 accelerator.backward(value.total)
                 loss = value.total.item()
                 if not math.isfinite(loss):
@@ -206,18 +208,9 @@ def fine_tune(
                 due = done % save_every == 0 or done == total_steps
                 # Before the run state: a line too many is dropped on resume, one too few would be missing for ever.
                 metrics.write({**numbers, "seconds": round(time.perf_counter() - started, 3)})
-                late = main and time.perf_counter() - saved > 60 * train.checkpoint_minutes
-                late, stop = any_process(accelerator, late, stopping.signal > 0)
+                late, stop = any_process(accelerator, states.is_late, stopping.signal > 0)
                 if due or late or stop:
-                    if not all(p.isfinite().all() for p in model.parameters()):
-                        why = explain_divergence(x[None], e[None], model, lr)
-                        raise DivergenceError(diverged(step, loss, why, checkpoints))
-                    if begun:
-                        save_run_state(
-                            checkpoints, done, {**state_of(accelerator, model, optimizer), **begun.remembered}
-                        )
-                    saved = time.perf_counter()
-                    note_damaged(source, of_all(accelerator, source.damaged))
+                    states.save(done, loss, partial(explain_divergence, x[None], e[None], model, lr))
                 progress.advance(numbers)
                 if begun:
                     begun.log(numbers, step)

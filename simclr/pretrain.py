@@ -8,43 +8,42 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from simclr.build import build_judge, build_learner, build_loss
 from simclr.choose.resolve import resolved
 from simclr.data import Source, batches
-from simclr.data.feed import note_damaged, skipped
+from simclr.data.feed import skipped
 from simclr.data.held_out import held_out_ids
 from simclr.encoder_file import save_encoder
 from simclr.errors import DivergenceError
 from simclr.launch import unused_settings
 from simclr.recipe.schema import Recipe
 from simclr.run.begin import Begun, begin_run
-from simclr.run.checkpoint import diverged, load_run_state, newest_state, save_run_state
+from simclr.run.checkpoint import diverged, load_run_state, newest_state
 from simclr.run.metadata import check_storable, describe_run
 from simclr.run.metrics_file import MetricsFile
 from simclr.run.run_folder import open_run_folder
+from simclr.run.states import RunStates
 from simclr.run.stopping import Stopping
 from simclr.run.terminal import Progress
 from simclr.train.best_encoder import BestEncoder
 from simclr.train.course import set_course
 from simclr.train.distributed import (
     any_process,
-    of_all,
     of_main,
     on_main_first,
     prepare,
     start_accelerator,
-    state_of,
 )
 from simclr.train.health import collapse_warning, explain_divergence, health
 from simclr.train.optimizer import parameter_table
 from simclr.train.schedule import warmup_cosine
-from simclr.train.step import Learner, TrainingStep
+from simclr.train.step import Learner, Taken, TrainingStep
 from simclr.train.verdict import UNTRAINED
 from simclr.views.drawn_views import choose_samples, look_at_views
 from simclr.views.embedded import embed, encode
-from simclr.views.inputs import build_inputs
+from simclr.views.inputs import Inputs, build_inputs
 from simclr.views.picture import draw_views
 
 
@@ -149,7 +148,8 @@ def pretrain(
 
         numbers: dict[str, Any] = metrics.last
         warned, done = False, state["step"]
-        started = saved = time.perf_counter()
+        states = RunStates(accelerator, model, optimizer, source, begun, checkpoints, train.checkpoint_minutes)
+        started = time.perf_counter()
         model.train()
 
         for step, ids, batch in batches(source, order, state["step"], total_steps, device, recipe.data.workers):
@@ -158,8 +158,7 @@ def pretrain(
             loss, h, z = taken.loss, taken.h, taken.z
             if not math.isfinite(loss):
                 last_lr = optimizer.param_groups[0]["lr"]
-                why = explain_divergence(taken.draw_again(inputs.augment), h, model, last_lr)
-                raise DivergenceError(diverged(step, loss, why, checkpoints))
+                raise DivergenceError(diverged(step, loss, _explain(taken, inputs, model, last_lr), checkpoints))
             one_step.update(lr)
 
             done = step + 1
@@ -182,19 +181,10 @@ def pretrain(
                 numbers["verdict"] = best.latest
             # Before the run state: a line too many is dropped on resume, one too few would be missing for ever.
             metrics.write({**numbers, "seconds": round(time.perf_counter() - started, 3)})
-            late = main and time.perf_counter() - saved > 60 * train.checkpoint_minutes
-            late, stop, enough = any_process(accelerator, late, stopping.signal > 0, best.is_time_to_stop)
+            late, stop, enough = any_process(accelerator, states.is_late, stopping.signal > 0, best.is_time_to_stop)
             if due or late or stop:
-                if not all(p.isfinite().all() for p in model.parameters()):
-                    why = explain_divergence(taken.draw_again(inputs.augment), h, model, lr)
-                    raise DivergenceError(diverged(step, loss, why, checkpoints))
-                if begun:
-                    state = {**state_of(accelerator, model, optimizer), **begun.remembered}
-                    if judge:
-                        state["best"] = best.state
-                    save_run_state(checkpoints, done, state)
-                saved = time.perf_counter()
-                note_damaged(source, of_all(accelerator, source.damaged))
+                explain = partial(_explain, taken, inputs, model, lr)
+                states.save(done, loss, explain, {"best": best.state} if judge else {})
             progress.advance(numbers)
             if begun:
                 begun.log(numbers, step)
@@ -215,6 +205,11 @@ def pretrain(
             if source.damaged:
                 say(skipped(source.damaged))
         return {**numbers, "seconds": time.perf_counter() - started}
+
+
+def _explain(taken: Taken, inputs: Inputs, model: nn.Module, lr: float) -> str:
+    """Why a step that was taken went wrong, most likely."""
+    return explain_divergence(taken.draw_again(inputs.augment), taken.h, model, lr)
 
 
 class _Watched(NamedTuple):
