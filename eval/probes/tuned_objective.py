@@ -94,7 +94,7 @@ class ObjectiveOptions(TypedDict, total=False):
 
 
 FROM_PRETRAINED = ObjectiveTuning()
-FROM_RANDOM = ObjectiveTuning(layer_decay=1.0, lr=1e-2)
+FROM_RANDOM = ObjectiveTuning(layer_decay=1.0, lr=3e-3)
 """For an encoder with random weights: nothing in it is worth keeping."""
 
 NO_MARGIN = ("prototypical", "n-pair")

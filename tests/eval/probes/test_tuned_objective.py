@@ -11,7 +11,6 @@ from simclr.eval.probes.learners import check_learners, learner_of, terms_of
 from simclr.eval.probes.tuned_objective import FROM_RANDOM, ObjectiveTuning, settings_of, train_objective
 from simclr.eval.subject.features import fingerprint
 from simclr.losses.objectives import OBJECTIVES
-from tests.eval.test_few_shot import scene_encoder
 
 ALONE = [name for name, term in OBJECTIVES.items() if term.alone and term.needs <= {"inputs"}]
 
