@@ -40,6 +40,10 @@ PLAYED = {
         "simclr fine-tune runs/digits objective.softmax={} objective.center.weight=0.003 labels.shots=10 "
         "train.max_steps=2"
     ),
+    "simclr fine-tune runs/cifar10 system.name=protopnet objective.softmax={}": (
+        "simclr fine-tune runs/digits system.name=protopnet objective.softmax={} labels.shots=10 train.max_steps=2 "
+        "--output runs/prototypes"
+    ),
     "simclr linear-eval runs/indian-pines": f"simclr linear-eval runs/digits --shots 5 {FEW}",
     "simclr linear-eval runs/cifar10 --labels 1%,10%,100% --probes ridge,knn": (
         f"simclr linear-eval runs/digits --labels 1%,10% --probes ridge,knn {FEW} --output runs/shares"
@@ -65,6 +69,7 @@ LEFT_OUT = {
     "simclr pretrain scene data.path=scene.mat": "tests/simclr/test_pretrain_scene.py makes a scene",
     "simclr pretrain images data.path=folder": "tests/simclr/test_pretrain_images.py draws some",
     "simclr pretrain cifar10 data.download=true train.epochs=200": NETWORK,
+    "simclr fine-tune fashion-mnist-protopnet": NETWORK,
     "simclr views indian-pines augment.radiation={}": "tests/simclr/views draw views of a scene with radiation",
     "accelerate launch --multi_gpu --num_processes 8 -m simclr pretrain imagenet data.path=/data/imagenet": LAUNCH,
     "accelerate launch --multi_gpu --num_processes 8 -m simclr verify": LAUNCH,

@@ -85,7 +85,11 @@ def source_patches(layer: Prototyped, prototypes: Sequence[int], inputs: Inputs,
     off = squared[rows, place[:, 0], place[:, 1]]
     if not bool((off <= _ROUNDING).all()):
         raise InputError("these are not the training images that the prototypes are places of")
-    return _patches(x, squared, place, preprocess)
+    pictures = pictures_of(preprocess, [x.float().cpu()])[0][0]
+    return [
+        Patch(picture, box_around(similarity(one), (row, column), *picture.shape[:2]))
+        for picture, one, (row, column) in zip(pictures, squared, place.tolist())
+    ]
 
 
 @torch.no_grad()
@@ -111,23 +115,17 @@ def explain(layer: Prototyped, x: Tensor, inputs: Inputs, preprocess: Preprocess
     first = given.topk(min(most, layer.feature_dim)).indices.cpu()
     used = first.unique().tolist()
     sources = dict(zip(used, source_patches(layer, used, inputs, preprocess)))
-    width = squared.shape[3]
+    rows, columns = at // squared.shape[3], at % squared.shape[3]
     pictures = pictures_of(preprocess, [x.float().cpu()])[0][0]
     found = []
     for i, chosen in enumerate(first.tolist()):
-        place = torch.stack([at[i, chosen] // width, at[i, chosen] % width], 1)
-        here = _patches(x[i].expand(len(chosen), *x.shape[1:]), squared[i, chosen], place, preprocess)
-        likenesses = [
-            Likeness(
-                patch._replace(picture=pictures[i]),
-                sources[p],
-                int(layer.sample[p]),
-                int(layer.class_of[p]),
-                float(alike[i, p]),
-                float(layer.last.weight[decided[i], p]),
-            )
-            for p, patch in zip(chosen, here)
-        ]
+        likenesses = []
+        for p in chosen:
+            place = int(rows[i, p]), int(columns[i, p])
+            here = Patch(pictures[i], box_around(similarity(squared[i, p]), place, *pictures[i].shape[:2]))
+            weight = float(layer.last.weight[decided[i], p])
+            of = int(layer.sample[p]), int(layer.class_of[p])
+            likenesses.append(Likeness(here, sources[p], *of, float(alike[i, p]), weight))
         found.append(Explained(pictures[i], points[i].cpu().numpy(), likenesses))
     return found
 
@@ -150,12 +148,3 @@ def box_around(similarities: Tensor, place: tuple[int, int], height: int, width:
     parts, _ = ndimage.label(inside)
     rows, columns = ndimage.find_objects((parts == parts[row, column]).astype(int))[0]
     return columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start
-
-
-def _patches(x: Tensor, squared: Tensor, places: Tensor, preprocess: Preprocess) -> list[Patch]:
-    pictures = pictures_of(preprocess, [x.float().cpu()])[0][0]
-    maps = similarity(squared)
-    return [
-        Patch(picture, box_around(one, (row, column), *picture.shape[:2]))
-        for picture, one, (row, column) in zip(pictures, maps, places.tolist())
-    ]

@@ -2,6 +2,8 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -16,6 +18,7 @@ from simclr.models.encoder import random_encoder
 from simclr.models.prototypes import Prototyped
 from simclr.recipe.read import apply_overrides, check_tuning
 from simclr.run.checkpoint import newest_state
+from simclr.run.start import Start, take_weights
 from simclr.train.protopnet import ProtoPNet, push, scatter
 from simclr.train.tuned import Learned
 
@@ -114,6 +117,16 @@ def test_its_value_is_the_sum_of_three():
     assert value.total.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
+def test_another_fine_tuning_starts_from_the_encoder_behind_the_prototypes():
+    layer, _, _ = layer_and_images()
+    start = Start(Path("there"), SimpleNamespace(encoder=layer), "digest")
+    for embedding in (None, {"dim": 3}):
+        encoder = random_encoder(1, **ENCODER, embedding=embedding)
+        take_weights(encoder, start)
+        weights = (encoder if embedding is None else encoder.encoder).state_dict()
+        assert all(torch.equal(value, weights[name]) for name, value in layer.encoder.state_dict().items())
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -135,7 +148,9 @@ class PowerCutError(Exception):
 
 def test_a_run_resumes_bit_for_bit_across_pushes_and_its_prototypes_are_places_of_images(tmp_path, monkeypatch):
     said: list[str] = []
+    monkeypatch.setattr(simclr.finetune, "draw_views", lambda *given: None)
     fine_tune(recipe(), tmp_path / "whole", say=said.append)
+    monkeypatch.setattr(simclr.finetune, "draw_prototypes", lambda *given: None)
     assert [text.split(",")[0] for text in said if "pushed" in text] == [f"after {n} epochs" for n in (2, 4, 6)]
     updates = []
 
