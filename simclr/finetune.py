@@ -149,8 +149,9 @@ def fine_tune(
             if first % order.steps_per_epoch == 0:
                 model.begin_epoch(order.epoch(first), learned)
             course = course._replace(order=model.order_of(order))
-            for note in model.notes() if main else ():
-                say(f"  {note}")
+            for note in model.notes():
+                if main:
+                    say(f"  {note}")
             for step, ids, batch in batches(source, course.order, first, stop_at, device, recipe.data.workers):
                 epoch, lr = order.epoch(step), warmup_cosine(step, total_steps, warmup_steps, peak_lr)
                 x = inputs.augment(batch, course.address(ids, step, len(source)), step)[0]  # (b, C, h, w)
