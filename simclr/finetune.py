@@ -175,8 +175,9 @@ def fine_tune(
             if first % order.steps_per_epoch == 0:
                 model.begin_epoch(order.epoch(first), learned)
             course = course._replace(order=model.order_of(order))
-            for note in model.notes() if main else ():
-                say(f"  {note}")
+            for note in model.notes():
+                if main:
+                    say(f"  {note}")
             labelled = batches(source, course.order, first, stop_at, device, recipe.data.workers)
             others = unlabelled.views(first, stop_at) if unlabelled else repeat(None)
             for (step, ids, batch), u in zip(labelled, others):
