@@ -3,7 +3,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tests.eval.scenes import scene_encoder
 
 from simclr.errors import InputError
 from simclr.eval.probes.learner import Lesson, LessonInputs
@@ -11,6 +10,7 @@ from simclr.eval.probes.learners import check_learners, learner_of, terms_of
 from simclr.eval.probes.tuned_objective import FROM_RANDOM, ObjectiveTuning, settings_of, train_objective
 from simclr.eval.subject.features import fingerprint
 from simclr.losses.objectives import OBJECTIVES
+from tests.eval.test_few_shot import scene_encoder
 
 ALONE = [name for name, term in OBJECTIVES.items() if term.alone and term.needs <= {"inputs"}]
 
