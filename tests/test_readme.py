@@ -55,6 +55,10 @@ PLAYED = {
     "simclr few-shot runs/indian-pines --unknown-classes 4": (
         "simclr few-shot runs/digits --unknown-classes 4 --seeds 1 --shots 3 --episodes 5"
     ),
+    "simclr few-shot runs/indian-pines --unknown-classes 4 --objectives softmax,triplet,prototypical": (
+        "simclr few-shot runs/digits --unknown-classes 4 --objectives triplet --objective-steps 2 --seeds 1 --shots 3 "
+        "--episodes 5 --output runs/objectives"
+    ),
     "simclr distance runs/scene new.mat": "simclr distance runs/photos others --permutations 19 --splits 1",
     "simclr distance runs/scene:west runs/scene:east": (
         "simclr distance runs/digits:3 runs/digits:8 --samples 40 --permutations 19 --splits 1"
