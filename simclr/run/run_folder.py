@@ -24,7 +24,8 @@ MARK = "run.json"
 _FORMAT = "simclr-run/1"
 
 # What a run writes, and what others write of it; --overwrite removes all of these, and nothing else.
-_WRITTEN = ("recipe.yaml", "metrics.jsonl", "encoder.safetensors", "encoder.json", "views.png")
+_ENCODERS = tuple(f"{name}.{kind}" for name in ("encoder", "encoder-target") for kind in ("safetensors", "json"))
+_WRITTEN = ("recipe.yaml", "metrics.jsonl", *_ENCODERS, "views.png")
 _OF_RESULTS = ("result.json", "few-shot.json", "map.png", "unknown-map.png", "report.html")
 _IN_FOLDERS = {"checkpoints": re.compile(r"\.?step-\d{8}\.pt.*"), "features": re.compile(r"\.?[0-9a-f]{32}\.safe.*")}
 
