@@ -44,6 +44,10 @@ PLAYED = {
         "simclr fine-tune runs/digits system.name=protopnet objective.softmax={} labels.shots=10 train.max_steps=2 "
         "--output runs/prototypes"
     ),
+    "simclr fine-tune runs/digits objective.softmax={} objective.ddc={} target.source=arrays target.path=others.npy": (
+        "simclr fine-tune runs/digits objective.softmax={} objective.ddc={} target.source=digits train.max_steps=2 "
+        "--output runs/adapted"
+    ),
     "simclr linear-eval runs/indian-pines": f"simclr linear-eval runs/digits --shots 5 {FEW}",
     "simclr linear-eval runs/cifar10 --labels 1%,10%,100% --probes ridge,knn": (
         f"simclr linear-eval runs/digits --labels 1%,10% --probes ridge,knn {FEW} --output runs/shares"
