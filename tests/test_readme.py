@@ -44,6 +44,10 @@ PLAYED = {
         "simclr fine-tune runs/digits system.name=protopnet objective.softmax={} labels.shots=10 train.max_steps=2 "
         "--output runs/prototypes"
     ),
+    "simclr fine-tune runs/digits objective.softmax={} objective.ddc={} target.source=arrays target.path=others.npy": (
+        "simclr fine-tune runs/digits objective.softmax={} objective.ddc={} target.source=digits train.max_steps=2 "
+        "--output runs/adapted"
+    ),
     "simclr linear-eval runs/indian-pines": f"simclr linear-eval runs/digits --shots 5 {FEW}",
     "simclr linear-eval runs/cifar10 --labels 1%,10%,100% --probes ridge,knn": (
         f"simclr linear-eval runs/digits --labels 1%,10% --probes ridge,knn {FEW} --output runs/shares"
@@ -54,6 +58,10 @@ PLAYED = {
     ),
     "simclr few-shot runs/indian-pines --unknown-classes 4": (
         "simclr few-shot runs/digits --unknown-classes 4 --seeds 1 --shots 3 --episodes 5"
+    ),
+    "simclr few-shot runs/indian-pines --unknown-classes 4 --objectives softmax,triplet,prototypical": (
+        "simclr few-shot runs/digits --unknown-classes 4 --objectives triplet --objective-steps 2 --seeds 1 --shots 3 "
+        "--episodes 5 --output runs/objectives"
     ),
     "simclr distance runs/scene new.mat": "simclr distance runs/photos others --permutations 19 --splits 1",
     "simclr distance runs/scene:west runs/scene:east": (

@@ -149,6 +149,8 @@ def best_weights(eta: Tensor, covariance: Tensor) -> Tensor:
         (kernels,) float64 on the CPU.
     """
     seen, q = eta.double().cpu().numpy(), covariance.double().cpu().numpy()
+    if not (np.isfinite(seen).all() and np.isfinite(q).all()):  # whatever the weights, so will be the discrepancy
+        return torch.full((len(seen),), 1 / len(seen), dtype=torch.float64)
     q = q + max(1e-5 * np.trace(q) / len(seen), 1e-12) * np.eye(len(seen))
     if (seen <= 0).all():
         weights = np.eye(len(seen))[np.argmax(seen / np.sqrt(q.diagonal()))]

@@ -10,8 +10,9 @@ from pathlib import Path
 from simclr.files import writing
 
 # What a run writes, and what others write of it; --overwrite removes all of these, and nothing else.
-WRITTEN = ("run.json", "recipe.yaml", "metrics.jsonl", "encoder.safetensors", "encoder.json", "views.png")
-_OF_RESULTS = ("result.json", "few-shot.json", "map.png", "unknown-map.png", "report.html")
+_ENCODERS = tuple(f"{name}.{kind}" for name in ("encoder", "encoder-target") for kind in ("safetensors", "json"))
+WRITTEN = ("run.json", "recipe.yaml", "metrics.jsonl", *_ENCODERS, "views.png", "prototypes.png")
+_OF_RESULTS = ("result.json", "few-shot.json", "map.png", "unknown-map.png", "looks-like.png", "report.html")
 _IN_FOLDERS = {"checkpoints": re.compile(r"\.?step-\d{8}\.pt.*"), "features": re.compile(r"\.?[0-9a-f]{32}\.safe.*")}
 
 OF_RUNS = tuple(_IN_FOLDERS)

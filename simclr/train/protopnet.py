@@ -105,6 +105,10 @@ class ProtoPNet(Tuned):
             with _at_rest(self.encoder):
                 scatter(self.encoder, learned, int(self.seed))
                 self._share()
+            costs = " + ".join(f"{weight:g} {name}" for name, weight in self.costs.items())
+            each = counted(self.encoder.config["per_class"], "prototype")
+            phases = f"the encoder rests for {counted(self.rest, 'epoch')}, a push every {counted(self.push, 'epoch')}"
+            self._notes.append(f"protopnet: {each} of each class, + {costs}; {phases}")
         if epoch > self.rest and epoch % self.push == 0:
             self._settle(epoch, learned)
 

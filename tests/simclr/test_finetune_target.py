@@ -13,7 +13,7 @@ import simclr.finetune
 from simclr import load_encoder
 from simclr.data.images.digits import load_digits
 from simclr.data.source import TensorSource
-from simclr.errors import InputError, StoppedError
+from simclr.errors import DivergenceError, InputError, StoppedError
 from simclr.eval.subject.subject import subject_of
 from simclr.finetune import fine_tune
 from simclr.recipe.read import apply_overrides, check_tuning, read_experiment
@@ -149,6 +149,11 @@ def test_mistakes_cost_nothing(tree, tmp_path, given, message):
         fine_tune(check_tuning(apply_overrides(tree, given)), tmp_path / "run")
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run").exists()
+
+
+def test_divergence_is_explained(tree, tmp_path):
+    with pytest.raises(DivergenceError, match="at step"):
+        fine_tune(check_tuning(apply_overrides(tree, [DAN, "train.lr=1e30", "train.optimizer=sgd"])), tmp_path / "run")
 
 
 @pytest.mark.slow
