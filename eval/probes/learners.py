@@ -25,7 +25,8 @@ def terms_of(word: str) -> dict[str, dict[str, PlainValue]]:
     """The terms that a word names: ``softmax+0.01*center`` -> ``{"softmax": {}, "center": {"weight": 0.01}}``.
 
     Raises:
-        InputError: a name that no objective has, one that comes twice, or a weight that is no number above 0.
+        InputError: a name that no objective has, one that comes twice, a weight that is no number above 0, or a term
+            that wants samples without labels, which no split gives.
     """
     terms: dict[str, dict[str, PlainValue]] = {}
     for part in word.split("+"):
@@ -39,7 +40,9 @@ def terms_of(word: str) -> dict[str, dict[str, PlainValue]]:
             terms[name] = {"weight": float(weight)} if star else {}
         except ValueError:
             raise InputError(f"the objective {shown(word)} has the weight {weight.strip()!r}: give a number.") from None
-    build_objective(terms, feature_dim=2, classes=2, key=f"objective {word}")
+    objective = build_objective(terms, feature_dim=2, classes=2, input_shape=(1, 4, 4), key=f"objective {word}")
+    if "unlabelled" in objective.needs:
+        raise InputError(f"the objective {shown(word)} wants samples without labels: use it in simclr fine-tune.")
     return terms
 
 
