@@ -111,7 +111,10 @@ def test_words():
 
 
 def test_a_term_that_wants_samples_without_labels_is_refused(monkeypatch):
-    far = Term("far", lambda e, y, *, check=True, seen=None: torch.zeros(()), needs=frozenset({"unlabelled"}))
+    def distance(embeddings, labels, *, check=True, seen=None):
+        return torch.zeros(())
+
+    far = Term("far", distance, needs=frozenset({"unlabelled"}))
     monkeypatch.setitem(sys.modules, "a_stranger", SimpleNamespace(FAR=far))
     monkeypatch.setitem(OBJECTIVES.lines, "far", "a_stranger:FAR")
     with pytest.raises(InputError, match="wants samples without labels"):
