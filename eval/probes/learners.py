@@ -10,7 +10,7 @@ from simclr.errors import InputError
 from simclr.eval.probes.learner import Learned, Learner
 from simclr.eval.probes.tuned_objective import ObjectiveOptions, train_objective
 from simclr.eval.splits.amounts import listed
-from simclr.losses.objectives import OBJECTIVES, build_objective
+from simclr.losses.objectives import OBJECTIVES, build_objective, check_objective
 from simclr.recipe.choice import PlainValue, unknown_name
 from simclr.registry import Registry
 
@@ -34,7 +34,8 @@ def terms_of(word: str) -> dict[str, dict[str, PlainValue]]:
     """The terms that a word names: ``softmax+0.01*center`` -> ``{"softmax": {}, "center": {"weight": 0.01}}``.
 
     Raises:
-        InputError: a name that no objective has, one that comes twice, or a weight that is no number above 0.
+        InputError: a name that no objective has, one that comes twice, a weight that is no number above 0, or a term
+            that wants samples without labels, which no split gives.
     """
     terms: dict[str, dict[str, PlainValue]] = {}
     for part in word.split("+"):
@@ -48,10 +49,10 @@ def terms_of(word: str) -> dict[str, dict[str, PlainValue]]:
             terms[name] = {"weight": float(weight)} if star else {}
         except ValueError:
             raise InputError(f"the objective {shown(word)} has the weight {weight.strip()!r}: give a number.") from None
-    for name in terms:
-        if {"unlabelled", "target"} & OBJECTIVES[name].needs:
-            raise InputError(f"the objective {name} wants more than a few labels: ask for {', '.join(LEARNERS)}.")
-    build_objective(terms, feature_dim=2, classes=2, input_shape=(1, 1, 1), key=f"objective {word}")
+    objective = build_objective(terms, feature_dim=2, classes=2, input_shape=(1, 4, 4), key=f"objective {word}")
+    if {"unlabelled", "target"} & objective.needs:
+        raise InputError(f"the objective {shown(word)} wants samples without labels: use it in simclr fine-tune.")
+    check_objective(terms, key=f"objective {word}")
     return terms
 
 

@@ -1,5 +1,7 @@
 import copy
+import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ from simclr.eval.probes.learners import check_learners, learner_of, terms_of
 from simclr.eval.probes.tuned_objective import FROM_RANDOM, ObjectiveTuning, settings_of, train_objective
 from simclr.eval.subject.features import fingerprint
 from simclr.losses.objectives import OBJECTIVES
+from simclr.losses.term import Term
 from tests.eval.test_few_shot import scene_encoder
 
 ALONE = [name for name, term in OBJECTIVES.items() if term.alone and term.needs <= {"inputs"}]
@@ -107,6 +110,17 @@ def test_words():
             check_learners([word])
     with pytest.raises(InputError, match="objectives is 3"):
         check_learners(3)
+
+
+def test_a_term_that_wants_samples_without_labels_is_refused(monkeypatch):
+    def distance(embeddings, labels, *, check=True, seen=None):
+        return torch.zeros(())
+
+    far = Term("far", distance, needs=frozenset({"unlabelled"}))
+    monkeypatch.setitem(sys.modules, "a_stranger", SimpleNamespace(FAR=far))
+    monkeypatch.setitem(OBJECTIVES.lines, "far", "a_stranger:FAR")
+    with pytest.raises(InputError, match="wants samples without labels"):
+        check_learners(["softmax+far"])
 
 
 def test_settings():
