@@ -10,7 +10,7 @@ from simclr.errors import InputError
 from simclr.eval.probes.learner import Learned, Learner
 from simclr.eval.probes.tuned_objective import ObjectiveOptions, train_objective
 from simclr.eval.splits.amounts import listed
-from simclr.losses.objectives import OBJECTIVES, build_objective, check_objective
+from simclr.losses.objectives import OBJECTIVES, check_objective
 from simclr.recipe.choice import PlainValue, unknown_name
 from simclr.registry import Registry
 
@@ -49,10 +49,9 @@ def terms_of(word: str) -> dict[str, dict[str, PlainValue]]:
             terms[name] = {"weight": float(weight)} if star else {}
         except ValueError:
             raise InputError(f"the objective {shown(word)} has the weight {weight.strip()!r}: give a number.") from None
-    objective = build_objective(terms, feature_dim=2, classes=2, input_shape=(1, 4, 4), key=f"objective {word}")
-    if {"unlabelled", "target"} & objective.needs:
-        raise InputError(f"the objective {shown(word)} wants samples without labels: use it in simclr fine-tune.")
     check_objective(terms, key=f"objective {word}")
+    if {"unlabelled", "target"} & {need for name in terms for need in OBJECTIVES[name].needs}:
+        raise InputError(f"the objective {shown(word)} wants samples without labels: use it in simclr fine-tune.")
     return terms
 
 

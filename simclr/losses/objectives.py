@@ -183,7 +183,7 @@ def check_objective(section: Mapping[str, Mapping[str, PlainValue]], key: str = 
     Raises:
         InputError: as `build_objective`; or no term tells classes apart, so that all embeddings would become one point.
     """
-    build_objective(section, feature_dim=2, classes=2, key=key)
+    build_objective(section, feature_dim=2, classes=2, input_shape=(1, 4, 4), key=key)
     if not any(OBJECTIVES[name].alone for name in section):
         raise InputError(
             f"{key} has {' and '.join(section)} alone, which is least where all embeddings are one point: set a term "
