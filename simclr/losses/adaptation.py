@@ -119,5 +119,5 @@ class Dan(nn.Module):
         return means
 
 
-DDC = Term("MMD to the target", Ddc, batches="any", needs=frozenset({"target"}))
-DAN = Term("MK-MMD to the target, of several layers", Dan, batches="any", needs=frozenset({"target"}))
+DDC = Term("MMD to the target", Ddc, batches="any", needs=frozenset({"target"}), alone=False)
+DAN = Term("MK-MMD to the target, of several layers", Dan, batches="any", needs=frozenset({"target"}), alone=False)

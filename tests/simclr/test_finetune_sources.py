@@ -33,7 +33,7 @@ def test_a_scene_is_fine_tuned_as_it_was_pretrained_and_knows_its_pixels_again(t
 
     seen = []
     real = Tuned.forward
-    monkeypatch.setattr(Tuned, "forward", lambda self, x, y: (seen.append(x.shape), real(self, x, y))[1])
+    monkeypatch.setattr(Tuned, "forward", lambda self, x, *more: (seen.append(x.shape), real(self, x, *more))[1])
     few = ["labels.shots=4", "train.max_steps=4", "embedding.dim=3"]
     fine_tune(read_tuning(str(tmp_path / "run"), [SOFTMAX, *few]), tmp_path / "tuned", say=lambda line: None)
     encoder, old = load_encoder(tmp_path / "tuned"), load_encoder(tmp_path / "run")
@@ -59,9 +59,9 @@ def test_a_picture_that_cannot_be_read_is_never_learned_under_its_label(tmp_path
     learned = []
     real = Tuned.forward
 
-    def watched(self, x, labels):
+    def watched(self, x, labels, *more):
         learned.extend(zip(x.mean((2, 3)).argmax(1).tolist(), labels.tolist()))
-        return real(self, x, labels)
+        return real(self, x, labels, *more)
 
     monkeypatch.setattr(Tuned, "forward", watched)
     tree = {

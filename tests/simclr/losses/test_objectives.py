@@ -205,7 +205,7 @@ def test_a_term_that_tells_no_classes_apart_needs_another_beside_it():
             nn.init.eye_(term.classifier.linear.weight)
         collapsed, separated = (term(rows, labels).total.item() for rows in (point, apart))
         assert (collapsed <= separated) == (name in lone), name
-    assert lone == ["center"]
+    assert lone == ["center", "ddc", "dan"]
     with pytest.raises(InputError, match=r"objective has center alone, .* such as objective.softmax={}"):
         check_objective({"center": {}})
     check_objective({"center": {}, "hinge": {}})

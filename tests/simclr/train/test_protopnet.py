@@ -151,7 +151,7 @@ def test_a_run_resumes_bit_for_bit_across_pushes_and_its_prototypes_are_places_o
     monkeypatch.setattr(simclr.finetune, "draw_views", lambda *given: None)
     fine_tune(recipe(), tmp_path / "whole", say=said.append)
     monkeypatch.setattr(simclr.finetune, "draw_prototypes", lambda *given: None)
-    assert [text.split(",")[0] for text in said if "pushed" in text] == [f"after {n} epochs" for n in (2, 4, 6)]
+    assert [text.split(",")[0].strip() for text in said if "pushed" in text] == [f"after {n} epochs" for n in (2, 4, 6)]
     updates = []
 
     def cut(optimizer, lr):
