@@ -194,6 +194,4 @@ def test_gradients_and_clusters_are_those_of_one_process(tmp_path, processes):
     for process in torch.load(tmp_path / "found"):
         for step, (found, expected) in enumerate(zip(process, alone, strict=True)):
             for what, value in expected.items():
-                # Steps follow on each other, so roundings do, too.
-                bound = 1e-6 if step == 0 else 1e-5
-                assert (found[what] - value).norm() <= bound * value.norm(), (step, what)
+                assert (found[what] - value).norm() <= 1e-6 * value.norm(), (step, what)
