@@ -62,6 +62,7 @@ def test_it_begins_at_random_weights_alone():
 
 def test_its_game_alone_is_no_word():
     with pytest.raises(
-        InputError, match="the objective 'softmax+adversarial' wants samples without labels: use it in simclr fine-tune"
+        InputError,
+        match=r"the objective 'softmax\+adversarial' wants samples without labels: use it in simclr fine-tune",
     ):
         check_learners("softmax+adversarial")
