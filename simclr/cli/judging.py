@@ -231,7 +231,7 @@ def few_shot(
         int | None, typer.Option(metavar="N", min=1, help="By default 40.", rich_help_panel=_OBJECTIVES)
     ] = None,
     objective_thresholds: Annotated[
-        bool, typer.Option(help="Decide, too: three trainings in place of one.", rich_help_panel=_OBJECTIVES)
+        bool, typer.Option("--thresholds/--no-thresholds", help="Of objectives, too.", rich_help_panel=_SWITCHES)
     ] = True,
     cache: Cache = True,
 ) -> None:
