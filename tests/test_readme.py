@@ -78,6 +78,15 @@ LEFT_OUT = {
     "simclr pretrain images data.path=folder": "tests/simclr/test_pretrain_images.py draws some",
     "simclr pretrain cifar10 data.download=true train.epochs=200": NETWORK,
     "simclr fine-tune fashion-mnist-protopnet": NETWORK,
+    "simclr few-shot runs/indian-pines --split random,block --shots 5,20 --unknown-classes 4 --no-fine-tune "
+    "--episodes 0 \\": ("it runs for a quarter of an hour; a shorter one is played"),
+    'simclr fine-tune runs/indian-pines objective="{softmax: {weight: 0.5}, reconstruction: {weight: 0.5}}"': (
+        "tests/simclr/test_finetune.py trains with these terms"
+    ),
+    'simclr fine-tune indian-pines encoder.name=skip_generator objective="{softmax: {}, adversarial: {}}" '
+    "labels.shots=20": ("tests/simclr/test_finetune.py trains with these terms"),
+    "simclr fine-tune runs/omniglot objective.margin={} embedding.dim=64 system.name=divide-and-conquer "
+    "system.options.learners=4": "tests/simclr/train/test_divide.py trains with it",
     "simclr views indian-pines augment.radiation={}": "tests/simclr/views draw views of a scene with radiation",
     "accelerate launch --multi_gpu --num_processes 8 -m simclr pretrain imagenet data.path=/data/imagenet": LAUNCH,
     "accelerate launch --multi_gpu --num_processes 8 -m simclr verify": LAUNCH,

@@ -77,8 +77,7 @@ def test_a_scene_has_a_row_for_everything():
     _, _, _, result = scene_result()
     keys = [(r["representation"], r["probe"], r["split"], r["shots"], r["metric"]) for r in result["rows"]]
     accuracies = 3 * 2 * 2 * 3  # probes, splits, shots, metrics
-    # Of 3 samples a class none can be held out to scale by.
-    calibration = 2 * 2 + 2
+    calibration = 2 * 2 * 2  # splits, shots, plain and scaled
     assert len(keys) == len(set(keys)) == 5 * (accuracies + calibration + len(("r_at_1", "map_at_r", "nmi")))
     assert all(len(r["per_seed"]) == len(r["selected"]) == 3 for r in result["rows"])
     assert {r["split"] for r in result["rows"]} == {"random", "block"}
@@ -188,6 +187,7 @@ def test_a_matrix_of_features_is_judged_without_an_encoder():
         linear_eval(broken, classes)
 
 
+@pytest.mark.slow
 def test_standardising_and_the_validation_part_are_in_the_protocol():
     pixels, classes = (torch.tensor(part) for part in load_scikit_digits(return_X_y=True))
     pixels, classes = pixels[::4] * torch.logspace(-2, 2, 64), classes[::4]
@@ -266,6 +266,7 @@ def test_a_small_class_gives_half_and_is_named():
     assert result["fewer_shots"] == [{"split": "random", "shots": 5, "classes": {"small": [3, 3]}}]
 
 
+@pytest.mark.slow
 def test_the_same_call_gives_the_same_result():
     source, encoder, _, result = scene_result()
     assert linear_eval(encoder, source, shots=(3, 8), seeds=range(3))["rows"] == result["rows"]

@@ -3,6 +3,7 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
+import pytest
 import torch
 
 import simclr.eval.splits.split as module
@@ -46,6 +47,7 @@ def scene():
     return SceneSource(cube, truth, patch_size=3)
 
 
+@pytest.mark.slow
 def test_no_two_draws_of_different_purpose_coincide(monkeypatch):
     """Watched where all random numbers come from: every seed, place and operation is asked for by one file alone."""
     asked = defaultdict(set)

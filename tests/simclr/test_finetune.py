@@ -116,7 +116,14 @@ STRANGERS = "objective={softmax: {}, reconstruction: {}, adversarial: {share: 0.
 
 @pytest.mark.parametrize(
     "objective",
-    [TRIPLET, CENTER, "objective.margin={}", "objective={sup-con: {}, hinge: {weight: 0.1}}", STRANGERS],
+    [
+        CENTER,
+        STRANGERS,
+        *(
+            pytest.param(one, marks=pytest.mark.slow)
+            for one in (TRIPLET, "objective.margin={}", "objective={sup-con: {}, hinge: {weight: 0.1}}")
+        ),
+    ],
 )
 def test_a_run_that_was_cut_off_resumes_bit_for_bit(tmp_path, monkeypatch, objective):
     asked = recipe(objective, "embedding.dim=5", *(["encoder.name=skip_generator"] if objective == STRANGERS else []))

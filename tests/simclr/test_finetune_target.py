@@ -106,6 +106,7 @@ def test_a_target_with_statistics_of_its_own_gets_an_encoder_file_of_its_own(tre
     assert (of_data.preprocess(dark) - of_data.preprocess(x)).abs().mean() > 0.3
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_off_resumes_bit_for_bit_with_the_same_target(tree, tmp_path, monkeypatch):
     asked = check_tuning(apply_overrides(tree, [DAN]))
     fine_tune(asked, tmp_path / "whole")

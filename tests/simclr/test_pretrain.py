@@ -190,6 +190,7 @@ def test_a_signal_ends_the_run_after_its_step_with_a_state_to_go_on_from(tmp_pat
     assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_states_come_by_time_as_well_and_change_no_number(tmp_path):
     recipe = read_recipe("digits", [*TINY, "train.max_steps=6", "train.checkpoint_every=100"])
     pretrain(recipe, tmp_path / "whole")

@@ -59,6 +59,7 @@ def compare(unknown, **job):
     return encoder, data, pairs, found
 
 
+@pytest.mark.slow
 def test_what_is_not_trained_is_judged_as_frozen_features_are(nothing):
     encoder, data, pairs, found = compare(unknown=[3])
     with torch.no_grad():

@@ -144,7 +144,7 @@ class Beside(nn.Module):
             return mmd(a, b, factors=FACTORS, weights=kernel_weights(a, b))
         if self.name == "costs of prototypes":
             class_of = torch.arange(DIM) % CLASSES
-            return cluster_cost(a.square(), y % DIM, class_of) + separation_cost(b.square(), y % DIM, class_of)
+            return cluster_cost(a.square(), y % DIM, class_of) + separation_cost((a + 0.3).square(), y % DIM, class_of)
         if self.name == "given pairs":
             return contrastive_pairs(a, b, y > 2)
         return triplets_given(a, b, self.net(-x), margin=1.0).loss

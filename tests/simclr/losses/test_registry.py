@@ -45,6 +45,7 @@ def losses(folder):
     return [json.loads(line)["loss"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("alignment", "fresh_accelerate")
 def test_an_encoder_is_pretrained_with_it(tmp_path):
     pretrain(read_recipe("digits", [*TINY, *OTHER]), tmp_path / "a")

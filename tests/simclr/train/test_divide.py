@@ -153,6 +153,7 @@ class PowerCutError(Exception):
     pass
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fresh_accelerate")
 def test_a_run_that_was_cut_off_resumes_bit_for_bit_across_a_clustering(tmp_path, monkeypatch):
     said: list[str] = []

@@ -146,6 +146,7 @@ class PowerCutError(Exception):
     pass
 
 
+@pytest.mark.slow
 def test_a_run_resumes_bit_for_bit_across_pushes_and_its_prototypes_are_places_of_images(tmp_path, monkeypatch):
     said: list[str] = []
     monkeypatch.setattr(simclr.finetune, "draw_views", lambda *given: None)
