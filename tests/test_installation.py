@@ -77,6 +77,7 @@ def test_the_folder_above_a_checkout_is_no_trap(tmp_path):
     assert module == "simclr.encoder_file"
 
 
+@pytest.mark.slow
 def test_a_checkout_has_short_names_for_the_same_modules():
     code = (
         "import eval.splits.split, augment, simclr.augment, simclr.eval.splits.split\n"

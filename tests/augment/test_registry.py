@@ -33,6 +33,7 @@ def test_a_name_leads_to_its_class():
         OPERATIONS["blurr"]
 
 
+@pytest.mark.slow
 def test_files_named_like_a_function_leave_it_where_it_is():
     code = (
         "import simclr.augment.trace, simclr.augment.virtual_samples, simclr.augment.noise\n"

@@ -53,6 +53,7 @@ def unknown_of(folder):
     return [s["unknown"] for s in found["splits"] if s["unknown"]], found
 
 
+@pytest.mark.slow
 def test_the_recipe_says_which_classes_are_unknown_unless_the_command_does(run, tmp_path, capsys):
     run_few_shot(run, **QUICK)
     unknown, found = unknown_of(run)

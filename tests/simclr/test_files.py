@@ -38,6 +38,7 @@ for name, write in ways.items():
 """
 
 
+@pytest.mark.slow
 def test_every_library_that_finds_the_disk_full_is_explained_and_the_old_file_stays(tmp_path):
     names = ["text.json", "state.pt", "weights.safetensors", "picture.png"]
     for name in names:

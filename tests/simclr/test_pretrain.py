@@ -310,6 +310,7 @@ def test_what_the_launcher_says_of_gradient_accumulation_changes_no_number(tmp_p
     assert sum("is not used" in line for line in said) == 3
 
 
+@pytest.mark.slow
 def test_a_resumed_run_is_the_same_run_of_wandb(tmp_path):
     recipe = read_recipe("digits", [*TINY, "train.max_steps=6", "log.trackers=[wandb]"])
     with pytest.raises(PowerCutError):
@@ -328,6 +329,7 @@ def test_trackers_work_without_an_account(tmp_path, tracker):
     assert any(name.startswith(("events", "run-")) for name in written), written
 
 
+@pytest.mark.slow
 def test_a_scene_with_neighbours_and_with_band_operations(tmp_path):
     small = ["train.max_steps=2", "train.batch_size=64", "data.whiten=8", "encoder.width=8"]
     assert pretrain(read_recipe("indian-pines", small), tmp_path / "a")["loss"] > 0

@@ -105,6 +105,7 @@ def test_fine_tuning_never_sees_test_labels_nor_the_order_of_test_samples():
     torch.testing.assert_close(a.scores, b.scores.flip(0))
 
 
+@pytest.mark.slow
 def test_what_is_recorded_of_a_training():
     data = source(60, 0)
     encoder, split = with_recipe(frozen(data, 0)), k_shot(data.labels, 10, 4)

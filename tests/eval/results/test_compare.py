@@ -379,6 +379,7 @@ def broken(content, depth=0):
                 yield copy
 
 
+@pytest.mark.slow
 def test_a_real_result_with_one_thing_wrong_is_refused_in_one_line_or_compared(tmp_path):
     g = torch.Generator().manual_seed(0)
     labels = torch.arange(60) % 3

@@ -74,6 +74,7 @@ def test_equals_the_papers_equation(views, batch, dim, temperature):
 shapes = st.tuples(st.integers(2, 5), st.integers(2, 40), st.integers(2, 70))
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(shapes, st.floats(0.03, 10), st.integers(0, 9), st.sampled_from([None, 1, 3, 16]))
 def test_float32_is_as_exact_as_promised(shape, temperature, seed, tile):

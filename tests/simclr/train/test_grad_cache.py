@@ -155,6 +155,7 @@ def test_autocast_keeps_the_graph_of_the_second_pass():
     assert relative_error(model, reference) < 1e-2
 
 
+@pytest.mark.slow
 def test_two_processes_have_the_gradient_of_one_and_one_all_reduce_a_step():
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", str(WORKER)]
     assert run(command).count("equal") == 2
