@@ -170,6 +170,7 @@ def test_copies_are_the_same_and_as_frozen(name):
         assert torch.equal(features(other), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_parent_can_be_compiled_in_one_graph(name):
     """Behind the preprocessing, which may look at the values."""

@@ -76,6 +76,7 @@ def test_settings_that_are_not_used_are_said(monkeypatch):
     ]
 
 
+@pytest.mark.slow
 def test_the_last_lines_of_a_launcher_say_what_was_wrong():
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "-m", "simclr"]
     done = subprocess.run(

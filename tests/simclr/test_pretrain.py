@@ -62,6 +62,7 @@ def test_a_run_is_a_folder_that_explains_itself(tmp_path):
     assert encoder(encoder.preprocess(raw)).shape == (2, 48)
 
 
+@pytest.mark.slow
 def test_the_saved_recipe_runs_again_to_the_same_numbers(tmp_path):
     recipe = read_recipe("digits", [*TINY, "train.max_steps=3"])
     pretrain(recipe, tmp_path / "a")
@@ -217,6 +218,7 @@ def test_a_run_that_was_cut_off_before_its_first_state_resumes_from_the_beginnin
     assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_runs_of_before_states_remembered_their_data_still_resume(tmp_path):
     recipe = read_recipe("digits", [*TINY, "train.max_steps=6"])
     with pytest.raises(PowerCutError):

@@ -283,6 +283,7 @@ train: {batch_size: 64, epochs: 200, optimizer: adamw, lr: 1e-3, warmup_epochs: 
 """
 
 
+@pytest.mark.slow
 def test_ones_own_recipe_and_what_lies_beside_it_stay_as_they_are(simclr, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     own = tmp_path / "exp"

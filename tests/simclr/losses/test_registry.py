@@ -62,6 +62,7 @@ def test_an_encoder_is_pretrained_with_it(tmp_path):
         pretrain(read_recipe("digits", [*TINY, *OTHER]), tmp_path / "b", resume=True)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fresh_accelerate")
 def test_a_run_whose_recipe_names_no_loss_is_resumed(tmp_path):
     overrides = [*TINY, "train.max_steps=4"]
