@@ -152,6 +152,8 @@ def fine_tune(
             for name, few in (("unknown", chosen.unknown), ("fewer samples than asked for", chosen.few)):
                 if few:
                     say(f"  {name}: {', '.join(few[:8])}{', …' if len(few) > 8 else ''}")
+            if recipe.monitor.held_out and not len(chosen.held_out):
+                say("monitor.held_out holds nothing out: no class has two labels")
             for note in [*source.notes, *inputs.notes, *course.notes]:
                 say(note)
             if unlabelled:

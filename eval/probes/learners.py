@@ -41,14 +41,26 @@ def terms_of(word: str) -> dict[str, dict[str, PlainValue]]:
     for part in word.split("+"):
         weight, star, name = part.strip().rpartition("*")
         name = name.strip()
+        if name in LEARNERS:
+            raise InputError(
+                f"the objective {shown(word)} adds up {name}, which is a whole system: ask for it by itself."
+            )
         if name not in OBJECTIVES:
-            raise unknown_name("an objective", name, [*OBJECTIVES, *LEARNERS])
+            apart = [known for known, term in OBJECTIVES.items() if not {"unlabelled", "target"} & term.needs]
+            raise unknown_name(f"a term of {shown(word)}", name, [*apart, *LEARNERS])
         if name in terms:
             raise InputError(f"the objective {shown(word)} names {name} twice: name each term once.")
         try:
             terms[name] = {"weight": float(weight)} if star else {}
         except ValueError:
             raise InputError(f"the objective {shown(word)} has the weight {weight.strip()!r}: give a number.") from None
+        if star and not 0 < terms[name]["weight"] < float("inf"):  # type: ignore[operator]
+            raise InputError(f"the objective {shown(word)} has the weight {weight.strip()}: give a number above 0.")
+    if not any(OBJECTIVES[name].alone for name in terms):
+        raise InputError(
+            f"the objective {shown(word)} is least where all features are one point: add a term that tells classes "
+            f"apart, such as softmax+{word}."
+        )
     check_objective(terms, key=f"objective {word}")
     if {"unlabelled", "target"} & {need for name in terms for need in OBJECTIVES[name].needs}:
         raise InputError(f"the objective {shown(word)} wants samples without labels: use it in simclr fine-tune.")

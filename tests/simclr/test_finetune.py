@@ -323,3 +323,13 @@ def test_half_precision_keeps_distances_in_single(tmp_path):
     fine_tune(recipe(TRIPLET, "train.precision=bf16", "train.max_steps=2"), tmp_path)
     assert all(isinstance(loss, float) for loss in losses(tmp_path))
     assert isinstance(load_encoder(tmp_path).encoder, nn.Module)
+
+
+def test_it_is_said_where_nothing_can_be_held_out(tmp_path):
+    said = []
+    fine_tune(
+        recipe(TRIPLET, "labels.shots=1", "monitor.held_out=0.1", "train.max_steps=1"),
+        tmp_path / "run",
+        say=said.append,
+    )
+    assert "monitor.held_out holds nothing out: no class has two labels" in said

@@ -104,7 +104,10 @@ def test_words():
         ("did you mean triplet", "tripled"),
         ("twice", "softmax+softmax"),
         ("the weight 'x'", "softmax+x*center"),
-        ("weight is -1", "-1*softmax"),
+        ("the weight -1: give a number above 0", "-1*softmax"),
+        ("the weight nan: give a number above 0", "nan*softmax"),
+        ("such as softmax\\+center", "center"),
+        ("adds up mdl4ow, which is a whole system", "softmax+mdl4ow"),
     ):
         with pytest.raises(InputError, match=match):
             check_learners([word])
