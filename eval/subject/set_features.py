@@ -21,6 +21,8 @@ from simclr.eval.subject.given import numbers_of
 from simclr.eval.subject.representations import Progress
 from simclr.eval.subject.sets import SeenPair
 
+_MOST = 1e15
+
 
 class FeaturePair(NamedTuple):
     """Both sets under one representation.
@@ -108,10 +110,12 @@ def features_of(value: object, what: str) -> Tensor:
         what: the set, for the error.
 
     Raises:
-        InputError: no matrix of numbers, an empty one, or one with NaN or infinity.
+        InputError: no matrix of numbers, an empty one, or one with NaN, infinity or numbers beyond ``_MOST``.
     """
     features = numbers_of(value, what)
-    if features.ndim != 2 or 0 in features.shape:
+    if features.ndim == 2 and 0 in features.shape:
+        raise InputError(f"{what} is of shape {tuple(features.shape)}: it holds no samples, or no features")
+    if features.ndim != 2:
         advice = ". Images need an encoder: see --encoder" if features.ndim > 2 else ", a row for each sample"
         raise InputError(f"{what} is of shape {tuple(features.shape)}: give features (N, dim){advice}")
     features = features if features.is_floating_point() else features.double()
@@ -121,6 +125,8 @@ def features_of(value: object, what: str) -> Tensor:
             f"{what} holds NaN or infinity in {int(bad.sum()):,} of {len(features):,} rows, first in row "
             f"{int(bad.nonzero()[0])}: leave such samples out"
         )
+    if float(most := features.abs().max()) > _MOST:
+        raise InputError(f"{what} holds numbers up to {most:.3g}: scale features to at most {_MOST:g}")
     return features
 
 

@@ -47,12 +47,16 @@ def test_files_of_features(tmp_path, monkeypatch):
     assert torch.equal(read_features(named_set("single.npz")), torch.from_numpy(h))
     assert read_features(named_set("integers.npy")).dtype == torch.float64
     np.save("images.npy", np.zeros((3, 4, 4)))
+    np.save("none.npy", np.zeros((0, 4)))
+    np.save("huge.npy", np.full((3, 4), 1e200))
     (tmp_path / "folder").mkdir()
     for name, message in (
         ("both.npz", "both.npz holds several matrices: name one behind a colon, of one, two"),
         ("both.npz:three", "the part behind the colon is 'three', but"),
         ("h.npy:one", "h.npy:one is a .npy file, which has no part one: leave the colon out"),
         ("images.npy", r"images.npy is of shape \(3, 4, 4\): give features \(N, dim\). Images need an encoder"),
+        ("none.npy", r"none.npy is of shape \(0, 4\): it holds no samples"),
+        ("huge.npy", "huge.npy holds numbers up to 1e\\+200: scale features to at most"),
         ("folder", "folder is a folder: name the encoder that sees its images, such as --encoder RUN"),
     ):
         with pytest.raises(InputError, match=message):
