@@ -29,8 +29,8 @@ from torch import Tensor
 from simclr.eval.probes.ridge_path import principal_axes
 
 # Problems side by side: more make the products more efficient, fewer give more of them a start near their solution. On
-# frozen features of Indian Pines the 36 strongest of 45 penalties take 13,334 Hessian products of one problem in groups of
-# 3, and 20,479 in groups of 9.
+# frozen features of Indian Pines the 36 strongest of 45 penalties take 13,334 Hessian products of one problem in groups
+# of 3, and 20,479 in groups of 9.
 GROUP = 3
 # Logits at once: small enough to stay in the processor's cache, large enough for a GPU.
 LOGITS_AT_ONCE = {"cpu": 2**19, "other": 2**25}
