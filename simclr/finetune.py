@@ -29,7 +29,7 @@ from simclr.run.states import RunStates
 from simclr.run.stopping import Stopping
 from simclr.run.terminal import Progress
 from simclr.train.course import set_tuning_course
-from simclr.train.distributed import any_process, of_main, on_main_first, prepare, start_accelerator
+from simclr.train.distributed import any_process, of_batch, of_main, on_main_first, prepare, start_accelerator
 from simclr.train.health import explain_divergence, rankme
 from simclr.train.optimizer import parameter_table, set_lr
 from simclr.train.schedule import warmup_cosine
@@ -206,7 +206,7 @@ def fine_tune(
                 if done % recipe.monitor.every == 0 or done == total_steps:
                     terms = value.terms if len(value.terms) > 1 else {}
                     looked = {name: float(number) for name, number in {**terms, **value.metrics}.items()}
-                    numbers |= {"rankme": rankme(e.detach()), **{k: v for k, v in looked.items() if math.isfinite(v)}}
+                    numbers |= {"rankme": rankme(of_batch(accelerator, e)), **{k: v for k, v in looked.items() if math.isfinite(v)}}
                     numbers |= watch.look(encoder) if watch else {}
                 due = done % save_every == 0 or done == total_steps
                 # Before the run state: a line too many is dropped on resume, one too few would be missing for ever.

@@ -31,6 +31,7 @@ from simclr.train.best_encoder import BestEncoder
 from simclr.train.course import set_course
 from simclr.train.distributed import (
     any_process,
+    of_batch,
     of_main,
     on_main_first,
     prepare,
@@ -166,8 +167,9 @@ def pretrain(
                 begun.keep()
             numbers = {"step": step, "epoch": epoch, "loss": loss, "lr": lr}
             if done % recipe.monitor.every == 0 or done == total_steps:
-                numbers |= health(h[0], z)
-                warning = collapse_warning(numbers) if done > warmup_steps and not warned else None
+                numbers |= health(of_batch(accelerator, h[0]), of_batch(accelerator, z.transpose(0, 1)).transpose(0, 1))
+                known = done > warmup_steps and not warned
+                warning = collapse_warning(numbers, train.batch_size) if known else None
                 if warning and main:
                     say(f"step {step}: {warning}")
                     warned = True

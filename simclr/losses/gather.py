@@ -8,6 +8,10 @@ import torch.distributed as dist
 from torch import Tensor
 
 
+# torch has renamed it, and warns of the old name.
+_all_gather = getattr(dist, "all_gather_single", None) or dist.all_gather_into_tensor
+
+
 class Part(NamedTuple):
     """What a process says of its part of a global batch.
 
@@ -71,7 +75,7 @@ def gather(x: Tensor, lengths: Sequence[int]) -> Tensor:
     if len(x) < longest:
         part = torch.cat([part, part.new_zeros(longest - len(x), part.shape[1])])
     everyone = part.new_empty(len(lengths) * longest, part.shape[1])
-    dist.all_gather_into_tensor(everyone, part)
+    _all_gather(everyone, part)
     parts = list(everyone.view(x.dtype).split(longest))
     parts.insert(0, parts.pop(dist.get_rank()))
     return torch.cat([p[:length] for p, length in zip(parts, lengths)]).view(-1, *x.shape[1:])

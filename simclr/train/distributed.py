@@ -16,11 +16,12 @@ from accelerate.utils import (
     TorchDynamoPlugin,
     broadcast_object_list,
 )
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from simclr.errors import InputError
 from simclr.launch import launched_processes, refuse_other_ways_to_train
+from simclr.losses.gather import gather
 
 T = TypeVar("T")
 
@@ -131,6 +132,20 @@ def any_process(accelerator: Accelerator, *flags: bool) -> list[bool]:
     found = torch.tensor(flags, dtype=torch.int32, device=accelerator.device)
     dist.all_reduce(found, dist.ReduceOp.MAX)
     return [bool(flag) for flag in found.tolist()]
+
+
+def of_batch(accelerator: Accelerator, x: Tensor) -> Tensor:
+    """The rows of the global batch, of which each process has an equal share; every process calls it.
+
+    Args:
+        accelerator: of this process.
+        x: its rows, (b, …).
+
+    Returns:
+        (b · processes, …) without a gradient: this process's rows first, then those of the others by rank, which for
+        the main process is the order of the batch.
+    """
+    return gather(x.detach(), [len(x)] * accelerator.num_processes)
 
 
 def of_all(accelerator: Accelerator, values: Sequence[T]) -> list[T]:

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+_ENOUGH = 8  # images, of which a RankMe below 2 says something
+
 
 def rankme(h: Tensor, eps: float = 1e-7) -> float:
     """Effective rank of a representation: the exponential of the entropy of its singular values.
@@ -106,16 +108,21 @@ def health(h: Tensor, z: Tensor, most: int = 1024) -> dict[str, float]:
     return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
-def collapse_warning(numbers: dict[str, float]) -> str | None:
-    """A plain sentence when the representation has collapsed, else None; also where that cannot be told."""
+def collapse_warning(numbers: dict[str, float], images: int) -> str | None:
+    """A plain sentence when the representation has collapsed, else None; also where that cannot be told.
+
+    Args:
+        numbers: of :func:`health`.
+        images: that they are of: RankMe can be no more, so that of a few it is small whatever the representation.
+    """
     if numbers.get("z_std", 1.0) < 0.05:
         return (
             f"the projections have collapsed: all images get nearly the same z (spread {numbers['z_std']:.3f} of 1). "
             "Lower train.lr, lengthen train.warmup_epochs, or check that the views are not constant (views.png)."
         )
-    if numbers.get("rankme", 2.0) < 2:
+    if images >= _ENOUGH and numbers.get("rankme", 2.0) < 2:
         return (
-            f"the representation has collapsed to {numbers['rankme']:.1f} dimensions (RankMe). "
+            f"the representation has collapsed to {numbers['rankme']:.1f} dimensions (RankMe of {images:,} images). "
             "Lower train.lr or weight decay, raise train.batch_size, or make the augmentation stronger."
         )
     return None

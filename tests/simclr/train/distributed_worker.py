@@ -13,7 +13,7 @@ from torch import Tensor
 
 from simclr import verify
 from simclr.losses.ntxent import nt_xent
-from simclr.train.distributed import any_process, of_all, of_main, start_accelerator
+from simclr.train.distributed import any_process, of_all, of_batch, of_main, start_accelerator
 
 accelerator = start_accelerator()
 rank, world_size = accelerator.process_index, accelerator.num_processes
@@ -146,6 +146,7 @@ result["agreed"] = from_all(
         any_process(accelerator, rank == world_size - 1, False),
         of_all(accelerator, ["both", f"of {rank}"]),
         of_main(accelerator, f"said by {rank}"),
+        of_batch(accelerator, torch.full((2, 1, 3), float(rank)))[:, 0, 2].tolist(),
     ]
 )
 result["after refusals"] = from_all(refusal(fit))

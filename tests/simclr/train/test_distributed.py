@@ -21,6 +21,8 @@ from simclr.views.drawn_views import choose_samples
 
 WORKER = Path(__file__).with_name("distributed_worker.py")
 
+HEALTH = ("rankme", "alignment", "uniformity", "z_std", "contrastive_accuracy")
+
 
 def run(command: list[str], **env: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **env}
@@ -29,6 +31,10 @@ def run(command: list[str], **env: str) -> subprocess.CompletedProcess[str]:
 
 def losses(folder: Path) -> list[float]:
     return [json.loads(line)["loss"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def last(folder: Path) -> dict[str, float]:
+    return json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])
 
 
 @pytest.fixture(scope="module", params=[2, pytest.param(4, marks=pytest.mark.slow)])
@@ -94,7 +100,10 @@ def test_views_do_not_depend_on_the_number_of_processes_or_a_restart(found, tmp_
 
 def test_what_one_process_knows_all_know(found):
     names = ["both", *(f"of {rank}" for rank in range(found["processes"]))]
-    assert found["agreed"] == [[[True, False], names, "said by 0"]] * found["processes"]
+    ranks = range(found["processes"])
+    for rank, (flags, all_names, said, rows) in enumerate(found["agreed"]):
+        assert (flags, all_names, said) == ([True, False], names, "said by 0")
+        assert rows == [other for one in sorted(ranks, key=lambda one: (one != rank, one)) for other in (one, one)]
 
 
 def test_labels_and_weights_reach_over_processes(found):
@@ -115,6 +124,9 @@ def test_two_processes_give_the_losses_of_one(tmp_path, recipe):
     one, two = losses(tmp_path / "one"), losses(tmp_path / "two")
     assert len(one) == len(two) == 20
     assert max(abs(a - b) / a for a, b in zip(one, two)) < 1e-4
+    # How the representation is, is said of the whole batch, too.
+    one, two = ({name: last(tmp_path / run)[name] for name in HEALTH} for run in ("one", "two"))
+    assert two == pytest.approx(one, rel=2e-2)
 
 
 @pytest.mark.slow

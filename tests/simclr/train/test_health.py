@@ -49,9 +49,18 @@ def test_contrastive_accuracy():
 def test_collapse_is_said_and_health_is_not():
     generator = torch.Generator().manual_seed(3)
     h, z = torch.randn(64, 32, generator=generator), torch.randn(2, 64, 16, generator=generator)
-    assert collapse_warning(health(h, z)) is None
-    assert "collapsed" in collapse_warning(health(h, torch.ones(2, 64, 16)))
-    assert "RankMe" in collapse_warning(health(torch.ones(64, 32), z))
+    assert collapse_warning(health(h, z), 64) is None
+    assert "collapsed" in collapse_warning(health(h, torch.ones(2, 64, 16)), 64)
+    assert "RankMe of 64 images" in collapse_warning(health(torch.ones(64, 32), z), 64)
+
+
+def test_of_a_few_images_a_small_rank_is_no_collapse():
+    generator = torch.Generator().manual_seed(3)
+    h, z = torch.randn(3, 32, generator=generator), torch.randn(2, 3, 16, generator=generator)
+    h[2] = h[0] * 0.9 + h[1] * 0.9  # of rank two, as three images of two kinds may be
+    numbers = health(h, z)
+    assert numbers["rankme"] < 2
+    assert collapse_warning(numbers, 3) is None
 
 
 def test_a_single_image_tells_no_more_than_its_alignment():
@@ -59,7 +68,7 @@ def test_a_single_image_tells_no_more_than_its_alignment():
     numbers = health(torch.randn(1, 16), z)
     first, second = torch.nn.functional.normalize(z[:2, 0].double(), dim=-1)
     assert numbers == {"alignment": pytest.approx(float((first - second).square().sum()), rel=1e-5)}
-    assert collapse_warning(numbers) is None
+    assert collapse_warning(numbers, 1) is None
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3])
