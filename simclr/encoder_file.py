@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from simclr.data.content import SampleHashes
@@ -70,7 +70,7 @@ def save_encoder(
     tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
     text = json.dumps(content)
     header = {_METADATA: text, _HASH: _hash(text, tensors)}
-    write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata=header))
+    write_atomically(path, lambda temporary: temporary.write_bytes(_in_order(save(tensors, metadata=header))))
     readable = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     # Names that are no text, as of folders in another encoding, as JSON escapes them.
     write_text(path.with_suffix(".json"), readable.encode("utf-8", "backslashreplace").decode("utf-8"))
@@ -238,6 +238,18 @@ def _read(file: Path, with_tensors: bool) -> tuple[EncoderMetadata, dict[str, Te
     except ValueError as error:
         raise InputError(f"{file} is damaged, or is not an encoder file of this version: {error}") from None
     return metadata, tensors
+
+
+def _in_order(file: bytes) -> bytes:
+    """A safetensors file with the entries of its header sorted, which the library leaves to chance: equal, equal bytes.
+
+    Source: the format's own description: eight bytes with the header's length, the header, padded by spaces, tensors.
+    """
+    length = int.from_bytes(file[:8], "little")
+    header = json.dumps(json.loads(file[8 : 8 + length]), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    text = header.encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + file[8 + length :]
 
 
 def _hash(text: str, tensors: Mapping[str, Tensor]) -> str:

@@ -125,7 +125,7 @@ class EncoderMetadata(dict[str, Any]):
 
     @property
     def created(self) -> str | None:
-        """When it was made, ISO 8601."""
+        """When it was made, ISO 8601, in files of older versions: today equal runs write equal files."""
         return self.get("created")
 
     @property

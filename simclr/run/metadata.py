@@ -4,7 +4,6 @@ import json
 import platform
 import subprocess
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ def describe_run(
     numbers: Mapping[str, Any],
     monitor_ids: list[int],
 ) -> EncoderMetadata:
-    """The metadata of a finished run.
+    """The metadata of a finished run: of two equal runs the same, so no time stands in it (``run.json`` has it).
 
     Args:
         recipe: as resolved.
@@ -61,7 +60,6 @@ def describe_run(
         "recipe": recipe.model_dump(mode="json"),
         "versions": versions(),
         "git": git_commit(),
-        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
     return EncoderMetadata(content)
 

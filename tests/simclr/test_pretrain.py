@@ -216,6 +216,8 @@ def test_a_run_that_was_cut_off_before_its_first_state_resumes_from_the_beginnin
     pretrain(recipe, tmp_path / "cut", resume=True)
     pretrain(recipe, tmp_path / "whole")
     assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
+    files = [tmp_path / run / "encoder.safetensors" for run in ("cut", "whole")]
+    assert files[0].read_bytes() == files[1].read_bytes()
 
 
 @pytest.mark.slow
