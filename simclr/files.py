@@ -2,10 +2,11 @@
 
 import errno
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from simclr.errors import InputError
@@ -93,6 +94,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
                 os.fsync(file.fileno())
             temporary.chmod(0o666 & ~_umask())
             temporary.replace(path)
+            _sync_folder(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -104,6 +106,29 @@ def write_text(path: Path, text: str) -> None:
         InputError: it cannot be written, see :func:`writing`.
     """
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def remove_unfinished(folder: Path, names: re.Pattern[str]) -> None:
+    """Remove what :func:`write_atomically` left in a folder when its process was killed.
+
+    Args:
+        folder: to look in, not below; it need not be there. Nobody else may be writing these files.
+        names: of the files that were being written.
+    """
+    for file in folder.glob(".*"):
+        written = file.name[1:].rsplit(".", 2)  # .NAME.random.suffix, where NAME has the suffix, too
+        if len(written) == 3 and names.fullmatch(written[0]):
+            file.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """So that a name that was given is there after a power cut, too; not every file system can."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _write_more(path: Path) -> None:

@@ -20,16 +20,16 @@ from simclr.launch import unused_settings
 from simclr.models.prototypes import Prototyped
 from simclr.recipe.tuning import TuningRecipe
 from simclr.run.begin import Begun, begin_run
-from simclr.run.checkpoint import diverged, load_run_state, newest_state
+from simclr.run.checkpoint import diverged
 from simclr.run.metadata import check_storable, describe_run
 from simclr.run.metrics_file import MetricsFile
 from simclr.run.run_folder import open_run_folder
 from simclr.run.start import all_seen, check_apart, check_start, load_start
-from simclr.run.states import RunStates
+from simclr.run.states import RunStates, check_room, state_to_go_on_from
 from simclr.run.stopping import Stopping
 from simclr.run.terminal import Progress
 from simclr.train.course import set_tuning_course
-from simclr.train.distributed import any_process, of_batch, of_main, on_main_first, prepare, start_accelerator
+from simclr.train.distributed import any_process, of_batch, on_main_first, prepare, start_accelerator
 from simclr.train.health import explain_divergence, rankme
 from simclr.train.optimizer import parameter_table, set_lr
 from simclr.train.schedule import warmup_cosine
@@ -46,7 +46,7 @@ def fine_tune(
     recipe: TuningRecipe,
     output: Path,
     *,
-    resume: bool = False,
+    resume: bool | Path = False,
     overwrite: bool = False,
     probe: HeldOutProbe | None = None,
     say: Callable[[str], None] = print,
@@ -58,7 +58,8 @@ def fine_tune(
         output: the run folder: recipe.yaml, metrics.jsonl, views.png, checkpoints/, encoder.safetensors and .json. The
             encoder file embeds with the embedding layer, and names the samples whose labels were looked at. With a
             target that has statistics of its own, encoder-target.safetensors embeds that.
-        resume: go on from the newest run state in ``output``, or from the beginning if the run there has none yet.
+        resume: go on from the newest whole run state in ``output``, or from the beginning if the run there has none
+            yet; or the file of one of its run states, after which all is done again.
         overwrite: start anew even if ``output`` holds a run.
         probe: judge of the labels that are held out (``monitor.held_out``).
         say: prints a line for the user.
@@ -78,7 +79,7 @@ def fine_tune(
     device, main = accelerator.device, accelerator.is_main_process
     with ExitStack() as stack:
         stack.callback(accelerator.end_training)
-        opening = open_run_folder(output, recipe, resume=resume, overwrite=overwrite)
+        opening = open_run_folder(output, recipe, resume=bool(resume), overwrite=overwrite)
         folder = on_main_first(accelerator, lambda: stack.enter_context(opening))
 
         # What there is to learn from: samples, their labels, and in which order.
@@ -108,8 +109,7 @@ def fine_tune(
         )
         optimizer = optimizer_of(parts, train, peak_lr, device, world_size)
         save_every = train.checkpoint_every or max(order.steps_per_epoch, total_steps // 10)
-        newest = of_main(accelerator, newest_state(checkpoints) if resume else None)
-        state: dict[str, Any] = load_run_state(checkpoints / newest) if newest else {"step": 0}
+        state = state_to_go_on_from(accelerator, checkpoints, resume, say)
 
         def describe(steps: int, numbers: dict[str, Any], monitor_ids: list[int]) -> EncoderMetadata:
             numbers = {**numbers, "samples_seen": steps * order.batch_size}
@@ -131,6 +131,7 @@ def fine_tune(
         def begin() -> Begun:
             """On the main process, with all that can be refused: from here on, the folder changes."""
             assert folder is not None
+            check_room(checkpoints, model, train)
             check_start(start, source, output, state)
             check_storable(describe(total_steps, {}, []))
             begun = begin_run(folder, recipe, source, state, accelerator, say, target)
@@ -168,7 +169,7 @@ def fine_tune(
             draw_views(looked_at, output / "views.png")
 
         numbers: dict[str, Any] = metrics.last
-        states = RunStates(accelerator, model, optimizer, source, begun, checkpoints, train.checkpoint_minutes)
+        states = RunStates(accelerator, model, optimizer, source, begun, checkpoints, train)
         started = time.perf_counter()
         model.train()
 
@@ -206,7 +207,10 @@ def fine_tune(
                 if done % recipe.monitor.every == 0 or done == total_steps:
                     terms = value.terms if len(value.terms) > 1 else {}
                     looked = {name: float(number) for name, number in {**terms, **value.metrics}.items()}
-                    numbers |= {"rankme": rankme(of_batch(accelerator, e)), **{k: v for k, v in looked.items() if math.isfinite(v)}}
+                    numbers |= {
+                        "rankme": rankme(of_batch(accelerator, e)),
+                        **{k: v for k, v in looked.items() if math.isfinite(v)},
+                    }
                     numbers |= watch.look(encoder) if watch else {}
                 due = done % save_every == 0 or done == total_steps
                 # Before the run state: a line too many is dropped on resume, one too few would be missing for ever.

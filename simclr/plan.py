@@ -21,7 +21,6 @@ from simclr.errors import InputError
 from simclr.files import check_writable, write_text
 from simclr.launch import is_main_process
 from simclr.recipe.schema import Recipe
-from simclr.run.checkpoint import KEPT
 from simclr.train.course import set_course
 from simclr.train.distributed import start_accelerator
 from simclr.train.optimizer import parameter_table
@@ -102,6 +101,7 @@ def plan(recipe: Recipe, steps: int = 3) -> dict[str, Any]:
     phases = {phase: 1000 * seconds / steps for phase, seconds in timer.seconds.items()}
     step_seconds = sum(phases.values()) / 1000
     state = _bytes([*model.state_dict().values(), *_tensors(optimizer.state_dict())])
+    kept = train.checkpoint_keep + total_steps // (train.checkpoint_keep_every or total_steps + 1)
     return {
         "chosen": recipe.chosen,
         "data": {
@@ -140,7 +140,7 @@ def plan(recipe: Recipe, steps: int = 3) -> dict[str, Any]:
             "seconds": step_seconds * total_steps,
             "memory_bytes": _peak_memory(device),
             "run_state_bytes": state,
-            "disk_bytes": KEPT * state + _bytes(model.encoder.state_dict().values()),
+            "disk_bytes": kept * state + _bytes(model.encoder.state_dict().values()),
         },
     }
 

@@ -20,11 +20,11 @@ from simclr.errors import DivergenceError
 from simclr.launch import unused_settings
 from simclr.recipe.schema import Recipe
 from simclr.run.begin import Begun, begin_run
-from simclr.run.checkpoint import diverged, load_run_state, newest_state
+from simclr.run.checkpoint import diverged
 from simclr.run.metadata import check_storable, describe_run
 from simclr.run.metrics_file import MetricsFile
 from simclr.run.run_folder import open_run_folder
-from simclr.run.states import RunStates
+from simclr.run.states import RunStates, check_room, state_to_go_on_from
 from simclr.run.stopping import Stopping
 from simclr.run.terminal import Progress
 from simclr.train.best_encoder import BestEncoder
@@ -32,7 +32,6 @@ from simclr.train.course import set_course
 from simclr.train.distributed import (
     any_process,
     of_batch,
-    of_main,
     on_main_first,
     prepare,
     start_accelerator,
@@ -64,7 +63,7 @@ def pretrain(
     recipe: Recipe,
     output: Path,
     *,
-    resume: bool = False,
+    resume: bool | Path = False,
     overwrite: bool = False,
     probe: OnlineProbe | None = None,
     say: Callable[[str], None] = print,
@@ -74,7 +73,8 @@ def pretrain(
     Args:
         recipe: what to do.
         output: the run folder: recipe.yaml, metrics.jsonl, views.png, checkpoints/, encoder.safetensors and .json.
-        resume: go on from the newest run state in ``output``, or from the beginning if the run there has none yet.
+        resume: go on from the newest whole run state in ``output``, or from the beginning if the run there has none
+            yet; or the file of one of its run states, after which all is done again.
         overwrite: start anew even if ``output`` holds a run.
         probe: online judge, used where the source has labels.
         say: prints a line for the user.
@@ -93,7 +93,7 @@ def pretrain(
     device, main = accelerator.device, accelerator.is_main_process
     with ExitStack() as stack:
         stack.callback(accelerator.end_training)
-        opening = open_run_folder(output, recipe, resume=resume, overwrite=overwrite)
+        opening = open_run_folder(output, recipe, resume=bool(resume), overwrite=overwrite)
         folder = on_main_first(accelerator, lambda: stack.enter_context(opening))
 
         # What there is to learn from, and in which order.
@@ -115,12 +115,12 @@ def pretrain(
         if judge:  # before a run state is loaded: what nothing was learned by
             judge.add_baseline(UNTRAINED, partial(encode, encoder, device))
         ids_seen = watched.ids.tolist() if watched else []
-        newest = of_main(accelerator, newest_state(checkpoints) if resume else None)
-        state: dict[str, Any] = load_run_state(checkpoints / newest) if newest else {"step": 0}
+        state = state_to_go_on_from(accelerator, checkpoints, resume, say)
 
         def begin() -> Begun:
             """On the main process, with all that can be refused: from here on, the folder changes."""
             assert folder is not None
+            check_room(checkpoints, model, train)
             check_storable(describe_run(recipe, source, preprocess, encoder, total_steps, {}, ids_seen))
             return begin_run(folder, recipe, source, state, accelerator, say)
 
@@ -149,7 +149,7 @@ def pretrain(
 
         numbers: dict[str, Any] = metrics.last
         warned, done = False, state["step"]
-        states = RunStates(accelerator, model, optimizer, source, begun, checkpoints, train.checkpoint_minutes)
+        states = RunStates(accelerator, model, optimizer, source, begun, checkpoints, train)
         started = time.perf_counter()
         model.train()
 

@@ -23,6 +23,11 @@ _OTHER_DATA = "Other data than it was pretrained on, e.g. data.path=photos"
 RecipeName = Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped recipe (simclr recipes).")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help=_OVERRIDES)]
 EncoderFile = Annotated[Path, typer.Argument(help="An encoder.safetensors, or the run's folder.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on from the newest run state in the folder.")]
+ResumeFrom = Annotated[
+    Path | None,
+    typer.Option("--resume-from", metavar="STATE", help="Go back to this run state of the folder, and on from there."),
+]
 DataOverrides = Annotated[list[str] | None, typer.Argument(metavar="data.KEY=VALUE", help=_OTHER_DATA)]
 
 

@@ -5,7 +5,17 @@ from typing import Annotated
 
 import typer
 
-from simclr.cli.options import LAST_EPOCH, Overrides, RecipeName, at_most, output_path, recipe_to_run, tuning_to_run
+from simclr.cli.options import (
+    LAST_EPOCH,
+    Overrides,
+    RecipeName,
+    Resume,
+    ResumeFrom,
+    at_most,
+    output_path,
+    recipe_to_run,
+    tuning_to_run,
+)
 from simclr.launch import is_main_process
 
 
@@ -15,7 +25,8 @@ def pretrain(
     output: Annotated[
         str | None, typer.Option(metavar="FOLDER", help="The run's folder; by default runs/RECIPE.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest run state in the folder.")] = False,
+    resume: Resume = False,
+    resume_from: ResumeFrom = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Start anew in a folder that holds a run.")] = False,
 ) -> None:
     """Pretrain an encoder.
@@ -37,7 +48,7 @@ def pretrain(
 
     keep_freed_memory()
     probe = OnlineProbe(choose=monitor_ids, score=knn_monitor)
-    numbers = pretrain(checked, folder, resume=resume, overwrite=overwrite, probe=probe)
+    numbers = pretrain(checked, folder, resume=resume_from or resume, overwrite=overwrite, probe=probe)
     if is_main_process():
         print_summary(numbers, folder)
 
@@ -50,7 +61,8 @@ def fine_tune(
     output: Annotated[
         str | None, typer.Option(metavar="FOLDER", help="The run's folder; by default runs/RECIPE, or RUN-tuned.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest run state in the folder.")] = False,
+    resume: Resume = False,
+    resume_from: ResumeFrom = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Start anew in a folder that holds a run.")] = False,
 ) -> None:
     """Train an encoder on labels under a metric objective: from a run, an encoder file or random weights.
@@ -68,7 +80,7 @@ def fine_tune(
 
     folder = given or folder_for(recipe)
     keep_freed_memory()
-    numbers = fine_tune(checked, folder, resume=resume, overwrite=overwrite, probe=held_out_monitor)
+    numbers = fine_tune(checked, folder, resume=resume_from or resume, overwrite=overwrite, probe=held_out_monitor)
     if is_main_process():
         print_summary(numbers, folder)
 

@@ -96,6 +96,10 @@ class Optimisation(Section):
     checkpoint_minutes: Annotated[float, Field(gt=0, le=1e6)] = Field(
         10, description="minutes after which a run state is written at the latest"
     )
+    checkpoint_keep: Annotated[int, Field(ge=1, le=1000)] = Field(2, description="the last run states, which are kept")
+    checkpoint_keep_every: Steps | None = Field(
+        None, description="run states whose step is a multiple of it are kept as well"
+    )
 
 
 class Train(Optimisation):

@@ -10,6 +10,7 @@ from accelerate import Accelerator
 from simclr.data import Source
 from simclr.data.content import SampleHashes
 from simclr.recipe.read import Experiment
+from simclr.run.checkpoint import go_back_to
 from simclr.run.resume import as_stored, check_remembered, identify, remember
 from simclr.run.run_folder import RunFolder
 from simclr.run.trackers import start_trackers
@@ -60,6 +61,7 @@ def begin_run(
     check_remembered(state, recipe, data, str(folder.path), of_target)
     log = start_trackers(accelerator, recipe, folder.path, folder.id, say)
     folder.begin()
+    go_back_to(folder.path / "checkpoints", state["step"])
     # What is streamed is hashed at the end: to read it all may take an hour.
     hashes = stored.sample_hashes() if stored.resident else None
     return Begun(remember(recipe, data, of_target), log, hashes, folder.keep)

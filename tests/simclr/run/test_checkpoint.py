@@ -4,7 +4,17 @@ import pytest
 import torch
 
 from simclr.errors import InputError
-from simclr.run.checkpoint import load_run_state, newest_state, save_run_state, where_to_go_on
+from simclr.run.checkpoint import (
+    Keeping,
+    given_state,
+    go_back_to,
+    load_run_state,
+    newest_state,
+    newest_whole_state,
+    run_states,
+    save_run_state,
+    where_to_go_on,
+)
 
 STATE = {"model": {"w": torch.arange(3.0)}, "optimizer": {}}
 
@@ -42,3 +52,68 @@ def test_states_that_cannot_be_used(tmp_path):
         torch.save(other, file)
         with pytest.raises(InputError, match="no whole run state"):
             load_run_state(file)
+
+
+def steps(folder):
+    return [int(path.stem[5:]) for path in run_states(folder)]
+
+
+def test_states_of_certain_steps_are_kept_beside_the_last(tmp_path):
+    for step in range(10, 80, 10):
+        save_run_state(tmp_path, step, STATE, Keeping(last=1, every=30))
+    assert steps(tmp_path) == [30, 60, 70]
+
+
+@pytest.mark.parametrize("harm", ["cut", "flip"])
+def test_a_damaged_state_is_named_and_passed_over_for_the_one_before(tmp_path, harm):
+    """Cut at 60 places, and 60 single bytes flipped: what is read is what was written, or it is passed over."""
+    state = {"model": {"w": torch.randn(300, generator=torch.Generator().manual_seed(0))}, "optimizer": {"lr": 0.1}}
+    save_run_state(tmp_path, 1, STATE)
+    file = save_run_state(tmp_path, 2, state)
+    whole, passed_over = file.read_bytes(), 0
+    for at in range(0, len(whole), len(whole) // 60):
+        file.write_bytes(whole[:at] if harm == "cut" else whole[:at] + bytes([whole[at] ^ 8]) + whole[at + 1 :])
+        said = []
+        name = newest_whole_state(tmp_path, said.append)
+        if name == file.name:  # a byte that says nothing, as of a date or between two parts
+            assert torch.equal(load_run_state(file)["model"]["w"], state["model"]["w"])
+            assert load_run_state(file)["optimizer"] == state["optimizer"]
+        else:
+            assert (name, said) == (
+                "step-00000001.pt",
+                [f"{file} is damaged or was not written to its end: passed over"],
+            )
+            passed_over += 1
+    assert passed_over > (60 if harm == "cut" else 20)
+
+
+def test_without_a_whole_state_nothing_is_begun_unasked(tmp_path):
+    assert newest_whole_state(tmp_path / "checkpoints", print) is None
+    (tmp_path / "step-00000004.pt").write_bytes(b"half")
+    with pytest.raises(InputError, match=r"none of the 1 run states in .* is whole: delete them, and --resume starts"):
+        newest_whole_state(tmp_path, lambda line: None)
+
+
+def test_going_back_removes_what_came_later_and_what_was_half_written(tmp_path):
+    go_back_to(tmp_path / "nothing", 0)
+    for step in (1, 2, 3):
+        save_run_state(tmp_path, step, STATE, Keeping(last=9))
+    left = [".step-00000003.pt.x1y2z3a4.pt", ".step-00000004.pt._b5c6d7e.pt"]
+    others = [".step-00000003.pt", ".notes.txt.abcdefgh.txt", "mine.pt"]
+    for name in left + others:
+        (tmp_path / name).write_bytes(b"half")
+    go_back_to(tmp_path, 2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*others, "step-00000001.pt", "step-00000002.pt"])
+
+
+def test_a_state_that_is_asked_for_is_one_of_the_run(tmp_path):
+    folder = tmp_path / "checkpoints"
+    with pytest.raises(InputError, match="which has none"):
+        given_state(folder, folder / "step-00000001.pt")
+    tmp_path.joinpath("checkpoints").mkdir()
+    save_run_state(folder, 1, STATE)
+    assert given_state(folder, folder / ".." / "checkpoints" / "step-00000001.pt") == "step-00000001.pt"
+    elsewhere = save_run_state(tmp_path, 1, STATE)
+    for other in (folder / "step-00000002.pt", elsewhere, folder):
+        with pytest.raises(InputError, match=r"is no run state of .*: there are step-00000001.pt in"):
+            given_state(folder, other)

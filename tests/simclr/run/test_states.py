@@ -5,10 +5,11 @@ import torch
 from torch import nn
 
 from simclr.data.source import TensorSource
-from simclr.errors import DivergenceError
+from simclr.errors import DivergenceError, InputError
+from simclr.recipe.schema import Optimisation
 from simclr.run.begin import Begun
-from simclr.run.checkpoint import load_run_state, run_states
-from simclr.run.states import RunStates
+from simclr.run.checkpoint import load_run_state, run_states, save_run_state
+from simclr.run.states import RunStates, check_room
 
 ALONE = SimpleNamespace(num_processes=1, scaler=None)
 
@@ -16,8 +17,9 @@ ALONE = SimpleNamespace(num_processes=1, scaler=None)
 def states(folder, main=True, minutes=1e6):
     model = nn.Linear(2, 1)
     begun = Begun({"recipe": "r"}, lambda numbers, step: None, None, lambda: None) if main else None
+    train = Optimisation(checkpoint_minutes=minutes)
     source = TensorSource(torch.zeros(3, 1, 2, 2))
-    return model, RunStates(ALONE, model, torch.optim.SGD(model.parameters(), 0.1), source, begun, folder, minutes)
+    return model, RunStates(ALONE, model, torch.optim.SGD(model.parameters(), 0.1), source, begun, folder, train)
 
 
 def test_a_state_holds_model_optimizer_what_the_run_remembers_and_more(tmp_path):
@@ -40,8 +42,23 @@ def test_a_broken_model_is_never_kept(tmp_path):
 
 def test_only_the_main_process_writes_and_looks_at_the_clock(tmp_path):
     assert not states(tmp_path)[1].is_late
-    assert states(tmp_path, minutes=-1)[1].is_late
-    other = states(tmp_path, main=False, minutes=-1)[1]
+    assert states(tmp_path, minutes=1e-9)[1].is_late
+    other = states(tmp_path, main=False, minutes=1e-9)[1]
     assert not other.is_late
     other.save(1, 0.5, lambda: "why")
     assert run_states(tmp_path) == []
+
+
+def test_a_disk_without_room_for_the_states_is_refused_before_the_run(tmp_path, monkeypatch):
+    model = nn.Linear(2**18, 1, bias=False)  # 1 MiB; a state of AdamW takes three, and three states lie there
+    train, free = Optimisation(optimizer="adamw"), SimpleNamespace(free=8 * 2**20)
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: free)
+    with pytest.raises(InputError, match="has room for 8 MiB, but 3 run states of 3 MiB each"):
+        check_room(tmp_path / "run" / "checkpoints", model, train)
+    check_room(tmp_path / "checkpoints", model, Optimisation(optimizer="sgd"))
+    optimizer = torch.optim.AdamW(model.parameters())
+    model(torch.ones(1, 2**18)).sum().backward()
+    optimizer.step()
+    file = save_run_state(tmp_path, 1, {"model": model.state_dict(), "optimizer": optimizer.state_dict()})
+    assert file.stat().st_size == pytest.approx(3 * 2**20, rel=0.01)
+    check_room(tmp_path, model, train)  # it is among the three
