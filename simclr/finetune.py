@@ -15,12 +15,10 @@ from simclr.data.chosen_labels import ChosenLabels, choose_labels
 from simclr.data.feed import in_place_of_damaged, skipped
 from simclr.encoder_file import save_encoder
 from simclr.encoder_metadata import EncoderMetadata
-from simclr.errors import DivergenceError
 from simclr.launch import unused_settings
 from simclr.models.prototypes import Prototyped
 from simclr.recipe.tuning import TuningRecipe
 from simclr.run.begin import Begun, begin_run
-from simclr.run.checkpoint import diverged
 from simclr.run.metadata import check_storable, describe_run
 from simclr.run.metrics_file import MetricsFile
 from simclr.run.run_folder import open_run_folder
@@ -169,7 +167,7 @@ def fine_tune(
             draw_views(looked_at, output / "views.png")
 
         numbers: dict[str, Any] = metrics.last
-        states = RunStates(accelerator, model, optimizer, source, begun, checkpoints, train)
+        states = stack.enter_context(RunStates(accelerator, model, optimizer, source, begun, checkpoints, train))
         started = time.perf_counter()
         model.train()
 
@@ -193,7 +191,7 @@ def fine_tune(
                 loss = value.total.item()
                 if not math.isfinite(loss):
                     why = explain_divergence(x[None], e[None], model, optimizer.param_groups[0]["lr"])
-                    raise DivergenceError(diverged(step, loss, why, checkpoints))
+                    raise states.diverged(step, loss, why)
                 set_lr(optimizer, lr)
                 for parameter in model.resting():
                     parameter.grad = None
@@ -217,7 +215,8 @@ def fine_tune(
                 metrics.write({**numbers, "seconds": round(time.perf_counter() - started, 3)})
                 late, stop = any_process(accelerator, states.is_late, stopping.signal > 0)
                 if due or late or stop:
-                    states.save(done, loss, partial(explain_divergence, x[None], e[None], model, lr))
+                    explain = partial(explain_divergence, x[None], e[None], model, lr)
+                    states.save(done, loss, explain, wait=stop or done == total_steps)
                 progress.advance(numbers)
                 if begun:
                     begun.log(numbers, step)

@@ -16,11 +16,9 @@ from simclr.data import Source, batches
 from simclr.data.feed import skipped
 from simclr.data.held_out import held_out_ids
 from simclr.encoder_file import save_encoder
-from simclr.errors import DivergenceError
 from simclr.launch import unused_settings
 from simclr.recipe.schema import Recipe
 from simclr.run.begin import Begun, begin_run
-from simclr.run.checkpoint import diverged
 from simclr.run.metadata import check_storable, describe_run
 from simclr.run.metrics_file import MetricsFile
 from simclr.run.run_folder import open_run_folder
@@ -149,7 +147,7 @@ def pretrain(
 
         numbers: dict[str, Any] = metrics.last
         warned, done = False, state["step"]
-        states = RunStates(accelerator, model, optimizer, source, begun, checkpoints, train)
+        states = stack.enter_context(RunStates(accelerator, model, optimizer, source, begun, checkpoints, train))
         started = time.perf_counter()
         model.train()
 
@@ -159,7 +157,7 @@ def pretrain(
             loss, h, z = taken.loss, taken.h, taken.z
             if not math.isfinite(loss):
                 last_lr = optimizer.param_groups[0]["lr"]
-                raise DivergenceError(diverged(step, loss, _explain(taken, inputs, model, last_lr), checkpoints))
+                raise states.diverged(step, loss, _explain(taken, inputs, model, last_lr))
             one_step.update(lr)
 
             done = step + 1
@@ -186,7 +184,9 @@ def pretrain(
             late, stop, enough = any_process(accelerator, states.is_late, stopping.signal > 0, best.is_time_to_stop)
             if due or late or stop:
                 explain = partial(_explain, taken, inputs, model, lr)
-                states.save(done, loss, explain, {"best": best.state} if judge else {})
+                states.save(
+                    done, loss, explain, {"best": best.state} if judge else {}, wait=stop or done == total_steps
+                )
             progress.advance(numbers)
             if begun:
                 begun.log(numbers, step)

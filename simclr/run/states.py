@@ -5,7 +5,10 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
+from types import TracebackType
 from typing import Any
 
 import torch
@@ -76,7 +79,9 @@ def check_room(checkpoints: Path, model: nn.Module, train: Optimisation) -> None
 
 
 class RunStates:
-    """Writes run states into ``checkpoints``, and knows when the last one was.
+    """Writes run states into ``checkpoints`` while the run goes on, and knows when the last one was.
+
+    A state is copied at once and written by a thread; the next one waits for it, and so does the end of the run.
 
     Args:
         accelerator: of this process.
@@ -101,29 +106,85 @@ class RunStates:
         self._begun, self._checkpoints, self._seconds = begun, checkpoints, 60 * train.checkpoint_minutes
         self._keeping = Keeping(train.checkpoint_keep, train.checkpoint_keep_every)
         self._saved = time.perf_counter()
+        self._writer: Thread | None = None
+        self._failed: BaseException | None = None
 
     @property
     def is_late(self) -> bool:
         """Whether the main process thinks that it is time for one."""
         return self._begun is not None and time.perf_counter() - self._saved > self._seconds
 
-    def save(self, done: int, loss: float, why: Callable[[], str], more: Mapping[str, Any] | None = None) -> None:
-        """Write one; every process calls it.
+    def save(
+        self, done: int, loss: float, why: Callable[[], str], more: Mapping[str, Any] | None = None, wait: bool = False
+    ) -> None:
+        """Begin to write one; every process calls it.
 
         Args:
             done: number of steps that are done.
             loss: of the last one.
             why: says what went wrong, where the weights are no numbers any more.
             more: what the state holds beside model, optimizer, recipe and data.
+            wait: until it is written.
 
         Raises:
             DivergenceError: the model has become NaN or infinite; the states before stay.
-            InputError: it cannot be written, or more is damaged than the source allows.
+            InputError: it, or the one before, cannot be written, or more is damaged than the source allows.
         """
         if not all(p.isfinite().all() for p in self._model.parameters()):
-            raise DivergenceError(diverged(done - 1, loss, why(), self._checkpoints))
+            raise self.diverged(done - 1, loss, why())
+        self.written()
         if self._begun:
             state = state_of(self._accelerator, self._model, self._optimizer)
-            save_run_state(self._checkpoints, done, {**state, **self._begun.remembered, **(more or {})}, self._keeping)
+            copy = _copied({**state, **self._begun.remembered, **(more or {})})
+            self._writer = Thread(target=self._write, args=(done, copy), daemon=True)
+            self._writer.start()
+        if wait:
+            self.written()
         self._saved = time.perf_counter()
         note_damaged(self._source, of_all(self._accelerator, self._source.damaged))
+
+    def written(self) -> None:
+        """Wait until the last state is on the disk.
+
+        Raises:
+            InputError: it cannot be written; the states before are as they were.
+        """
+        if self._writer is not None:
+            self._writer.join()
+            self._writer = None
+        if self._failed is not None:
+            failed, self._failed = self._failed, None
+            raise failed
+
+    def diverged(self, step: int, loss: float, why: str) -> DivergenceError:
+        """What to raise when the loss of a step, or the weights after it, are NaN or infinite."""
+        with suppress(InputError):
+            self.written()
+        return DivergenceError(diverged(step, loss, why, self._checkpoints))
+
+    def __enter__(self) -> RunStates:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.written()
+        elif not isinstance(error, KeyboardInterrupt):  # a second signal ends at once
+            with suppress(InputError):
+                self.written()
+
+    def _write(self, done: int, state: dict[str, Any]) -> None:
+        try:
+            save_run_state(self._checkpoints, done, state, self._keeping)
+        except BaseException as error:  # raised where the run goes on
+            self._failed = error
+
+
+def _copied(state: Any) -> Any:
+    """The same on the CPU, which later steps do not change."""
+    if isinstance(state, Tensor):
+        return state.detach().to("cpu", copy=True)
+    if isinstance(state, dict):
+        return {key: _copied(value) for key, value in state.items()}
+    return [_copied(value) for value in state] if isinstance(state, list) else state

@@ -1,3 +1,4 @@
+from threading import Event
 from types import SimpleNamespace
 
 import pytest
@@ -24,7 +25,7 @@ def states(folder, main=True, minutes=1e6):
 
 def test_a_state_holds_model_optimizer_what_the_run_remembers_and_more(tmp_path):
     model, kept = states(tmp_path)
-    kept.save(3, 0.5, lambda: "why", {"best": 7})
+    kept.save(3, 0.5, lambda: "why", {"best": 7}, wait=True)
     found = load_run_state(run_states(tmp_path)[0])
     assert (found["step"], found["recipe"], found["best"]) == (3, "r", 7)
     assert torch.equal(found["model"]["weight"], model.weight)
@@ -62,3 +63,34 @@ def test_a_disk_without_room_for_the_states_is_refused_before_the_run(tmp_path, 
     file = save_run_state(tmp_path, 1, {"model": model.state_dict(), "optimizer": optimizer.state_dict()})
     assert file.stat().st_size == pytest.approx(3 * 2**20, rel=0.01)
     check_room(tmp_path, model, train)  # it is among the three
+
+
+def test_a_state_is_written_while_the_model_learns_on(tmp_path, monkeypatch):
+    goes_on = Event()
+
+    def slowly(*arguments):
+        assert goes_on.wait(60)
+        return save_run_state(*arguments)
+
+    monkeypatch.setattr("simclr.run.states.save_run_state", slowly)
+    model, kept = states(tmp_path)
+    before = model.weight.detach().clone()
+    kept.save(1, 0.5, lambda: "why")
+    with torch.no_grad():
+        model.weight.add_(1)
+    assert run_states(tmp_path) == []
+    goes_on.set()
+    kept.written()
+    assert torch.equal(load_run_state(tmp_path / "step-00000001.pt")["model"]["weight"], before)
+
+
+def test_what_the_thread_could_not_write_is_an_error_of_the_run(tmp_path):
+    kept = states(tmp_path / "gone" / "checkpoints")[1]
+    kept.save(1, 0.5, lambda: "why")
+    with pytest.raises(InputError, match="there is no such folder"):
+        kept.save(2, 0.5, lambda: "why")
+    with pytest.raises(InputError, match="there is no such folder"), kept:
+        kept.save(3, 0.5, lambda: "why")
+    assert kept.diverged(4, float("nan"), "too fast").args == (
+        "the loss is nan at step 4: too fast; last good run state: none yet",
+    )
