@@ -6,7 +6,7 @@ RUN ?= runs/indian-pines
 BENCH ?=
 QUALITY ?=
 
-.PHONY: help pretrain test test-all fuzz bench quality lint format wheel clean
+.PHONY: help pretrain test test-all fuzz chaos bench quality lint format wheel clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -25,6 +25,9 @@ test-all: .venv/.installed-dev  ## every test (under thirty minutes)
 
 fuzz: .venv/.installed-dev  ## odd recipes, files and arguments by the thousand (FUZZ=0.1 for a tenth)
 	FUZZ=$(or $(FUZZ),1) $(BIN)/python -m pytest tests/fuzz
+
+chaos: .venv/.installed-dev  ## runs of many kinds, killed a hundred times and resumed (CHAOS=0.1 for a tenth)
+	CHAOS=$(or $(CHAOS),1) $(BIN)/python -m pytest -s tests/chaos
 
 bench: .venv/.installed-bench  ## side by side with peers, ratios printed (BENCH="ntxent --quick" for one of them)
 	$(BIN)/python -m benchmarks $(BENCH)

@@ -16,6 +16,7 @@ from simclr.cli.options import (
     recipe_to_run,
     tuning_to_run,
 )
+from simclr.errors import InputError
 from simclr.launch import is_main_process
 
 
@@ -137,13 +138,26 @@ def plan(
 
 def verify(
     output: Annotated[str | None, typer.Option(metavar="FILE", help="The same numbers as JSON.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Kill a short run and resume it: does it end as one that was left alone?")
+    ] = False,
+    kills: Annotated[int, typer.Option(min=1, help="With --resume: how often it is killed.")] = 3,
+    processes: Annotated[int, typer.Option(min=1, help="With --resume: processes of the run.")] = 1,
 ) -> None:
-    """Check loss and gradients over the processes of this launch against one process in float64.
+    """Check loss and gradients over the processes of this launch against one process in float64; or a resume.
 
     Exit status 1 if any is wrong. Example: [bold]simclr verify[/bold], or on two processes:
     [bold]accelerate launch --multi_gpu --num_processes 2 -m simclr verify[/bold]
     """
     file = output_path(output, "file")
+    if resume:
+        from simclr.verify_resume import run_verify_resume
+
+        if file:
+            raise InputError("--output is of the other check: with --resume, leave it out")
+        if not run_verify_resume(kills, processes):
+            raise typer.Exit(1)
+        return
 
     from simclr.verify import run_verify
 
