@@ -101,7 +101,8 @@ def pretrain(
         loss_of = build_loss(recipe.loss, source)
         rank, world_size = accelerator.process_index, accelerator.num_processes
         held_out = held_out_ids(inputs.raw, recipe.monitor.held_out, recipe.seed)
-        course = set_course(train, len(source), recipe.seed, rank, world_size, held_out)
+        state = state_to_go_on_from(accelerator, checkpoints, resume, say)
+        course = set_course(train, len(source), recipe.seed, rank, world_size, held_out, state.get("micro_batches"))
         order, total_steps, warmup_steps, peak_lr, sizes = course
         save_every = train.checkpoint_every or max(order.steps_per_epoch, total_steps // 10)
 
@@ -113,7 +114,6 @@ def pretrain(
         if judge:  # before a run state is loaded: what nothing was learned by
             judge.add_baseline(UNTRAINED, partial(encode, encoder, device))
         ids_seen = watched.ids.tolist() if watched else []
-        state = state_to_go_on_from(accelerator, checkpoints, resume, say)
 
         def begin() -> Begun:
             """On the main process, with all that can be refused: from here on, the folder changes."""
@@ -139,7 +139,10 @@ def pretrain(
             for line in [*described, *parameter_table(parts, train.optimizer, train.weight_decay)]:
                 say(f"  {line}")
             if len(sizes) > 1:
-                say(f"  gradient caching: {len(sizes)} micro batches a step, of at most {sizes[0]} images a process")
+                kept = ", as many as before" if sizes[0] > (train.micro_batch or sizes[0]) else ""
+                say(
+                    f"  gradient caching: {len(sizes)} micro batches a step{kept}, of at most {sizes[0]} images a process"
+                )
             for line in [*unused_settings(train.precision), *([metrics.note] if metrics.note else [])]:
                 say(line)
             looked_at = look_at_views(inputs, choose_samples(recipe.seed, len(source), samples=6), 0, device)
@@ -184,9 +187,8 @@ def pretrain(
             late, stop, enough = any_process(accelerator, states.is_late, stopping.signal > 0, best.is_time_to_stop)
             if due or late or stop:
                 explain = partial(_explain, taken, inputs, model, lr)
-                states.save(
-                    done, loss, explain, {"best": best.state} if judge else {}, wait=stop or done == total_steps
-                )
+                more = {"micro_batches": len(sizes), **({"best": best.state} if judge else {})}
+                states.save(done, loss, explain, more, wait=stop or done == total_steps)
             progress.advance(numbers)
             if begun:
                 begun.log(numbers, step)

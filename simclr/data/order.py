@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor
 
@@ -14,7 +16,8 @@ class SampleOrder:
     """The order of samples, counted in global steps.
 
     Global step t of epoch e takes ``perm_e[i*B:(i+1)*B]`` with i the step within the epoch; a process takes its
-    contiguous slice of it. The samples left over at the end of an epoch's permutation are not shown in that epoch.
+    contiguous slice of it, or of each micro batch where it is cut into several. The samples left over at the end of an
+    epoch's permutation are not shown in that epoch.
 
     Args:
         n: samples to learn from.
@@ -64,7 +67,20 @@ class SampleOrder:
         self.rank = rank
         self.world_size = world_size
         self.steps_per_epoch = n // batch_size
+        self._micro_batches = [batch_size // world_size]
         self._permutations: dict[int, Tensor] = {}
+
+    def cut(self, micro_batches: list[int]) -> SampleOrder:
+        """The same order, whose batches go through the network in parts: a process has its slice of each.
+
+        What is normalised together is then the same for any number of processes.
+
+        Args:
+            micro_batches: images of this process in each, which add up to its share of a batch.
+        """
+        found = copy.copy(self)
+        found._micro_batches = micro_batches
+        return found
 
     def epoch(self, step: int) -> int:
         """The epoch that global step ``step`` belongs to, from 0."""
@@ -73,9 +89,10 @@ class SampleOrder:
     def at(self, step: int) -> Tensor:
         """Ids that this process takes at global step ``step``: (batch_size / world_size,) int64 on the CPU."""
         epoch, i = divmod(step, self.steps_per_epoch)
-        share = self.batch_size // self.world_size
-        begin = i * self.batch_size + self.rank * share
-        return self._permutation(epoch)[begin : begin + share]
+        batch = self._permutation(epoch)[i * self.batch_size : (i + 1) * self.batch_size]
+        parts = batch.split([size * self.world_size for size in self._micro_batches])
+        own = [part[self.rank * size : (self.rank + 1) * size] for part, size in zip(parts, self._micro_batches)]
+        return own[0] if len(own) == 1 else torch.cat(own)
 
     def _permutation(self, epoch: int) -> Tensor:
         if epoch not in self._permutations:

@@ -37,9 +37,25 @@ class Course(NamedTuple):
 
 
 def set_course(
-    train: Train, samples: int, seed: int, rank: int, world_size: int, held_out: Tensor | None = None
+    train: Train,
+    samples: int,
+    seed: int,
+    rank: int,
+    world_size: int,
+    held_out: Tensor | None = None,
+    micro_batches: int | None = None,
 ) -> Course:
     """The steps of a run on ``samples`` samples less those that are ``held_out``, as one of its processes takes them.
+
+    Args:
+        train: section of the recipe.
+        samples: of the source.
+        seed: of the run.
+        rank: of this process.
+        world_size: number of processes.
+        held_out: ids of samples that are not learned from.
+        micro_batches: into how many a batch is cut; of a resumed run as many as before, on however many processes,
+            since each is normalised by itself. By default what ``train.micro_batch`` asks for.
 
     Raises:
         InputError: a batch that is larger than the source, or cannot be shared evenly.
@@ -53,8 +69,10 @@ def set_course(
     order = SampleOrder(samples, train.batch_size, seed, rank, world_size, ids)
     steps = run_length(train.epochs, order.steps_per_epoch, train.warmup_epochs, train.max_steps)
     peak_lr = scaled_lr(train.lr, train.batch_size, train.lr_scaling)
-    sizes = micro_batch_sizes(train.batch_size // world_size, train.micro_batch, world_size)
-    return Course(order, *steps, peak_lr, sizes)
+    share = train.batch_size // world_size
+    most = train.micro_batch if micro_batches is None else -(-share // micro_batches)
+    sizes = micro_batch_sizes(share, most, world_size)
+    return Course(order.cut(sizes), *steps, peak_lr, sizes)
 
 
 class TuningCourse(NamedTuple):

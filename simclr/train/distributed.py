@@ -142,8 +142,7 @@ def of_batch(accelerator: Accelerator, x: Tensor) -> Tensor:
         x: its rows, (b, …).
 
     Returns:
-        (b · processes, …) without a gradient: this process's rows first, then those of the others by rank, which for
-        the main process is the order of the batch.
+        (b · processes, …) without a gradient: this process's rows first, then those of the others by rank.
     """
     return gather(x.detach(), [len(x)] * accelerator.num_processes)
 

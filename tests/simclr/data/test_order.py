@@ -83,3 +83,14 @@ def test_the_batch_that_is_advised_can_be_made(n, world_size):
         # There is none where a batch of two, or one that every process has a part in, is larger than the source.
         assert bool(advised) == (n >= max(2, world_size))
         assert bool(advised) != ("give more samples" in str(caught.value))
+
+
+@pytest.mark.parametrize("micro_batches", [1, 2, 3])
+def test_a_micro_batch_holds_the_same_samples_on_any_number_of_processes(micro_batches):
+    """Of 24 in three parts: 8, 8, 8 on one process, and 4 + 4 or 2 + 2 + 2 + 2 of the same on others."""
+    alone = SampleOrder(60, 24, seed=5).at(3)
+    for world_size in (1, 2, 4):
+        sizes = [24 // world_size // micro_batches] * micro_batches
+        parts = [SampleOrder(60, 24, 5, rank, world_size).cut(sizes).at(3).split(sizes) for rank in range(world_size)]
+        together = [torch.cat(part) for part in zip(*parts)]
+        assert [part.tolist() for part in together] == [part.tolist() for part in alone.chunk(micro_batches)]
