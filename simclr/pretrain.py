@@ -140,9 +140,7 @@ def pretrain(
                 say(f"  {line}")
             if len(sizes) > 1:
                 kept = ", as many as before" if sizes[0] > (train.micro_batch or sizes[0]) else ""
-                say(
-                    f"  gradient caching: {len(sizes)} micro batches a step{kept}, of at most {sizes[0]} images a process"
-                )
+                say(f"  gradient caching: {len(sizes)} micro batches a step{kept}, {sizes[0]} images a process in each")
             for line in [*unused_settings(train.precision), *([metrics.note] if metrics.note else [])]:
                 say(line)
             looked_at = look_at_views(inputs, choose_samples(recipe.seed, len(source), samples=6), 0, device)
