@@ -29,6 +29,7 @@ from simclr.run.terminal import Progress
 from simclr.train.course import set_tuning_course
 from simclr.train.distributed import any_process, of_batch, on_main_first, prepare, start_accelerator
 from simclr.train.health import explain_divergence, rankme
+from simclr.train.nonfinite import NonFinite
 from simclr.train.optimizer import parameter_table, set_lr
 from simclr.train.schedule import warmup_cosine
 from simclr.train.tuned import Learned, try_objective
@@ -167,6 +168,7 @@ def fine_tune(
             draw_views(looked_at, output / "views.png")
 
         numbers: dict[str, Any] = metrics.last
+        nonfinite = NonFinite(model, train.skip_nonfinite, state.get("skipped", 0))
         states = stack.enter_context(RunStates(accelerator, model, optimizer, source, begun, checkpoints, train))
         started = time.perf_counter()
         model.train()
@@ -183,26 +185,30 @@ def fine_tune(
             others = unlabelled.views(first, stop_at) if unlabelled else repeat(None)
             for (step, ids, batch), u in zip(labelled, others):
                 epoch, lr = order.epoch(step), warmup_cosine(step, total_steps, warmup_steps, peak_lr)
+                nonfinite.begin_step()
                 held, batch = in_place_of_damaged(source, ids, batch, targets)
                 x = inputs.augment(batch, course.address(ids, step, len(source)), step)[0]  # (b, C, h, w)
                 # Embeddings (b, dim), and the objective of the global batch.
                 e, value = distributed(x, targets[held], ids, u)
                 accelerator.backward(value.total)
                 loss = value.total.item()
-                if not math.isfinite(loss):
+                numbers = {"step": step, "epoch": epoch, "loss": loss, "lr": lr}
+                if skipped_over := nonfinite.passes_over(loss):
+                    numbers |= {"loss": None, "skipped": nonfinite.in_a_row}
+                elif not math.isfinite(loss):
                     why = explain_divergence(x[None], e[None], model, optimizer.param_groups[0]["lr"])
                     raise states.diverged(step, loss, why)
-                set_lr(optimizer, lr)
-                for parameter in model.resting():
-                    parameter.grad = None
-                optimizer.step()
+                else:
+                    set_lr(optimizer, lr)
+                    for parameter in model.resting():
+                        parameter.grad = None
+                    optimizer.step()
                 optimizer.zero_grad()
 
                 done = step + 1
                 if begun:
                     begun.keep()
-                numbers = {"step": step, "epoch": epoch, "loss": loss, "lr": lr}
-                if done % recipe.monitor.every == 0 or done == total_steps:
+                if (done % recipe.monitor.every == 0 or done == total_steps) and not skipped_over:
                     terms = value.terms if len(value.terms) > 1 else {}
                     looked = {name: float(number) for name, number in {**terms, **value.metrics}.items()}
                     numbers |= {
@@ -216,7 +222,7 @@ def fine_tune(
                 late, stop = any_process(accelerator, states.is_late, stopping.signal > 0)
                 if due or late or stop:
                     explain = partial(explain_divergence, x[None], e[None], model, lr)
-                    states.save(done, loss, explain, wait=stop or done == total_steps)
+                    states.save(done, loss, explain, {"skipped": nonfinite.in_a_row}, wait=stop or done == total_steps)
                 progress.advance(numbers)
                 if begun:
                     begun.log(numbers, step)

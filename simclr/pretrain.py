@@ -35,6 +35,7 @@ from simclr.train.distributed import (
     start_accelerator,
 )
 from simclr.train.health import collapse_warning, explain_divergence, health
+from simclr.train.nonfinite import NonFinite
 from simclr.train.optimizer import parameter_table
 from simclr.train.schedule import warmup_cosine
 from simclr.train.step import Learner, Taken, TrainingStep
@@ -148,24 +149,29 @@ def pretrain(
 
         numbers: dict[str, Any] = metrics.last
         warned, done = False, state["step"]
+        nonfinite = NonFinite(model, train.skip_nonfinite, state.get("skipped", 0))
         states = stack.enter_context(RunStates(accelerator, model, optimizer, source, begun, checkpoints, train))
         started = time.perf_counter()
         model.train()
 
         for step, ids, batch in batches(source, order, state["step"], total_steps, device, recipe.data.workers):
             epoch, lr = order.epoch(step), warmup_cosine(step, total_steps, warmup_steps, peak_lr)
+            nonfinite.begin_step()
             taken = one_step.gradients(batch, ids, epoch)  # views, h, z, loss, and backward to every parameter
             loss, h, z = taken.loss, taken.h, taken.z
-            if not math.isfinite(loss):
+            numbers = {"step": step, "epoch": epoch, "loss": loss, "lr": lr}
+            if skipped_over := nonfinite.passes_over(loss):
+                numbers |= {"loss": None, "skipped": nonfinite.in_a_row}
+            elif not math.isfinite(loss):
                 last_lr = optimizer.param_groups[0]["lr"]
                 raise states.diverged(step, loss, _explain(taken, inputs, model, last_lr))
-            one_step.update(lr)
+            else:
+                one_step.update(lr)
 
             done = step + 1
             if begun:
                 begun.keep()
-            numbers = {"step": step, "epoch": epoch, "loss": loss, "lr": lr}
-            if done % recipe.monitor.every == 0 or done == total_steps:
+            if (done % recipe.monitor.every == 0 or done == total_steps) and not skipped_over:
                 numbers |= health(of_batch(accelerator, h[0]), of_batch(accelerator, z.transpose(0, 1)).transpose(0, 1))
                 known = done > warmup_steps and not warned
                 warning = collapse_warning(numbers, train.batch_size) if known else None
@@ -185,7 +191,11 @@ def pretrain(
             late, stop, enough = any_process(accelerator, states.is_late, stopping.signal > 0, best.is_time_to_stop)
             if due or late or stop:
                 explain = partial(_explain, taken, inputs, model, lr)
-                more = {"micro_batches": len(sizes), **({"best": best.state} if judge else {})}
+                more = {
+                    "micro_batches": len(sizes),
+                    "skipped": nonfinite.in_a_row,
+                    **({"best": best.state} if judge else {}),
+                }
                 states.save(done, loss, explain, more, wait=stop or done == total_steps)
             progress.advance(numbers)
             if begun:

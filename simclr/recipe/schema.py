@@ -90,6 +90,10 @@ class Optimisation(Section):
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="LARS and SGD; β1 of AdamW")
     warmup_epochs: Annotated[float, Field(ge=0, le=MOST_EPOCHS)] = 10
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    skip_nonfinite: Annotated[int, Field(ge=0, le=1000)] = Field(
+        0,
+        description="steps in a row that are passed over where loss or gradients are NaN or infinite; 0: the run ends",
+    )
     checkpoint_every: Steps | None = Field(
         None, description="steps between run states; by default an epoch, or a tenth of the run when that is longer"
     )

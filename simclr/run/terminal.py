@@ -49,7 +49,8 @@ class Progress:
         self._done += 1
         seconds = time.perf_counter() - self._began
         rate = (self._done - self._start) * self._batch_size / seconds
-        text = f"loss {numbers['loss']:.4f} · {rate:,.0f} images/s"
+        loss = "passed over: not finite" if numbers["loss"] is None else f"loss {numbers['loss']:.4f}"
+        text = f"{loss} · {rate:,.0f} images/s"
         if self._bar:
             self._bar.update(self._task, completed=self._done, numbers=text)
         elif self._done % max(1, self._total // 10) == 0 or self._done == self._total:
@@ -90,7 +91,7 @@ def print_summary(numbers: dict[str, Any], folder: Path) -> None:
         "seconds": ("seconds", "{:,.0f}"),
     }
     for key, (title, form) in titles.items():
-        if key in numbers:
+        if numbers.get(key) is not None:
             table.add_row(title, form.format(numbers[key]))
     table.add_row("encoder", str(folder / "encoder.safetensors"))
     Console().print(table)

@@ -52,7 +52,7 @@ def start_trackers(
         start("")
 
     def log(numbers: dict[str, Any], step: int) -> None:
-        accelerator.log({k: v for k, v in numbers.items() if k != "step"}, step=step)
+        accelerator.log({k: v for k, v in numbers.items() if k != "step" and v is not None}, step=step)
 
     return log
 

@@ -198,7 +198,7 @@ def test_a_run_with_micro_batches(tmp_path):
     options = [*TINY, "train.max_steps=6", "train.micro_batch=40", "monitor.every=3"]
     said: list[str] = []
     numbers = pretrain(read_recipe("digits", options), tmp_path, say=said.append)
-    assert "  gradient caching: 3 micro batches a step, of at most 32 images a process" in said
+    assert "  gradient caching: 3 micro batches a step, 32 images a process in each" in said
     assert numbers["rankme"] > 1
     state = load_encoder(tmp_path).encoder.state_dict()
     counted = [value for name, value in state.items() if name.endswith("num_batches_tracked")]
