@@ -121,7 +121,8 @@ def pretrain(
             assert folder is not None
             check_room(checkpoints, model, train)
             check_storable(describe_run(recipe, source, preprocess, encoder, total_steps, {}, ids_seen))
-            return begin_run(folder, recipe, source, state, accelerator, say)
+            begun = begin_run(folder, recipe, source, state, accelerator, say)
+            return begun._replace(remembered={**begun.remembered, "micro_batches": len(sizes)})
 
         begun = on_main_first(accelerator, begin)
         stopping = stack.enter_context(Stopping(checkpoints, speaks=main))
@@ -191,11 +192,7 @@ def pretrain(
             late, stop, enough = any_process(accelerator, states.is_late, stopping.signal > 0, best.is_time_to_stop)
             if due or late or stop:
                 explain = partial(_explain, taken, inputs, model, lr)
-                more = {
-                    "micro_batches": len(sizes),
-                    "skipped": nonfinite.in_a_row,
-                    **({"best": best.state} if judge else {}),
-                }
+                more = {"skipped": nonfinite.in_a_row, **({"best": best.state} if judge else {})}
                 states.save(done, loss, explain, more, wait=stop or done == total_steps)
             progress.advance(numbers)
             if begun:

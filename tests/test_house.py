@@ -57,6 +57,7 @@ _TABLE = {
     "simclr/plan.py": _LOOP,
     "simclr/verify.py": _LOOP,
     "simclr/verify_resume.py": _LOOP,
+    "simclr/replay.py": _LOOP,
     "eval/__init__.py": "augment",
     "eval/streams.py": "augment",
     "eval/set_words.py": "simclr/errors.py simclr/recipe",
@@ -79,7 +80,7 @@ _TABLE = {
     "eval/distance_command.py": f"{_ROAD} eval/set_words.py eval/report eval/console.py eval/commands.py "
     "eval/distance.py",
     "simclr/cli": f"{_LOOP} simclr/choose simclr/pretrain.py simclr/finetune.py simclr/plan.py simclr/verify.py "
-    "simclr/verify_resume.py "
+    "simclr/verify_resume.py simclr/replay.py "
     "eval/commands.py eval/distance_command.py eval/set_words.py eval/probes simclr/__init__.py",
     "simclr/__main__.py": "simclr/cli",
 }

@@ -35,6 +35,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     judging.report,
     judging.compare,
     training.verify,
+    training.replay,
 )
 for command in _COMMANDS:
     app.command(command.__name__.replace("_", "-"))(command)

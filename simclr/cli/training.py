@@ -165,6 +165,19 @@ def verify(
         raise typer.Exit(1)
 
 
+def replay(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run that diverged.")],
+) -> None:
+    """Make the step again at which a pretraining diverged, and say what in it was not finite first.
+
+    Without the state that such a run leaves: all steps after its newest run state.
+    Example: [bold]simclr replay runs/digits[/bold]
+    """
+    from simclr.replay import replay
+
+    replay(run)
+
+
 def recipes() -> None:
     """List the shipped recipes."""
     from simclr.recipe.read import read_experiment, recipe_folder, shipped_recipes

@@ -12,6 +12,9 @@ from simclr.errors import InputError
 from simclr.files import remove_unfinished, write_atomically, writing
 from simclr.run.replaced import is_aside
 
+DIVERGED = "diverged.pt"
+"""The state before a step that diverged, for `simclr replay`; a run does not go on from it."""
+
 _NAME = re.compile(r"step-(\d{8})\.pt")
 
 
@@ -61,6 +64,7 @@ def go_back_to(folder: Path, step: int) -> None:
         for later in run_states(folder):
             if _step(later) > step:
                 later.unlink()
+        (folder / DIVERGED).unlink(missing_ok=True)
         remove_unfinished(folder, _NAME)
 
 
@@ -152,7 +156,8 @@ def diverged(step: int, loss: float, why: str, folder: Path) -> str:
     said = f"the loss is {loss} at step {step}: {why}"
     if newest is None and is_aside(folder.parent):
         return f"{said}; {where_to_go_on(folder)}"
-    return f"{said}; last good run state: {folder / newest if newest else 'none yet'}"
+    again = f"; simclr replay {folder.parent} makes that step again" if (folder / DIVERGED).exists() else ""
+    return f"{said}; last good run state: {folder / newest if newest else 'none yet'}{again}"
 
 
 def _read(file: Path) -> dict[str, Any] | None:

@@ -13,7 +13,10 @@ from simclr.files import writing
 _ENCODERS = tuple(f"{name}.{kind}" for name in ("encoder", "encoder-target") for kind in ("safetensors", "json"))
 WRITTEN = ("run.json", "recipe.yaml", "metrics.jsonl", *_ENCODERS, "views.png", "prototypes.png")
 _OF_RESULTS = ("result.json", "few-shot.json", "map.png", "unknown-map.png", "looks-like.png", "report.html")
-_IN_FOLDERS = {"checkpoints": re.compile(r"\.?step-\d{8}\.pt.*"), "features": re.compile(r"\.?[0-9a-f]{32}\.safe.*")}
+_IN_FOLDERS = {
+    "checkpoints": re.compile(r"\.?(step-\d{8}|diverged)\.pt.*"),
+    "features": re.compile(r"\.?[0-9a-f]{32}\.safe.*"),
+}
 
 OF_RUNS = tuple(_IN_FOLDERS)
 """Folders inside that of a run, which hold what it or its judges wrote."""

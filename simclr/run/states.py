@@ -18,9 +18,11 @@ from torch import Tensor, nn
 from simclr.data import Source
 from simclr.data.feed import note_damaged
 from simclr.errors import DivergenceError, InputError
+from simclr.files import write_atomically
 from simclr.recipe.schema import Optimisation
 from simclr.run.begin import Begun
 from simclr.run.checkpoint import (
+    DIVERGED,
     Keeping,
     diverged,
     given_state,
@@ -130,7 +132,7 @@ class RunStates:
             DivergenceError: the model has become NaN or infinite; the states before stay.
             InputError: it, or the one before, cannot be written, or more is damaged than the source allows.
         """
-        if not all(p.isfinite().all() for p in self._model.parameters()):
+        if not self._is_finite():
             raise self.diverged(done - 1, loss, why())
         self.written()
         if self._begun:
@@ -157,9 +159,21 @@ class RunStates:
             raise failed
 
     def diverged(self, step: int, loss: float, why: str) -> DivergenceError:
-        """What to raise when the loss of a step, or the weights after it, are NaN or infinite."""
+        """What to raise when the loss of a step, or the weights after it, are NaN or infinite.
+
+        Weights that are still finite are kept as they were before the step: `simclr replay` makes it again.
+        """
         with suppress(InputError):
             self.written()
+        if self._begun and self._is_finite():
+            state = {
+                **state_of(self._accelerator, self._model, self._optimizer),
+                **self._begun.remembered,
+                "step": step,
+            }
+            with suppress(InputError, OSError):
+                self._checkpoints.mkdir(exist_ok=True)
+                write_atomically(self._checkpoints / DIVERGED, lambda file: torch.save(_copied(state), file))
         return DivergenceError(diverged(step, loss, why, self._checkpoints))
 
     def __enter__(self) -> RunStates:
@@ -173,6 +187,9 @@ class RunStates:
         elif not isinstance(error, KeyboardInterrupt):  # a second signal ends at once
             with suppress(InputError):
                 self.written()
+
+    def _is_finite(self) -> bool:
+        return all(bool(p.isfinite().all()) for p in self._model.parameters())
 
     def _write(self, done: int, state: dict[str, Any]) -> None:
         try:

@@ -368,6 +368,7 @@ def test_without_a_command_it_shows_what_there_is_and_it_knows_its_version(simcl
         "report",
         "compare",
         "verify",
+        "replay",
     ]
     assert simclr("--version") == (0, "simclr 0.1.0\n", "")
     refuse(simclr("pretrain"), "missing argument 'recipe'")
