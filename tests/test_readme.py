@@ -98,6 +98,9 @@ LEFT_OUT = {
         ),
         "tests/eval/test_distance_command.py and tests/eval/subject/test_sets.py have such files",
     ),
+    "simclr pretrain runs/digits/recipe.yaml --output runs/digits --resume": "it is what README.md has",
+    "simclr verify --resume --kills 5": "tests/chaos kills and resumes runs",
+    "simclr replay runs/digits": "tests/simclr/test_replay.py has runs that diverge",
     "python -m benchmarks two_sample_test": "tests/eval/metrics/test_two_sets.py does the same",
     **dict.fromkeys(
         ("make pretrain", "make test", "make test-all", "make fuzz", "make lint", "make wheel", "make bench"), MAKE

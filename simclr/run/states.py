@@ -75,7 +75,7 @@ def check_room(checkpoints: Path, model: nn.Module, train: Optimisation) -> None
     room = shutil.disk_usage(folder).free + sum(file.stat().st_size for file in run_states(checkpoints))
     if room < files * size:
         raise InputError(
-            f"{folder} has room for {room / 2**20:,.0f} MiB, but {files} run states of {size / 2**20:,.0f} MiB each "
+            f"{folder} has room for {room / 2**20:,.1f} MiB, but {files} run states of {size / 2**20:,.1f} MiB each "
             f"will lie there: free some space, or give an --output on another disk"
         )
 
