@@ -54,7 +54,7 @@ def test_a_disk_without_room_for_the_states_is_refused_before_the_run(tmp_path, 
     model = nn.Linear(2**18, 1, bias=False)  # 1 MiB; a state of AdamW takes three, and three states lie there
     train, free = Optimisation(optimizer="adamw"), SimpleNamespace(free=8 * 2**20)
     monkeypatch.setattr("shutil.disk_usage", lambda folder: free)
-    with pytest.raises(InputError, match="has room for 8.0 MiB, but 3 run states of 3.0 MiB each"):
+    with pytest.raises(InputError, match=r"has room for 8.0 MiB, but 3 run states of 3.0 MiB each"):
         check_room(tmp_path / "run" / "checkpoints", model, train)
     check_room(tmp_path / "checkpoints", model, Optimisation(optimizer="sgd"))
     optimizer = torch.optim.AdamW(model.parameters())
