@@ -19,7 +19,7 @@ class MetricsFile:
         enabled: only the main process writes.
 
     Attributes:
-        last: the numbers of the last line that was kept, empty without one.
+        last: the numbers of the last line that was kept, but for its seconds; empty without one.
         note: how many lines of steps that were done are missing, None where all are there.
 
     Raises:
@@ -36,7 +36,8 @@ class MetricsFile:
         kept = _numbers_by_step(path, start) if start else {}
         if len(kept) < start:
             self.note = f"{path.name} was damaged: {start - len(kept)} of its first {start} lines are lost"
-        self.last = kept[max(kept)] if kept else {}
+        last = kept[max(kept)] if kept else {}
+        self.last = {name: value for name, value in last.items() if name != "seconds"}
         write_text(path, "".join(f"{json.dumps(kept[step])}\n" for step in sorted(kept)))
         self._folder = path.parent.stat()
         self._open()

@@ -362,6 +362,15 @@ def test_photographs_with_a_damaged_one_among_them(tmp_path, feed):
     assert h.shape == (3, 32)
 
 
+def test_a_run_killed_between_its_last_state_and_its_encoder_ends_with_the_same_encoder(tmp_path):
+    recipe = read_recipe("digits", [*TINY, "train.max_steps=3", "monitor.every=2"])
+    pretrain(recipe, tmp_path)
+    whole = (tmp_path / "encoder.safetensors").read_bytes()
+    (tmp_path / "encoder.safetensors").unlink()
+    pretrain(recipe, tmp_path, resume=True)
+    assert (tmp_path / "encoder.safetensors").read_bytes() == whole
+
+
 def test_resuming_a_finished_run_keeps_its_numbers(tmp_path):
     recipe = read_recipe("digits", [*TINY, "train.max_steps=4"])
     before = pretrain(recipe, tmp_path)
