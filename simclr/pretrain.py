@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, nullcontext
 from functools import partial
 from pathlib import Path
@@ -64,6 +64,7 @@ def pretrain(
     *,
     resume: bool | Path = False,
     overwrite: bool = False,
+    changes: Sequence[str] = (),
     probe: OnlineProbe | None = None,
     say: Callable[[str], None] = print,
 ) -> dict[str, Any]:
@@ -75,6 +76,7 @@ def pretrain(
         resume: go on from the newest whole run state in ``output``, or from the beginning if the run there has none
             yet; or the file of one of its run states, after which all is done again.
         overwrite: start anew even if ``output`` holds a run.
+        changes: keys of the recipe that may differ from the run's on resume, such as ``train.epochs``.
         probe: online judge, used where the source has labels.
         say: prints a line for the user.
 
@@ -92,7 +94,7 @@ def pretrain(
     device, main = accelerator.device, accelerator.is_main_process
     with ExitStack() as stack:
         stack.callback(accelerator.end_training)
-        opening = open_run_folder(output, recipe, resume=bool(resume), overwrite=overwrite)
+        opening = open_run_folder(output, recipe, resume=bool(resume), overwrite=overwrite, changes=changes)
         folder = on_main_first(accelerator, lambda: stack.enter_context(opening))
 
         # What there is to learn from, and in which order.

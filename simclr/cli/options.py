@@ -28,6 +28,9 @@ ResumeFrom = Annotated[
     Path | None,
     typer.Option("--resume-from", metavar="STATE", help="Go back to this run state of the folder, and on from there."),
 ]
+Changes = Annotated[
+    list[str] | None, typer.Option("--change", metavar="KEY", help="On resume: this key may differ from the run's.")
+]
 DataOverrides = Annotated[list[str] | None, typer.Argument(metavar="data.KEY=VALUE", help=_OTHER_DATA)]
 
 

@@ -7,6 +7,7 @@ import typer
 
 from simclr.cli.options import (
     LAST_EPOCH,
+    Changes,
     Overrides,
     RecipeName,
     Resume,
@@ -28,6 +29,7 @@ def pretrain(
     ] = None,
     resume: Resume = False,
     resume_from: ResumeFrom = None,
+    change: Changes = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Start anew in a folder that holds a run.")] = False,
 ) -> None:
     """Pretrain an encoder.
@@ -49,7 +51,8 @@ def pretrain(
 
     keep_freed_memory()
     probe = OnlineProbe(choose=monitor_ids, score=knn_monitor)
-    numbers = pretrain(checked, folder, resume=resume_from or resume, overwrite=overwrite, probe=probe)
+    resume_how, changes = resume_from or resume, change or []
+    numbers = pretrain(checked, folder, resume=resume_how, overwrite=overwrite, changes=changes, probe=probe)
     if is_main_process():
         print_summary(numbers, folder)
 
@@ -64,6 +67,7 @@ def fine_tune(
     ] = None,
     resume: Resume = False,
     resume_from: ResumeFrom = None,
+    change: Changes = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Start anew in a folder that holds a run.")] = False,
 ) -> None:
     """Train an encoder on labels under a metric objective: from a run, an encoder file or random weights.
@@ -81,7 +85,10 @@ def fine_tune(
 
     folder = given or folder_for(recipe)
     keep_freed_memory()
-    numbers = fine_tune(checked, folder, resume=resume_from or resume, overwrite=overwrite, probe=held_out_monitor)
+    resume_how, changes = resume_from or resume, change or []
+    numbers = fine_tune(
+        checked, folder, resume=resume_how, overwrite=overwrite, changes=changes, probe=held_out_monitor
+    )
     if is_main_process():
         print_summary(numbers, folder)
 

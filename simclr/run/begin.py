@@ -58,7 +58,7 @@ def begin_run(
     stored = as_stored(recipe.data, source)
     data = identify(stored)
     of_target = None if target is None else identify(target)
-    check_remembered(state, recipe, data, str(folder.path), of_target)
+    check_remembered(state, recipe, data, str(folder.path), of_target, folder.changes)
     log = start_trackers(accelerator, recipe, folder.path, folder.id, say)
     folder.begin()
     go_back_to(folder.path / "checkpoints", state["step"])

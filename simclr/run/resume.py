@@ -1,7 +1,7 @@
 """May a run go on? Only with the recipe and the data that it was begun with."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -12,6 +12,9 @@ from simclr.errors import InputError
 from simclr.recipe.data import Data
 from simclr.recipe.read import Experiment, check_experiment
 from simclr.recipe.tuning import TuningRecipe
+
+CHANGEABLE = ("train.", "loss.", "objective.", "monitor.")
+"""Sections of a recipe whose keys may differ when a run is resumed, where the user names them."""
 
 # What may differ when a run is resumed: it changes no number.
 _FREE = ("description", "monitor.every", "log", "train.checkpoint", "data.workers", "target.workers")
@@ -60,14 +63,25 @@ def identify(source: Source) -> DataIdentity:
     return DataIdentity(len(source), content.hexdigest()[:16])
 
 
-def check_same_recipe(old: Experiment, new: Experiment, where: str, moved: bool = False) -> None:
-    """Raises InputError unless both say the same, but for what changes no number.
+def check_changes(keys: Sequence[str]) -> None:
+    """Raises InputError unless all of these keys are such as may be changed when a run is resumed."""
+    for key in keys:
+        if not key.startswith(CHANGEABLE):
+            sections = ", ".join(f"{section}*" for section in CHANGEABLE)
+            raise InputError(f"--change {key}: only keys of {sections} can change in a run; start another one")
+
+
+def check_same_recipe(
+    old: Experiment, new: Experiment, where: str, moved: bool = False, changes: Sequence[str] = ()
+) -> None:
+    """Raises InputError unless both say the same, but for what changes no number, and what the user wants to change.
 
     Args:
         old: what the run was begun with.
         new: what it is to be resumed with.
         where: the run's folder.
         moved: the data may lie elsewhere, as their content is compared.
+        changes: keys that may differ all the same.
     """
     if type(old) is not type(new):
         kind = "fine-tuning" if isinstance(old, TuningRecipe) else "pretraining"
@@ -79,10 +93,11 @@ def check_same_recipe(old: Experiment, new: Experiment, where: str, moved: bool 
     then, now = _flat(old), _flat(new)
     free = (*_FREE, "data.path", "target.path") if moved else _FREE
     for key in [*then, *now]:
-        if then.get(key) != now.get(key) and not key.startswith(free):
+        if then.get(key) != now.get(key) and not key.startswith(free) and key not in changes:
+            allow = f", or allow it by --change {key}" if key.startswith(CHANGEABLE) else ""
             raise InputError(
                 f"{where} holds the run of another recipe: {key} was {then.get(key)}, now it is {now.get(key)}; "
-                f"resume with {where}/recipe.yaml"
+                f"resume with {where}/recipe.yaml{allow}"
             )
 
 
@@ -93,7 +108,12 @@ def remember(recipe: Experiment, data: DataIdentity, target: DataIdentity | None
 
 
 def check_remembered(
-    state: Mapping[str, Any], recipe: Experiment, data: DataIdentity, where: str, target: DataIdentity | None = None
+    state: Mapping[str, Any],
+    recipe: Experiment,
+    data: DataIdentity,
+    where: str,
+    target: DataIdentity | None = None,
+    changes: Sequence[str] = (),
 ) -> None:
     """Compare what a run state remembers with what there is now; older states remember nothing.
 
@@ -103,12 +123,13 @@ def check_remembered(
         data: likewise.
         where: the run's folder.
         target: what the run adapts to, if anything.
+        changes: keys of the recipe that may differ.
 
     Raises:
         InputError: another recipe, or other data.
     """
     if "recipe" in state:
-        check_same_recipe(check_experiment(json.loads(state["recipe"])), recipe, where, moved=True)
+        check_same_recipe(check_experiment(json.loads(state["recipe"])), recipe, where, moved=True, changes=changes)
     for key, now, words in (("data", data, "on other data"), ("target", target, "with another target")):
         old = DataIdentity(**state[key]) if key in state else now
         if now is not None and old is not None and old != now:

@@ -3,7 +3,7 @@
 import fcntl
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -18,7 +18,7 @@ from simclr.recipe.read import Experiment, read_experiment, write_recipe
 from simclr.recipe.tuning import TuningRecipe
 from simclr.run.checkpoint import run_states
 from simclr.run.replaced import OF_RUNS, WRITTEN, put_back, remove_aside, set_aside
-from simclr.run.resume import check_same_recipe
+from simclr.run.resume import check_changes, check_same_recipe
 
 MARK = "run.json"
 """What a run writes first of all: only a folder with it is a run's, and may be resumed or overwritten."""
@@ -33,12 +33,14 @@ class RunFolder:
     Attributes:
         path: the folder.
         id: of the run, the same after a resume.
+        changes: keys of the recipe that may differ from those that the run was begun with.
     """
 
     path: Path
     id: str
     _recipe: Experiment
     _replaces: bool
+    changes: tuple[str, ...] = ()
 
     def begin(self) -> None:
         """From here on the folder changes: the run that is replaced goes aside, ``run.json`` and ``recipe.yaml`` come.
@@ -89,8 +91,17 @@ _OLDEST = {"description", "seed", "data", "augment", "encoder", "head", "loss", 
 
 
 @contextmanager
-def open_run_folder(output: Path, recipe: Experiment, *, resume: bool, overwrite: bool) -> Iterator[RunFolder]:
+def open_run_folder(
+    output: Path, recipe: Experiment, *, resume: bool, overwrite: bool, changes: Sequence[str] = ()
+) -> Iterator[RunFolder]:
     """Hold the folder for one run: lock it and check it. Nothing in it changes before the run begins.
+
+    Args:
+        output: the folder.
+        recipe: of the run.
+        resume: go on with the run that it holds.
+        overwrite: or replace that.
+        changes: keys of the recipe that may differ on resume.
 
     Raises:
         InputError: the folder cannot be written, belongs to another running process or run, holds a run already, or
@@ -109,7 +120,7 @@ def open_run_folder(output: Path, recipe: Experiment, *, resume: bool, overwrite
             raise InputError(f"another process is writing to {output}: give another --output, or wait") from None
         try:
             put_back(output)  # what a process left aside that was killed
-            yield _check(output, recipe, resume=resume, overwrite=overwrite)
+            yield _check(output, recipe, resume, overwrite, tuple(changes))
         finally:
             with suppress(OSError, InputError):  # the folder may be gone
                 put_back(output)  # unless the new run is to be kept
@@ -132,7 +143,8 @@ def _check_place(output: Path) -> None:
             raise InputError(f"{output} belongs to the run in {place.parent}: give another --output")
 
 
-def _check(output: Path, recipe: Experiment, *, resume: bool, overwrite: bool) -> RunFolder:
+def _check(output: Path, recipe: Experiment, resume: bool, overwrite: bool, changes: tuple[str, ...]) -> RunFolder:
+    check_changes(changes)
     holds_run, known = is_run_folder(output), _id_of(output)
     if not holds_run:
         if resume:
@@ -143,14 +155,14 @@ def _check(output: Path, recipe: Experiment, *, resume: bool, overwrite: bool) -
     elif resume:
         if (output / "recipe.yaml").exists():
             old = read_experiment(output / "recipe.yaml")
-            check_same_recipe(old, recipe, str(output), moved=known is not None)
+            check_same_recipe(old, recipe, str(output), known is not None, changes)
     elif not overwrite:
         kind = command_of(output / "recipe.yaml")
         if kind != ("fine-tune" if isinstance(recipe, TuningRecipe) else "pretrain"):
             raise InputError(f"{output} holds a run of simclr {kind}, and it stays: give another --output")
         raise InputError(f"{output} holds a run already: add --resume, or --overwrite, or give another --output")
     id = known if resume and known else uuid.uuid4().hex[:12]
-    return RunFolder(output, id, recipe, _replaces=holds_run and not resume)
+    return RunFolder(output, id, recipe, holds_run and not resume, changes)
 
 
 def _id_of(folder: Path) -> str | None:

@@ -31,6 +31,7 @@ from simclr.run.checkpoint import (
     run_states,
     save_run_state,
 )
+from simclr.run.replaced import is_aside
 from simclr.train.distributed import of_all, of_main, on_main_first, state_of
 
 
@@ -165,7 +166,8 @@ class RunStates:
         """
         with suppress(InputError):
             self.written()
-        if self._begun and self._is_finite():
+        comes_back = is_aside(self._checkpoints.parent)  # the run that was to be overwritten
+        if self._begun and self._is_finite() and not comes_back:
             state = {
                 **state_of(self._accelerator, self._model, self._optimizer),
                 **self._begun.remembered,

@@ -379,6 +379,19 @@ def test_resuming_a_finished_run_keeps_its_numbers(tmp_path):
     assert len(metrics(tmp_path)) == 4
 
 
+def test_what_changes_on_resume_is_named_by_the_user(tmp_path):
+    recipe = [*TINY, "monitor.knn=false", "train.max_steps=4"]
+    pretrain(read_recipe("digits", recipe), tmp_path / "run")
+    longer = read_recipe("digits", [*recipe, "train.max_steps=6"])
+    with pytest.raises(InputError, match=r"max_steps was 4, now it is 6; .*, or allow it by --change train.max_steps"):
+        pretrain(longer, tmp_path / "run", resume=True)
+    with pytest.raises(InputError, match=r"--change encoder.width: only keys of train.\*"):
+        pretrain(longer, tmp_path / "run", resume=True, changes=["encoder.width"])
+    pretrain(longer, tmp_path / "run", resume=True, changes=["train.max_steps"])
+    assert len(metrics(tmp_path / "run")) == 6
+    assert read_recipe(str(tmp_path / "run" / "recipe.yaml"), []).train.max_steps == 6
+
+
 def test_a_view_picture_of_two_bands(tmp_path):
     np.save(tmp_path / "x.npy", np.random.default_rng(0).random((40, 12, 12, 2)).astype(np.float32))
     options = ["data.source=arrays", f"data.path={tmp_path / 'x.npy'}", "data.layout=NHWC", "train.max_steps=1"]
