@@ -34,6 +34,7 @@ _UNUSED = {
 _EXPECTED_SECONDS, _UNEXPECTED_SECONDS = 4, 9
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+_PR_SET_PDEATHSIG = 1
 
 
 def launched_processes() -> int:
@@ -110,6 +111,22 @@ def tell_launcher(message: str) -> None:
             json.dump({"message": {"message": message, "extraInfo": extra}}, written)
     except OSError:  # the message itself has been printed
         return
+
+
+def end_with_launcher() -> None:
+    """Let the kernel send this process SIGTERM when its launcher ends, by SIGKILL too; nothing elsewhere than on Linux.
+
+    Otherwise the processes of a launch whose launcher was killed would wait for each other for ever.
+    """
+    if launched_processes() == 1 or not sys.platform.startswith("linux"):
+        return
+    launcher = os.getppid()
+    try:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
+    except AttributeError:  # another C library
+        return
+    if os.getppid() != launcher:  # it has just ended
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def keep_freed_memory() -> None:

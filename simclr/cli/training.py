@@ -42,13 +42,14 @@ def pretrain(
     path, given = Path(recipe), output_path(output, "folder")
 
     from simclr.eval.probes.monitor import knn_monitor, monitor_ids
-    from simclr.launch import keep_freed_memory
+    from simclr.launch import end_with_launcher, keep_freed_memory
     from simclr.pretrain import OnlineProbe, pretrain
     from simclr.run.run_folder import folder_of
     from simclr.run.terminal import print_summary
 
     folder = given or folder_of(path)
 
+    end_with_launcher()
     keep_freed_memory()
     probe = OnlineProbe(choose=monitor_ids, score=knn_monitor)
     resume_how, changes = resume_from or resume, change or []
@@ -79,11 +80,12 @@ def fine_tune(
 
     from simclr.eval.probes.monitor import held_out_monitor
     from simclr.finetune import fine_tune
-    from simclr.launch import keep_freed_memory
+    from simclr.launch import end_with_launcher, keep_freed_memory
     from simclr.run.start import folder_for
     from simclr.run.terminal import print_summary
 
     folder = given or folder_for(recipe)
+    end_with_launcher()
     keep_freed_memory()
     resume_how, changes = resume_from or resume, change or []
     numbers = fine_tune(
@@ -136,9 +138,10 @@ def plan(
     checked, file = recipe_to_run(recipe, overrides), output_path(output, "file")
 
     from simclr.choose.resolve import resolved
-    from simclr.launch import keep_freed_memory
+    from simclr.launch import end_with_launcher, keep_freed_memory
     from simclr.plan import run_plan
 
+    end_with_launcher()
     keep_freed_memory()
     run_plan(resolved(checked), file, steps=steps)
 

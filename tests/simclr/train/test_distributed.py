@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from PIL import Image
@@ -207,6 +208,24 @@ def test_a_signal_ends_all_processes_after_the_same_step_with_a_state(tmp_path, 
         error = launch.communicate(timeout=120)[1]
     (state,) = (folder / "checkpoints").iterdir()
     assert lines_of(error)[-1] == f"simclr: stopped by SIGTERM; --resume goes on from {state}"
+    assert state.name == f"step-{len(losses(folder)):08}.pt"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel of Linux tells a process of its parent's end")
+def test_processes_end_with_a_launcher_that_was_killed_and_leave_a_state(tmp_path):
+    folder = tmp_path / "run"
+    start = [*LAUNCH, "--main_process_port", "29743", "-m", "simclr", "pretrain", "digits", "encoder.width=4"]
+    command = [*start, "train.batch_size=64", "train.epochs=1000", "--output", str(folder)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environment) as launch:
+        while not ((folder / "metrics.jsonl").exists() and len(losses(folder)) > 3):
+            assert launch.poll() is None
+            time.sleep(0.1)
+        ranks = [psutil.Process(launch.pid).children()[i] for i in (0, 1)]
+        launch.kill()
+    assert psutil.wait_procs(ranks, timeout=60)[1] == []
+    (state,) = (folder / "checkpoints").iterdir()
     assert state.name == f"step-{len(losses(folder)):08}.pt"
 
 
