@@ -29,6 +29,7 @@ from simclr.run.terminal import Progress
 from simclr.train.course import set_tuning_course
 from simclr.train.distributed import any_process, of_batch, on_main_first, prepare, start_accelerator
 from simclr.train.health import explain_divergence, rankme
+from simclr.train.memory import memory_explained
 from simclr.train.nonfinite import NonFinite
 from simclr.train.optimizer import parameter_table, set_lr
 from simclr.train.schedule import warmup_cosine
@@ -191,8 +192,9 @@ def fine_tune(
                 held, batch = in_place_of_damaged(source, ids, batch, targets)
                 x = inputs.augment(batch, course.address(ids, step, len(source)), step)[0]  # (b, C, h, w)
                 # Embeddings (b, dim), and the objective of the global batch.
-                e, value = distributed(x, targets[held], ids, u)
-                accelerator.backward(value.total)
+                with memory_explained(len(ids), None, "train.batch_size"):
+                    e, value = distributed(x, targets[held], ids, u)
+                    accelerator.backward(value.total)
                 loss = value.total.item()
                 numbers = {"step": step, "epoch": epoch, "loss": loss, "lr": lr}
                 if skipped_over := nonfinite.passes_over(loss):

@@ -35,6 +35,7 @@ from simclr.train.distributed import (
     start_accelerator,
 )
 from simclr.train.health import collapse_warning, explain_divergence, health
+from simclr.train.memory import memory_explained
 from simclr.train.nonfinite import NonFinite
 from simclr.train.optimizer import parameter_table
 from simclr.train.schedule import warmup_cosine
@@ -105,7 +106,8 @@ def pretrain(
         rank, world_size = accelerator.process_index, accelerator.num_processes
         held_out = held_out_ids(inputs.raw, recipe.monitor.held_out, recipe.seed)
         state = state_to_go_on_from(accelerator, checkpoints, resume, say)
-        course = set_course(train, len(source), recipe.seed, rank, world_size, held_out, state.get("micro_batches"))
+        cut = None if "train.micro_batch" in changes else state.get("micro_batches")
+        course = set_course(train, len(source), recipe.seed, rank, world_size, held_out, cut)
         order, total_steps, warmup_steps, peak_lr, sizes = course
         save_every = train.checkpoint_every or max(order.steps_per_epoch, total_steps // 10)
 
@@ -160,7 +162,9 @@ def pretrain(
         for step, ids, batch in batches(source, order, state["step"], total_steps, device, recipe.data.workers):
             epoch, lr = order.epoch(step), warmup_cosine(step, total_steps, warmup_steps, peak_lr)
             nonfinite.begin_step()
-            taken = one_step.gradients(batch, ids, epoch)  # views, h, z, loss, and backward to every parameter
+            fewer = partial(one_step.try_images, batch, ids, epoch) if world_size == 1 else None
+            with memory_explained(sizes[0], fewer, "train.micro_batch"):
+                taken = one_step.gradients(batch, ids, epoch)  # views, h, z, loss, and backward to every parameter
             loss, h, z = taken.loss, taken.h, taken.z
             numbers = {"step": step, "epoch": epoch, "loss": loss, "lr": lr}
             if skipped_over := nonfinite.passes_over(loss):

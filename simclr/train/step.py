@@ -132,6 +132,14 @@ class TrainingStep:
         # It waits for a GPU, so not before there is nothing left to hand it.
         return Taken(loss.item(), h, z, micro_batches)
 
+    def try_images(self, batch: Tensor, ids: Tensor, epoch: int, images: int) -> None:
+        """Forward and backward of the first ``images`` of a batch alone: do so many fit? For a process that is alone.
+
+        The gradients are added to those that there are.
+        """
+        alone = TrainingStep(self.learner, self.drawing, self.loss_of, [images])
+        alone.gradients(batch[:images], ids[:images], epoch)
+
     def update(self, lr: float) -> None:
         """The second half: the parameters, at a learning rate; their gradients are then gone."""
         set_lr(self.learner.optimizer, lr)
