@@ -25,6 +25,7 @@ from simclr.run.run_folder import open_run_folder
 from simclr.run.states import RunStates, check_room, state_to_go_on_from
 from simclr.run.stopping import Stopping
 from simclr.run.terminal import Progress
+from simclr.run.unusual import LossSpikes, noting_stalls
 from simclr.train.best_encoder import BestEncoder
 from simclr.train.course import set_course
 from simclr.train.distributed import (
@@ -153,13 +154,14 @@ def pretrain(
             draw_views(looked_at, output / "views.png")
 
         numbers: dict[str, Any] = metrics.last
-        warned, done = False, state["step"]
+        warned, done, spikes = False, state["step"], LossSpikes()
         nonfinite = NonFinite(model, train.skip_nonfinite, state.get("skipped", 0))
         states = stack.enter_context(RunStates(accelerator, model, optimizer, source, begun, checkpoints, train))
         started = time.perf_counter()
         model.train()
 
-        for step, ids, batch in batches(source, order, state["step"], total_steps, device, recipe.data.workers):
+        feed = batches(source, order, state["step"], total_steps, device, recipe.data.workers)
+        for step, ids, batch in noting_stalls(feed, say) if main else feed:
             epoch, lr = order.epoch(step), warmup_cosine(step, total_steps, warmup_steps, peak_lr)
             nonfinite.begin_step()
             fewer = partial(one_step.try_images, batch, ids, epoch) if world_size == 1 else None
@@ -174,6 +176,8 @@ def pretrain(
                 raise states.diverged(step, loss, _explain(taken, inputs, model, last_lr))
             else:
                 one_step.update(lr)
+                if main and (jump := spikes.note(step, loss)):
+                    say(jump)
 
             done = step + 1
             if begun:
