@@ -11,6 +11,7 @@ from torch import Tensor
 
 from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
+from simclr.eval.open_set.calibration import Calibration, alone_groups
 from simclr.eval.open_set.evaluate import OpenEntry, OpenTest, open_entries, open_test
 from simclr.eval.open_set.metrics import UNKNOWN, open_scores
 from simclr.eval.open_set.rejection import TAILS, reject, reject_by_class
@@ -20,6 +21,7 @@ from simclr.eval.probes.learners import FROZEN, OWN_NETWORK, learner_of
 from simclr.eval.probes.prediction import Selected
 from simclr.eval.probes.score import score
 from simclr.eval.probes.tuned_objective import ObjectiveOptions
+from simclr.eval.splits.apart import SINGLE, Apart
 from simclr.eval.splits.labelled import LabelledData
 from simclr.eval.splits.open_split import OpenSplit
 from simclr.eval.splits.split import Split
@@ -141,12 +143,12 @@ def _one(word: str, lesson: Lesson, data: LabelledData, pair: OpenSplit, job: Jo
     rows = replace(pair.open, train=place[train], test=place[test], validation=place[:0])
     entries = [_closed(features, labels, rows, pair.unknown, job.probe)]
     if pair.unknown:
-        held_out = _held_out(word, lesson, data, job) if job.thresholds else {}
+        calibration = _calibrate(word, lesson, data, job, pair.apart or SINGLE) if job.thresholds else None
         train_y = labels[rows.train]
         own = _own(learned, data, test)
         asked = open_test(labels, rows, pair.unknown)
         for scored in _all_scores(features[rows.train], train_y, features[rows.test], own, train_y.unique()):
-            entries += open_entries(scored, held_out, asked)
+            entries += open_entries(scored, asked, calibration)
         if learned.tail is not None:
             entries += _by_tail(learned, data, lesson, asked, test)
     start = STARTS[0 if lesson.pretrained else 1]
@@ -185,20 +187,31 @@ def _by_tail(learned: Learned, data: LabelledData, lesson: Lesson, asked: OpenTe
     ]
 
 
-def _held_out(word: str, lesson: Lesson, data: LabelledData, job: Job) -> dict[str, Tensor]:
-    """Unknownness of training samples by a learner that was trained on the other ones, by the score's name."""
-    learn, (classes, y) = learner_of(word, job.options), data.labels[lesson.ids].unique(return_inverse=True)
-    fold = folds_of(y, CROSS_FITTED)
+def _calibrate(word: str, lesson: Lesson, data: LabelledData, job: Job, apart: Apart) -> Calibration:
+    """Unknownness of training samples by a learner that was trained on the other parts, by the score's name.
+
+    Parts are of whole groups where the split holds groups apart, if each leaves two classes to learn from.
+    """
+    learn, labels = learner_of(word, job.options), data.labels[lesson.ids]
+    fold, unit, units, alone = folds_of(labels, CROSS_FITTED), SINGLE.unit, len(labels), 0
+    if apart.groups is not None:
+        by_group = apart.groups % CROSS_FITTED
+        parts = by_group.unique().tolist()
+        if len(parts) > 1 and all(len(labels[by_group != part].unique()) > 1 for part in parts):
+            fold, unit, units = by_group, apart.unit, int(apart.groups.max()) + 1
+            alone = alone_groups(by_group, labels)
     found: dict[str, list[Tensor]] = {}
     for part in range(int(fold.max()) + 1):
         left = fold == part
-        learned = learn(replace(lesson, ids=lesson.ids[~left], targets=lesson.targets[~left]))
+        classes, targets = labels[~left].unique(return_inverse=True)
+        learned = learn(replace(lesson, ids=lesson.ids[~left], targets=targets))
         x = data.gather(lesson.ids, learned.features)
         own = _own(learned, data, lesson.ids[left])
-        for _, values in _all_scores(x[~left], classes[y[~left]], x[left], own, classes):
+        for _, values in _all_scores(x[~left], labels[~left], x[left], own, classes):
             for name, value in values.items():
                 found.setdefault(name, []).append(value)
-    return {name: torch.cat(values) for name, values in found.items()}
+    scores = {name: torch.cat(values) for name, values in found.items()}
+    return Calibration(scores, unit, units, alone, apart.alike)
 
 
 def _own(learned: Learned, data: LabelledData, ids: Tensor) -> OwnScores | None:

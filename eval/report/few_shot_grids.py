@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from simclr.eval.open_set.scores import SCORE, THRESHOLD
+from simclr.eval.open_set.scores import SCORE
+from simclr.eval.open_set.thresholds import THRESHOLD
 from simclr.eval.report.grids import Entry, Grid, Percent, grid
 from simclr.eval.report.linear_grids import probe_grid
 from simclr.eval.report.select import dropped_note, known_splits, left_out_note, open_splits, over_seeds
@@ -19,6 +20,9 @@ MAPPED_METRICS = ("open_oa", "mapping_error", *LEGACY)
 # Beside the others where there is room.
 DETAILS = ("closed_oa", "mapping_error")
 OPENNESS = "openness"
+NOT_RANKS = (OPENNESS, "shift", "unknown_needed")
+IN_SHORT = ("auroc", "oscr", "known_accepted", "unknown_recall", "open_oa")
+"""Metrics of the table that is printed; of the middle ones with their spread."""
 
 
 class OpenKind(NamedTuple):
@@ -89,6 +93,32 @@ def splits_of(result: Result, kind: OpenKind) -> list[SplitRecord]:
     return [s for s in open_splits(result, kind.split) if (s.shots, s.labels) == kind[1:]]
 
 
+def open_grid(result: Result) -> Grid | None:
+    """The one score and threshold that stand for unknown classes, on every kind of split: what fits a screen."""
+    rows = [r for r in result.open_set if r.probe == SCORE and r.threshold in (None, THRESHOLD)]
+    ordered = [r for name in IN_SHORT for r in rows if r.metric == name]
+    return grid(
+        f"unknown classes: {over_seeds(result, ordered)}",
+        (
+            Entry(
+                (_in_short(_kind(r)), representation_name(r.representation)),
+                (metric_name(r.metric),),
+                Percent(r.mean, r.sd if r.metric in IN_SHORT[1:4] else None),
+                r.representation in JUDGED,
+            )
+            for kind in open_kinds(result)
+            for r in ordered
+            if _kind(r) == kind
+        ),
+        left=("split", "of"),
+        notes=[f"by the score {SCORE}, rejected where it is above the threshold {THRESHOLD}", *_thresholds(result)],
+    )
+
+
+def _in_short(kind: OpenKind) -> str:
+    return f"{kind.split}, {amount_name(kind.shots, kind.share).removesuffix(' of the labels')}"
+
+
 def rank_grid(result: Result, kind: OpenKind, without: Collection[str] = ()) -> Grid | None:
     """How well scores tell unknown from known samples, without a threshold; representations and scores down.
 
@@ -101,7 +131,7 @@ def rank_grid(result: Result, kind: OpenKind, without: Collection[str] = ()) -> 
     openness = [f"openness {mean_sd_text(r.mean, r.sd)} %" for r in rows if r.metric == OPENNESS]
     return grid(
         f"{kind.name}: {over_seeds(result, rows)}",
-        (_by_representation(r) for r in rows if r.metric not in (OPENNESS, *without)),
+        (_by_representation(r) for r in rows if r.metric not in (*NOT_RANKS, *without)),
         left=("", "score"),
         notes=[*openness[:1], "scores, no threshold"],
     )
@@ -125,7 +155,8 @@ def decision_grid(result: Result, kind: OpenKind, without: Collection[str] = ())
         ),
         left=("score", "threshold"),
         notes=[
-            f"decisions with a threshold from training samples, {representation_name(judged)}",
+            f"decisions, {representation_name(judged)}; quantile and weibull: from held-out training samples; gap: "
+            "from the scores of all test samples, without their labels",
             *_thresholds(result),
         ],
     )
@@ -138,7 +169,8 @@ def _thresholds(result: Result) -> list[str]:
         return []
     return [
         f"thresholds: {100 * how.rejected:g} % of known samples rejected (the Weibull tail fitted to the last "
-        f"{100 * how.tail:g} %), on {how.fitted_on}"
+        f"{100 * how.tail:g} %), on {how.fitted_on}",
+        *(f"{split} split: left out were {what}" for split, what in how.left_out.items()),
     ]
 
 
