@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
+from simclr.eval.open_set.thresholds import REJECTED
+
 TOO_FAR = 0.5
 """More unknown samples than this are not believed in: rather the known ones have moved."""
 _RISK = 0.05
@@ -19,9 +21,10 @@ class Shift(NamedTuple):
     Attributes:
         ks: the largest difference of the two distributions in the direction of unknown, F_held_out(t) − F_test(t), from
             0 to 1: of a one-sided Kolmogorov–Smirnov test.
-        unknown_needed: the least share of unknown samples that explains the test scores if the known ones are as the
-            held-out ones are; at least this much with a confidence of 95 %. A larger share than can be there says that
-            the known samples have moved, and that a threshold from the held-out ones will reject too many.
+        unknown_needed: the least share of unknown samples that explains how many test samples lie above the 95 %
+            quantile of the held-out ones, if the known ones are as these are; at least this much with a confidence of
+            95 %. A larger share than can be there says that the known samples have moved, and that a threshold from the
+            held-out ones rejects too many.
     """
 
     ks: float
@@ -32,8 +35,9 @@ def score_shift(held_out: Tensor, test: Tensor, units: int) -> Shift:
     """Compares scores of held-out training samples with those of all test samples, known and unknown ones.
 
     If a share π of the test samples is unknown and the others are as the held-out ones, F_test ≥ (1 − π)·F_held_out
-    everywhere, so π ≥ 1 − F_test / F_held_out. Both distributions are given the width of the Dvoretzky–Kiefer–Wolfowitz
-    inequality, that of the held-out ones by the number of units that were drawn independently.
+    everywhere, so π ≥ 1 − F_test / F_held_out; here at the quantile, since known classes of other frequencies change
+    what lies far below. Both distributions are given the width of the Dvoretzky–Kiefer–Wolfowitz inequality, that of
+    the held-out ones by the number of units that were drawn independently.
 
     It sees known samples that look more unknown than they should, whatever the unknown ones do, if they are many. It
     cannot tell a known class that has moved from an unknown one of the same size, nor see a class that moved closer.
@@ -49,6 +53,7 @@ def score_shift(held_out: Tensor, test: Tensor, units: int) -> Shift:
     f_known = np.searchsorted(known, known, side="right") / len(known)
     f_test = np.searchsorted(everything, known, side="right") / len(everything)
     wide_known, wide_test = (math.sqrt(math.log(2 / _RISK) / (2 * n)) for n in (units, len(everything)))
-    sure = f_known - wide_known
-    needed = np.where(sure > 0, 1 - (f_test + wide_test) / np.where(sure > 0, sure, 1.0), 0.0)
-    return Shift(float(max(0.0, (f_known - f_test).max())), float(max(0.0, needed.max())))
+    at = int(np.argmax(f_known >= 1 - REJECTED))
+    sure = f_known[at] - wide_known
+    needed = 1 - (f_test[at] + wide_test) / sure if sure > 0 else 0.0
+    return Shift(float(max(0.0, (f_known - f_test).max())), float(max(0.0, needed)))
