@@ -56,8 +56,10 @@ def threshold(held_out: Tensor, kind: str, rejected: float = REJECTED) -> tuple[
     if len(values) == 0:
         raise InputError("a threshold needs scores of training samples, but there are none.")
     # Between a number and infinity there is nothing to interpolate.
-    method = "linear" if np.isfinite(values).all() else "higher"
-    quantile = float(np.quantile(values, 1 - rejected, method=method))
+    if np.isfinite(values).all():
+        quantile = float(np.quantile(values, 1 - rejected))
+    else:
+        quantile = float(np.quantile(values, 1 - rejected, method="higher"))
     found: Selected = {"threshold": kind, "rejected": rejected, "samples": len(values)}
     if kind == THRESHOLD or quantile == np.inf:
         return quantile, found
