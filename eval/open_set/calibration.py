@@ -23,7 +23,7 @@ class Calibration(NamedTuple):
         unit: what was left out together: ``sample``, ``area`` or ``field``.
         units: how many of them there are.
         alone: how many of these hold all that their classes have, so that a class was left out with them: its samples
-            were then scored as those of an unknown class are, which is the most that a known one can come to.
+            were then scored as those of an unknown class are, about the most that a known one can come to.
         alike: whether test samples are drawn as these are.
     """
 
