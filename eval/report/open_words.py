@@ -59,6 +59,18 @@ def _doubts(ours: dict[str, Row], accepted: float) -> list[str]:
             f"No threshold of this score tells them well: the one that accepts 95 % of the known rejects "
             f"{100 * (1 - fpr):.1f} % of the unknown."
         )
+    rejected = _mean(ours, "unknown_recall")
+    if (
+        fpr is not None
+        and rejected is not None
+        and accepted > HOLDS[0]
+        and rejected < TELLS * (1 - fpr)
+        and fpr <= TELLS
+    ):
+        said.append(
+            f"It rejects far too little: the one that accepts 95 % of the known would reject {100 * (1 - fpr):.1f} % of "
+            "the unknown."
+        )
     return said
 
 

@@ -50,6 +50,13 @@ def test_what_does_not_hold_is_said():
     assert "the one that accepts 95 % of the known rejects 8.0 % of the unknown" in said(fpr=0.92)
 
 
+def test_a_threshold_that_accepts_everything_is_told_from_a_score_that_cannot_tell():
+    assert "It rejects far too little: the one that accepts 95 % of the known would reject 80.0 %" in said(
+        rejected=0.05
+    )
+    assert "far too little" not in said(rejected=0.05, fpr=0.92)
+
+
 def test_a_better_baseline_is_named_with_its_interval():
     assert "Worse" not in said(raw=0.6)
     assert "Worse than raw input in OSCR (95 % interval −10.0 to −10.0 points)." in said(raw=0.7)
