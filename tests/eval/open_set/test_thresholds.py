@@ -82,6 +82,7 @@ def test_a_gap_needs_scores_that_differ():
         gap_threshold(torch.empty(0))
 
 
+@pytest.mark.slow
 def test_at_most_the_share_of_known_samples_is_rejected_wherever_they_lie():
     """Whatever the unknown ones are, if they score no lower."""
     for seed in range(20):

@@ -25,7 +25,7 @@ def gaps(ids, groups, width):
 def test_areas_of_a_block_split_lie_as_far_apart_as_test_samples_do():
     source = scene()
     data = LabelledData(source)
-    for seed in range(5):
+    for seed in range(2):
         split = block_split(source.labels.view(40, 40), seed, 3, shots=30)
         apart = held_apart(data, split)
         assert (apart.unit, apart.alike) == ("area", False)
