@@ -44,6 +44,7 @@ class FewShotWords(Words, total=False):
     episodes: int
     unknown: str | None
     unknown_classes: int
+    conformal: bool
     fine_tune: bool | None
     batch_norm: str | None
     layer_decay: float | None
@@ -82,6 +83,7 @@ def few_shot_request(words: FewShotWords, unknown: Sequence[int], head: Projecti
         episodes=words.get("episodes", EPISODES),
         unknown=unknown,
         unknown_classes=words.get("unknown_classes", 0),
+        conformal=words.get("conformal", False),
         fine_tune=words.get("fine_tune"),
         fine_tune_options=tuning,  # type: ignore[arg-type]
         head=head,

@@ -23,7 +23,8 @@ from simclr.eval.maps.belonging import drawn_for
 from simclr.eval.maps.looks_like import draw_looks_like
 from simclr.eval.maps.picture import SceneMap, draw_scene_map
 from simclr.eval.maps.predict import predict_scene, predict_spectra, predict_with_unknown
-from simclr.eval.open_set.scores import SCORE, THRESHOLD
+from simclr.eval.open_set.scores import SCORE
+from simclr.eval.open_set.thresholds import THRESHOLD
 from simclr.eval.report.gather import LOOKS_LIKE, gather, title_of
 from simclr.eval.report.moving import moving
 from simclr.eval.report.page import report_html

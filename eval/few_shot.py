@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -19,14 +20,15 @@ from simclr.eval.judging import Drawn, Sight, circumstances, in_part, judge, sil
 from simclr.eval.metrics.registry import reported
 from simclr.eval.open_set.evaluate import OpenEntry, open_set
 from simclr.eval.open_set.objectives import Job, ObjectiveFound, as_pairs, compare_objectives, frozen_found
-from simclr.eval.open_set.scores import REJECTED, SCORE, TAIL, THRESHOLD
+from simclr.eval.open_set.scores import SCORE
+from simclr.eval.open_set.thresholds import REJECTED, TAIL, THRESHOLD
 from simclr.eval.probes.end_to_end import FINE_TUNE, SUPERVISED, fine_tuned_scores, supervised_scores
 from simclr.eval.probes.episodes import EpisodeShots, episode_shots, run_episodes
 from simclr.eval.probes.score import Score, score
 from simclr.eval.probes.tuned_classifier import FineTuning, FineTuningOptions
 from simclr.eval.probes.tuned_objective import ObjectiveOptions
 from simclr.eval.protocol import FewShotRequest
-from simclr.eval.results.describe import describe_split, fewer_shots
+from simclr.eval.results.describe import describe_apart, describe_split, fewer_shots
 from simclr.eval.results.objective_rows import objectives_record
 from simclr.eval.results.record import EpisodeRow, FineTuned, Interval, Result, Skipped, Thresholds
 from simclr.eval.results.result_file import as_json
@@ -41,7 +43,7 @@ from simclr.eval.subject.representations import Progress
 from simclr.eval.subject.subject import Subject, subject_of
 from simclr.models.head import ProjectionHead
 
-PROTOCOL = "simclr-few-shot/3"
+PROTOCOL = "simclr-few-shot/4"
 
 
 class Asked(TypedDict, total=False):
@@ -58,6 +60,7 @@ class Asked(TypedDict, total=False):
     episodes: int
     unknown: Sequence[int]
     unknown_classes: int
+    conformal: bool
     fine_tune: bool | None
     fine_tune_seeds: int
     fine_tune_options: FineTuningOptions
@@ -175,7 +178,7 @@ def evaluate_few_shot(
         entries: list[list[OpenEntry]] = []
         for i, pair in enumerate(sight.drawn.opened):
             report(f"unknown classes: {name}", i, len(sight.drawn.opened))
-            entries.append(open_set(features, y, pair.open, pair.unknown))
+            entries.append(open_set(features, y, pair, request.conformal))
             open_found.append((name, pair.open, entries[-1]))
         if request.objectives and encoder is not None:
             pairs = as_pairs(*sight.drawn)
@@ -221,7 +224,10 @@ def evaluate_few_shot(
             *(describe_split(pair.open, data, pair.unknown) for pair in opened),
         ),
         thresholds=Thresholds(
-            rejected=REJECTED, tail=TAIL, fitted_on="training samples scored by a subject that has not seen them"
+            rejected=REJECTED,
+            tail=TAIL,
+            fitted_on="training samples scored by a subject that has not seen them",
+            left_out=describe_apart(opened),
         ),
         fine_tune=FineTuned(seeds=request.tuned_seeds) if tunes and encoder is not None else None,
     )
@@ -278,8 +284,7 @@ def _unknown_map(
     key = (pair.open.name, pair.open.seed, pair.open.shots, pair.open.share)
     mine = (e for name, s, e in found if name == subject.name and (s.name, s.seed, s.shots, s.share) == key)
     cut = next(e.selected["value"] for e in next(mine) if (e.probe, e.threshold) == (SCORE, THRESHOLD))
-    assert isinstance(cut, float)
-    return UnknownMap(pair, cut)
+    return UnknownMap(pair, cut if isinstance(cut, float) else math.inf)
 
 
 def _skipped(request: FewShotRequest, chosen: EpisodeShots | None, tunes: bool, of_features: bool) -> list[Skipped]:
@@ -307,5 +312,6 @@ def _protocol(
         f"{PROTOCOL} split={kinds} shots={shots} labels={shares} "
         f"standardise={'yes' if request.standardise else 'no'} seeds={','.join(map(str, request.seeds))} "
         f"probes={','.join(request.names)} episodes={drawn} unknown={','.join(unknown) or request.unknown_classes}"
+        f"{' conformal' * request.conformal}"
         f"{' objectives=' + ','.join(request.objectives) if request.objectives else ''}"
     )

@@ -115,6 +115,7 @@ class FewShotRequest(Request):
             classes, if smaller) and ``QUERIES``; 0 episodes leaves them out.
         unknown: labels of unknown classes, the same for every seed; they take no part in the closed-set rows.
         unknown_classes: so many classes are drawn anew for each seed and left out; not together with ``unknown``.
+        conformal: decide about unknown classes by conformal p values, too, which scores all test samples several times.
         fine_tune: train end to end, from the encoder and from random weights (``supervised``); None does for a scene,
             where it takes seconds.
         fine_tune_seeds: the first so many of the seeds.
@@ -133,6 +134,7 @@ class FewShotRequest(Request):
     episodes: int = EPISODES
     unknown: Sequence[int] = ()
     unknown_classes: int = 0
+    conformal: bool = False
     fine_tune: bool | None = None
     fine_tune_seeds: int = 3
     fine_tune_options: FineTuningOptions = field(default_factory=FineTuningOptions)
@@ -166,6 +168,7 @@ class FewShotRequest(Request):
         check_switch("fine_tune", self.fine_tune)
         self._set("objectives", check_learners(self.objectives))
         check_switch("objective_thresholds", self.objective_thresholds, unset=False)
+        check_switch("conformal", self.conformal, unset=False)
         if self.head is not None and not isinstance(self.head, ProjectionHead):
             raise InputError(
                 f"head is {shown(self.head)}: give the projection head of simclr.encoder_file.load_head, or None."

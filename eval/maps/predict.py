@@ -60,7 +60,7 @@ def predict_with_unknown(
         encoder: as of ``simclr.load_encoder``.
         source: the scene, with labels.
         split: of known classes, as of ``simclr.eval.splits.open_split``, whose training part scores learn from.
-        cut: the threshold, as of ``simclr.eval.open_set.scores.threshold``.
+        cut: the threshold, as of ``simclr.eval.open_set.thresholds.threshold``.
         score: of ``simclr.eval.open_set.scores.OPEN_SCORES``, one that gives a single score.
         cache, device: as in :func:`predict_scene`.
 

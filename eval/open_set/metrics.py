@@ -22,8 +22,9 @@ TITLES = {
     "oscr": "OSCR",
     "closed_oa": "closed OA",
     "open_oa": "open OA",
+    "known_accepted": "known accepted",
     "known_accuracy": "known OA",
-    "unknown_recall": "unknown recall",
+    "unknown_recall": "unknown rejected",
     "macro_f1": "macro F1",
     "micro_f1": "micro F1",
     "mapping_error": "mapping error",
@@ -31,6 +32,8 @@ TITLES = {
     "evml_open_oa": "EVML OA",
     "fpr95 (known positive)": "FPR95 (known pos.)",
     "fpr95 (unknown positive)": "FPR95 (unknown pos.)",
+    "shift": "shift",
+    "unknown_needed": "unknown needed",
 }
 
 
@@ -150,7 +153,9 @@ def open_scores(truth: Tensor, predicted: Tensor) -> dict[str, float | None]:
     """Metrics of decisions where rejection, ``UNKNOWN``, is one more class.
 
     - ``open_oa``: share of samples with the right class, rejected unknown ones among them.
-    - ``known_accuracy``, ``unknown_recall``: the same for the known and for the unknown samples alone.
+    - ``known_accepted``: share of the known samples that are not rejected, in whatever class.
+    - ``known_accuracy``, ``unknown_recall``: share of the known samples with the right class, of the unknown ones that
+      are rejected.
     - ``macro_f1``: mean over the classes that occur in truth or prediction, the unknown among them, of
       2·TP / (2·TP + FP + FN).
     - ``micro_f1``: over the known classes together: TP, FP and FN are added up before the one fraction is taken; an
@@ -181,6 +186,7 @@ def open_scores(truth: Tensor, predicted: Tensor) -> dict[str, float | None]:
     wrong_known, accepted_unknown = known - known_right, there[0] - right[0]
     return {
         "open_oa": float(right.sum() / n),
+        "known_accepted": _share(counts[1:, 1:].sum(), known),
         "known_accuracy": _share(known_right, known),
         "unknown_recall": _share(right[0], there[0]),
         "macro_f1": float(f1[occurs].mean()),

@@ -11,19 +11,23 @@ from torch import Tensor
 
 from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
+from simclr.eval.open_set.calibration import Calibration, alone_groups, calibrate
 from simclr.eval.open_set.evaluate import OpenEntry, OpenTest, open_entries, open_test
 from simclr.eval.open_set.metrics import UNKNOWN, open_scores
 from simclr.eval.open_set.rejection import TAILS, reject, reject_by_class
-from simclr.eval.open_set.scores import OPEN_SCORES, SCORE, Scored
+from simclr.eval.open_set.scores import FOLDS_OF, LEAST_CLASSES, OPEN_SCORES, SCORE, Scored
+from simclr.eval.open_set.thresholds import THRESHOLD, threshold
 from simclr.eval.probes.learner import Learned, Lesson, LessonInputs, OwnScores
 from simclr.eval.probes.learners import FROZEN, OWN_NETWORK, learner_of
 from simclr.eval.probes.prediction import Selected
 from simclr.eval.probes.score import score
 from simclr.eval.probes.tuned_objective import ObjectiveOptions
+from simclr.eval.splits.apart import SINGLE, Apart
 from simclr.eval.splits.labelled import LabelledData
 from simclr.eval.splits.open_split import OpenSplit
 from simclr.eval.splits.split import Split
 from simclr.eval.splits.validation import folds_of
+from simclr.eval.subject.features import extract_features
 
 STARTS = ("pretrained", "random")
 CROSS_FITTED = 2
@@ -48,6 +52,25 @@ class ObjectiveFound(NamedTuple):
     entries: Sequence[OpenEntry]
     score: str
     selected: Selected
+
+
+class Halves(NamedTuple):
+    """Parts of a split's training samples, for thresholds.
+
+    A model of half of the samples finds the others stranger than one of all but a few does. By how much is seen on the
+    features that learning begins at, which costs no training, and distances are scaled by it: what learns nothing has
+    the thresholds of frozen features.
+
+    Attributes:
+        apart: what the split holds apart.
+        fold: the part of each training sample, (n,) int64, -1 of one that is never left out.
+        factors: by the name of a distance, its threshold where as little is left out as the split allows, over that by
+            these parts; none of a score of which either is zero or infinite.
+    """
+
+    apart: Apart
+    fold: Tensor
+    factors: dict[str, float]
 
 
 class Job(NamedTuple):
@@ -103,13 +126,16 @@ def compare_objectives(
         if seed not in twins:
             twins = {seed: twin(seed)}
         targets = classes_of[ids].unique(return_inverse=True)[1]
+        halves: dict[str, Halves] = {}
         for word in job.words:
             for start, begin in zip(STARTS, (encoder, twins[seed])):
                 if word in OWN_NETWORK and begin is encoder:
                     continue
                 progress(f"objectives: {word}, {start}", done, len(pairs))
                 lesson = Lesson(begin, begin is encoder, inputs, data.source, ids, targets, seed, job.device)
-                found.setdefault(i, []).append(_one(word, lesson, data, pairs[i], job))
+                if job.thresholds and pairs[i].unknown and start not in halves:
+                    halves[start] = _halves(lesson, data, pairs[i].apart or SINGLE)
+                found.setdefault(i, []).append(_one(word, lesson, data, pairs[i], job, halves.get(start)))
     return [one for i in range(len(pairs)) for one in found.get(i, [])]
 
 
@@ -130,7 +156,9 @@ def frozen_found(
     return ObjectiveFound(FROZEN, name, pair.open, [closed, *entries], SCORE, {})
 
 
-def _one(word: str, lesson: Lesson, data: LabelledData, pair: OpenSplit, job: Job) -> ObjectiveFound:
+def _one(
+    word: str, lesson: Lesson, data: LabelledData, pair: OpenSplit, job: Job, halves: Halves | None
+) -> ObjectiveFound:
     """Trains once, and once for each part that is left out, and judges."""
     learned = learner_of(word, job.options)(lesson)
     train, test = lesson.ids, pair.open.test
@@ -141,12 +169,12 @@ def _one(word: str, lesson: Lesson, data: LabelledData, pair: OpenSplit, job: Jo
     rows = replace(pair.open, train=place[train], test=place[test], validation=place[:0])
     entries = [_closed(features, labels, rows, pair.unknown, job.probe)]
     if pair.unknown:
-        held_out = _held_out(word, lesson, data, job) if job.thresholds else {}
+        calibration = None if halves is None else _calibrate(word, lesson, data, job, halves)
         train_y = labels[rows.train]
         own = _own(learned, data, test)
         asked = open_test(labels, rows, pair.unknown)
         for scored in _all_scores(features[rows.train], train_y, features[rows.test], own, train_y.unique()):
-            entries += open_entries(scored, held_out, asked)
+            entries += open_entries(scored, asked, calibration)
         if learned.tail is not None:
             entries += _by_tail(learned, data, lesson, asked, test)
     start = STARTS[0 if lesson.pretrained else 1]
@@ -185,20 +213,50 @@ def _by_tail(learned: Learned, data: LabelledData, lesson: Lesson, asked: OpenTe
     ]
 
 
-def _held_out(word: str, lesson: Lesson, data: LabelledData, job: Job) -> dict[str, Tensor]:
-    """Unknownness of training samples by a learner that was trained on the other ones, by the score's name."""
-    learn, (classes, y) = learner_of(word, job.options), data.labels[lesson.ids].unique(return_inverse=True)
-    fold = folds_of(y, CROSS_FITTED)
+def _halves(lesson: Lesson, data: LabelledData, apart: Apart) -> Halves:
+    """Parts of whole groups where the split holds groups apart, if each leaves two classes to learn from."""
+    labels = data.labels[lesson.ids]
+    fold = folds_of(labels, CROSS_FITTED)
+    if apart.groups is not None:
+        by_group = apart.groups % CROSS_FITTED
+        parts = by_group.unique().tolist()
+        if len(parts) > 1 and all(len(labels[by_group != part].unique()) > 1 for part in parts):
+            fold = by_group
+    encoder, device = lesson.encoder, lesson.device
+    x = data.gather(lesson.ids, lambda source, ids: extract_features(encoder, source, ids, device=device))
+    factors: dict[str, float] = {}
+    for way, by in OPEN_SCORES.items():
+        if way in LEAST_CLASSES:  # no distance
+            continue
+        left_out = [fold == part for part in range(int(fold.max()) + 1)]
+        halves = [by(x[~left], labels[~left], x[left])[1] for left in left_out]
+        for name, value in calibrate(by, x, labels, apart, FOLDS_OF.get(way)).scores.items():
+            few, many = (threshold(t, THRESHOLD)[0] for t in (value, torch.cat([half[name] for half in halves])))
+            if 0 < few < torch.inf and many > 0:
+                factors[name] = few / many
+    return Halves(apart, fold, factors)
+
+
+def _calibrate(word: str, lesson: Lesson, data: LabelledData, job: Job, halves: Halves) -> Calibration:
+    """Unknownness of training samples by a learner that was trained on the other half, by the score's name."""
+    learn, labels = learner_of(word, job.options), data.labels[lesson.ids]
     found: dict[str, list[Tensor]] = {}
-    for part in range(int(fold.max()) + 1):
-        left = fold == part
-        learned = learn(replace(lesson, ids=lesson.ids[~left], targets=lesson.targets[~left]))
+    for part in range(int(halves.fold.max()) + 1):
+        left = halves.fold == part
+        classes, targets = labels[~left].unique(return_inverse=True)
+        learned = learn(replace(lesson, ids=lesson.ids[~left], targets=targets))
         x = data.gather(lesson.ids, learned.features)
         own = _own(learned, data, lesson.ids[left])
-        for _, values in _all_scores(x[~left], classes[y[~left]], x[left], own, classes):
+        for _, values in _all_scores(x[~left], labels[~left], x[left], own, classes):
             for name, value in values.items():
                 found.setdefault(name, []).append(value)
-    return {name: torch.cat(values) for name, values in found.items()}
+    factors = {} if word in OWN_NETWORK else halves.factors
+    scores = {name: torch.cat(values) * factors.get(name, 1.0) for name, values in found.items()}
+    apart = halves.apart
+    if apart.groups is None:
+        return Calibration(scores, apart.unit, len(labels), 0, apart.alike)
+    units = int(apart.groups.max()) + 1
+    return Calibration(scores, apart.unit, units, alone_groups(apart.groups, labels), apart.alike)
 
 
 def _own(learned: Learned, data: LabelledData, ids: Tensor) -> OwnScores | None:

@@ -1,31 +1,20 @@
-"""Scores that tell unknown classes from known ones, and thresholds for them from training samples alone.
+"""Scores that tell unknown classes from known ones.
 
 Every score is an *unknownness*, larger for more unknown. ``auroc`` and its like need nothing more; a decision needs a
-threshold, which is fitted on training samples that were scored by a model that had not seen them.
+threshold, see ``simclr.eval.open_set.thresholds``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
-from scipy.stats import weibull_min
 from torch import Tensor
 
-from simclr.augment.checks import shown
-from simclr.errors import InputError
 from simclr.eval.probes.logistic_probe import logistic
-from simclr.eval.probes.prediction import Selected
-from simclr.eval.probes.prototypes import nearest_prototype
-from simclr.eval.splits.validation import folds_of
+from simclr.eval.probes.prototypes import prototype_distances
 
-REJECTED = 0.05
-"""Share of known samples that a threshold is meant to reject."""
-TAIL = 0.5
 NEIGHBOURS = 5
-FOLDS = 5
-THRESHOLDS = ("quantile", "weibull")
 
 Scored = tuple[Tensor, dict[str, Tensor]]
 """Closed-set class of each sample (m,) int64, and its unknownness (m,) float64 by the names of the scores."""
@@ -33,7 +22,6 @@ OpenScore = Callable[[Tensor, Tensor, Tensor], Scored]
 """(train_x (n, dim), train_y (n,), test_x (m, dim)) -> Scored."""
 
 SCORE = "mahalanobis"
-THRESHOLD = "quantile"
 
 
 def by_prototype(train_x: Tensor, train_y: Tensor, test_x: Tensor) -> Scored:
@@ -81,80 +69,14 @@ OPEN_SCORES: dict[str, OpenScore] = {
     "logits": by_logits,
 }
 """What gives one or two scores, by name."""
-
-
-def held_out_scores(score: OpenScore, train_x: Tensor, train_y: Tensor, folds: int | None = FOLDS) -> dict[str, Tensor]:
-    """Unknownness of training samples, each by a model of the other folds.
-
-    The j-th sample of every class goes to fold j mod ``folds``, so that up to ``folds`` shots this leaves one sample
-    of each class out at a time. A class with a single sample stays in the training part and gets no score.
-
-    Args:
-        score: of ``OPEN_SCORES``.
-        train_x: (n, dim).
-        train_y: (n,) int64.
-        folds: number of them; None leaves one sample of each class out at a time, whatever their number.
-
-    Returns:
-        By score name (n',) float64, n' = samples of classes that have two or more.
-
-    Raises:
-        InputError: if no class has two samples: nothing can be left out.
-    """
-    if int(train_y.unique(return_counts=True)[1].max()) < 2:
-        raise InputError("a threshold comes from training samples that are left out: give 2 shots or more.")
-    fold = folds_of(train_y, folds)
-    folds = int(fold.max()) + 1
-    held = [fold == part for part in range(folds)]
-    found = [score(train_x[~rows], train_y[~rows], train_x[rows])[1] for rows in held]
-    return {name: torch.cat([scores[name] for scores in found]) for name in found[0]}
-
-
-def threshold(held_out: Tensor, kind: str, rejected: float = REJECTED) -> tuple[float, Selected]:
-    """The unknownness above which a sample is called unknown.
-
-    - ``quantile``: the 1 - ``rejected`` quantile of the scores (linear interpolation).
-    - ``weibull``: what the scores' largest half (``TAIL``) exceeds the rest by follows a Weibull distribution of two
-      parameters, fitted by maximum likelihood (``scipy.stats.weibull_min``, location fixed); the threshold is where
-      its tail, times the half, leaves ``rejected``. It looks beyond the largest score where the quantile cannot. With
-      fewer than 5 different values in the tail there is nothing to fit, and the quantile takes its place.
-
-    Args:
-        held_out: unknownness of known samples, (n,), none of which the scoring model has seen.
-        kind: one of ``THRESHOLDS``.
-        rejected: share of known samples to be rejected, in (0, ``TAIL``).
-
-    Returns:
-        The threshold, and how it was found, fit for JSON.
-
-    Raises:
-        InputError: unknown kind, or no scores.
-
-    Source: Coles, "An introduction to statistical modeling of extreme values", 2001, chapter 4 (exceedances);
-        Scheirer et al., "Meta-recognition", TPAMI 2011 (Weibull tails of recognition scores).
-    """
-    if kind not in THRESHOLDS:
-        raise InputError(f"there is no threshold {shown(kind)}: choose from {', '.join(THRESHOLDS)}.")
-    values = np.sort(held_out.double().numpy())
-    if len(values) == 0:
-        raise InputError("a threshold needs scores of training samples, but there are none.")
-    quantile = float(np.quantile(values, 1 - rejected))
-    found: Selected = {"threshold": kind, "rejected": rejected, "samples": len(values)}
-    if kind == "quantile":
-        return quantile, found
-    tail = values[len(values) - max(1, round(TAIL * len(values))) :]
-    below = values[len(values) - len(tail) - 1] if len(tail) < len(values) else values[0]
-    excess = tail - below
-    excess = excess[excess > 0]
-    if len(np.unique(excess)) < 5:
-        return quantile, found | {"weibull": None, "why": "fewer than 5 different scores in the tail: the quantile"}
-    # In units of its mean, which keeps the solver where its start lies.
-    shape, _, scale = weibull_min.fit(excess / excess.mean(), floc=0)
-    cut = below + excess.mean() * weibull_min.isf(rejected * len(values) / len(excess), shape, scale=scale)
-    return float(cut), found | {"shape": float(shape), "scale": float(scale * excess.mean()), "above": float(below)}
+FOLDS_OF = {"logits": 5}
+"""The logistic probe is fitted once a fold. Distances are cheap: they leave one sample of each class out at a time."""
+LEAST_CLASSES = {"logits": 2}
+"""A distance to a single class is one, too."""
 
 
 def _distance(train_x: Tensor, train_y: Tensor, test_x: Tensor, name: str, distance: str) -> Scored:
-    found = nearest_prototype(train_x, train_y, test_x, distance)
-    assert found.scores is not None
-    return found.classes, {name: (-found.scores).min(1).values}
+    classes, labels = train_y.unique(return_inverse=True)
+    distances = prototype_distances(train_x, labels, test_x, len(classes), distance)
+    nearest = distances.min(1)
+    return classes[nearest.indices], {name: nearest.values}

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from simclr.eval.open_set.scores import SCORE, THRESHOLD
+from simclr.eval.open_set.scores import SCORE
+from simclr.eval.open_set.thresholds import THRESHOLD
 from simclr.eval.report.grids import Entry, Grid, Percent, grid
 from simclr.eval.report.linear_grids import probe_grid
-from simclr.eval.report.select import dropped_note, known_splits, left_out_note, open_splits, over_seeds
-from simclr.eval.results.record import EpisodeRow, Interval, Result, Row, SplitRecord
+from simclr.eval.report.select import dropped_note, known_splits, left_out_note, over_seeds
+from simclr.eval.results.record import EpisodeRow, Interval, Result, Row
 from simclr.eval.results.words import JUDGED, amount_name, mean_sd_text, metric_name, probe_name, representation_name
 
 # How the public code of other methods counts; each of a single score and threshold.
 LEGACY = ("mdl4ow_f1", "evml_open_oa")
 MAPPED_METRICS = ("open_oa", "mapping_error", *LEGACY)
-# Beside the others where there is room.
-DETAILS = ("closed_oa", "mapping_error")
 OPENNESS = "openness"
+NOT_RANKS = (OPENNESS, "shift", "unknown_needed")
+IN_SHORT = ("auroc", "oscr", "known_accepted", "unknown_recall", "open_oa")
+"""Metrics of the table that is printed; of the middle ones with their spread."""
 
 
 class OpenKind(NamedTuple):
@@ -84,34 +86,54 @@ def open_kinds(result: Result) -> list[OpenKind]:
     return list(dict.fromkeys(map(_kind, result.open_set)))
 
 
-def splits_of(result: Result, kind: OpenKind) -> list[SplitRecord]:
-    """The splits that a kind was judged on."""
-    return [s for s in open_splits(result, kind.split) if (s.shots, s.labels) == kind[1:]]
+def open_grid(result: Result) -> Grid | None:
+    """The one score and threshold that stand for unknown classes, on every kind of split: what fits a screen."""
+    rows = [r for r in result.open_set if r.probe == SCORE and r.threshold in (None, THRESHOLD)]
+    ordered = [r for name in IN_SHORT for r in rows if r.metric == name]
+    return grid(
+        f"unknown classes: {over_seeds(result, ordered)}",
+        (
+            Entry(
+                (_in_short(_kind(r)), representation_name(r.representation)),
+                (metric_name(r.metric),),
+                Percent(r.mean, r.sd if r.metric in IN_SHORT[1:4] else None),
+                r.representation in JUDGED,
+            )
+            for kind in open_kinds(result)
+            for r in ordered
+            if _kind(r) == kind
+        ),
+        left=("split", "of"),
+        notes=[f"by the score {SCORE}, rejected where it is above the threshold {THRESHOLD}", *_thresholds(result)],
+    )
 
 
-def rank_grid(result: Result, kind: OpenKind, without: Collection[str] = ()) -> Grid | None:
+def _in_short(kind: OpenKind) -> str:
+    return f"{kind.split}, {amount_name(kind.shots, kind.share).removesuffix(' of the labels')}"
+
+
+def rank_grid(result: Result, kind: OpenKind) -> Grid | None:
     """How well scores tell unknown from known samples, without a threshold; representations and scores down.
 
     Args:
         result: with ``open_set``.
         kind: one of :func:`open_kinds`.
-        without: metrics to leave out.
     """
     rows = [r for r in _of(result, kind) if r.threshold is None]
     openness = [f"openness {mean_sd_text(r.mean, r.sd)} %" for r in rows if r.metric == OPENNESS]
     return grid(
         f"{kind.name}: {over_seeds(result, rows)}",
-        (_by_representation(r) for r in rows if r.metric not in (OPENNESS, *without)),
+        (_by_representation(r) for r in rows if r.metric not in NOT_RANKS),
         left=("", "score"),
         notes=[*openness[:1], "scores, no threshold"],
     )
 
 
-def decision_grid(result: Result, kind: OpenKind, without: Collection[str] = ()) -> Grid | None:
+def decision_grid(result: Result, kind: OpenKind) -> Grid | None:
     """What is judged, with every score and threshold; decisions of the baselines are in the file.
 
     Args:
-        result, kind, without: as in :func:`rank_grid`.
+        result, kind: as in :func:`rank_grid`.
     """
     rows = _of(result, kind)
     judged = rows[0].representation if rows else ""
@@ -121,11 +143,12 @@ def decision_grid(result: Result, kind: OpenKind, without: Collection[str] = ())
         (
             Entry((probe_name(r.probe), r.threshold or ""), (metric_name(r.metric),), Percent(r.mean, r.sd))
             for r in rows
-            if r.metric not in (*LEGACY, *without)
+            if r.metric not in LEGACY
         ),
         left=("score", "threshold"),
         notes=[
-            f"decisions with a threshold from training samples, {representation_name(judged)}",
+            f"decisions, {representation_name(judged)}; quantile and weibull: from held-out training samples; gap: "
+            "from the scores of all test samples, without their labels",
             *_thresholds(result),
         ],
     )
@@ -138,7 +161,8 @@ def _thresholds(result: Result) -> list[str]:
         return []
     return [
         f"thresholds: {100 * how.rejected:g} % of known samples rejected (the Weibull tail fitted to the last "
-        f"{100 * how.tail:g} %), on {how.fitted_on}"
+        f"{100 * how.tail:g} %), on {how.fitted_on}",
+        *(f"{split} split: left out were {what}" for split, what in how.left_out.items()),
     ]
 
 

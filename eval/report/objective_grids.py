@@ -51,7 +51,8 @@ def objectives_note(compared: Objectives) -> list[str]:
     if compared.cross_fitted:
         parts.append(
             f"open OA: {compared.threshold} threshold from training samples, in {compared.cross_fitted} parts, each "
-            "scored by an encoder that was trained on the others; of what is frozen, samples are left out one at a time"
+            "scored by an encoder that was trained on the others, and scaled as frozen features say; of what is frozen "
+            "as little is left out as the split allows"
         )
     return parts
 

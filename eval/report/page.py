@@ -11,6 +11,7 @@ from simclr.eval.report.few_shot_grids import (
     decision_grid,
     episode_grids,
     mapped_grid,
+    open_grid,
     open_kinds,
     rank_grid,
 )
@@ -19,6 +20,7 @@ from simclr.eval.report.html import bullets, definitions, escape, facts, figure,
 from simclr.eval.report.linear_grids import difference_grid, gap_grid, quality_grid, split_grids
 from simclr.eval.report.material import Distance, Material
 from simclr.eval.report.objective_grids import objective_grids
+from simclr.eval.report.open_words import open_findings
 from simclr.eval.report.prose import about_health, efficiency_caption, findings, how_it_was_judged, protocol_sentence
 from simclr.eval.report.select import SUPERVISED, at_most_labels, kinds, main_metric, unknown_note
 from simclr.eval.results.called import as_called, name_of_judged
@@ -84,6 +86,7 @@ def _few_shot(found: Result, result: Result | None) -> list[str]:
     if found.open_set:
         about = unknown_note(found.splits)
         parts += ["<h2>Unknown classes</h2>", f"<p>{escape(about[:1].upper() + about[1:])}.</p>"]
+        parts += [bullets(open_findings(found)), *(table(grid) for grid in [open_grid(found)] if grid)]
     for kind in open_kinds(found):
         grids = rank_grid(found, kind), decision_grid(found, kind), mapped_grid(found, kind)
         parts += [table(grid) for grid in grids if grid]

@@ -11,18 +11,14 @@ from rich.text import Text
 
 from simclr.eval.report.compare_grid import comparison_grids
 from simclr.eval.report.few_shot_grids import (
-    DETAILS,
     closed_grid,
-    decision_grid,
     episode_grids,
-    mapped_grid,
-    open_kinds,
-    rank_grid,
-    splits_of,
+    open_grid,
 )
 from simclr.eval.report.grids import Grid
 from simclr.eval.report.linear_grids import accuracy_grid, difference_grid, gap_grid, quality_grid
 from simclr.eval.report.objective_grids import objective_grids
+from simclr.eval.report.open_words import open_findings
 from simclr.eval.report.prose import damaged_text, excluded_text, fewer_shots_lines, findings, what_pretraining_saw
 from simclr.eval.report.select import kinds, known_splits, leakage_note, skipped_name, unknown_note
 from simclr.eval.report.terminal import line, show
@@ -57,13 +53,10 @@ def print_few_shot(result: Result, console: Console) -> None:
         show(quality_grid(result, kind, spread=False), console)
     for grid in episode_grids(result):
         show(grid, console)
-    for opened in open_kinds(result):
-        splits = splits_of(result, opened)
-        _say([unknown_note(splits)], console)
-        ranks = rank_grid(result, opened, without=DETAILS)
-        show(ranks and replace(ranks, notes=(*leakage_note(splits), *ranks.notes)), console)
-        show(decision_grid(result, opened, without=DETAILS), console)
-        show(mapped_grid(result, opened), console)
+    if result.open_set:
+        _say([unknown_note(result.splits)], console)
+        show(open_grid(result), console)
+        _say(open_findings(result), console)
     for grid in objective_grids(result):
         show(grid, console)
     _say([*_headline(result), *_left_out(result), *fewer_shots_lines(result.fewer_shots)], console)

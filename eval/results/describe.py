@@ -8,6 +8,7 @@ from simclr.data.scenes.scene import SceneSource
 from simclr.eval.results.record import FewerShots, Leakage, SplitRecord
 from simclr.eval.splits.labelled import LabelledData
 from simclr.eval.splits.leakage import leakage
+from simclr.eval.splits.open_split import OpenSplit
 from simclr.eval.splits.split import Split
 
 
@@ -46,6 +47,22 @@ def describe_split(split: Split, data: LabelledData, unknown: Sequence[int] | No
     inside, touching = leakage(split.learned(), split.test, scene.height, scene.width, scene.patch_size)
     leaks = Leakage(patch_size=scene.patch_size, inside=inside, touching=touching)
     return found.model_copy(update={"leakage": leaks})
+
+
+def describe_apart(opened: Sequence[OpenSplit]) -> dict[str, str]:
+    """By kind of split, what calibration leaves out together, and why, in words.
+
+    Args:
+        opened: splits with unknown classes.
+    """
+    found = {}
+    for name in dict.fromkeys(pair.open.name for pair in opened):
+        aparts = [pair.apart for pair in opened if pair.open.name == name and pair.apart is not None]
+        counts = [int(apart.groups.max()) + 1 for apart in aparts if apart.groups is not None]
+        for apart in aparts[:1]:
+            number = f" ({min(counts)} to {max(counts)} of them)" if counts else ""
+            found[name] = f"{apart.unit}s{number}: {apart.why}"
+    return found
 
 
 def fewer_shots(splits: Sequence[Split], data: LabelledData) -> list[FewerShots]:

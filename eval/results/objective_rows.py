@@ -9,14 +9,15 @@ from simclr.eval.metrics.statistics import interval, mean_sd
 from simclr.eval.open_set.evaluate import OpenEntry
 from simclr.eval.open_set.objectives import CROSS_FITTED, STARTS, ObjectiveFound
 from simclr.eval.open_set.rejection import TAILS
-from simclr.eval.open_set.scores import SCORE, THRESHOLD
+from simclr.eval.open_set.scores import SCORE
+from simclr.eval.open_set.thresholds import THRESHOLD
 from simclr.eval.probes.learners import FROZEN
 from simclr.eval.results.objective_record import ObjectiveDifference, ObjectiveRow, Objectives
 from simclr.eval.results.row import Facts
 from simclr.eval.splits.split import Split
 
 RANKED = ("closed_oa", "closed_aa", "auroc", "oscr")
-DECIDED = ("open_oa", "known_accuracy", "unknown_recall")
+DECIDED = ("open_oa", "known_accepted", "known_accuracy", "unknown_recall")
 HEADLINES = ("closed_oa", "auroc", "oscr", "open_oa")
 """Metrics of the scores that stand for objectives, which are compared."""
 REFERENCE = "softmax"

@@ -175,11 +175,19 @@ class PretrainingSaw(Record):
 
 
 class Thresholds(Record):
-    """How decisions about unknown classes were made."""
+    """How decisions about unknown classes were made.
+
+    Attributes:
+        rejected: the share of known samples that is meant to be rejected.
+        tail: the share of held-out samples that a Weibull tail is fitted to.
+        fitted_on: in words.
+        left_out: by kind of split, what was left out together, and why. Older files left out single samples always.
+    """
 
     rejected: float
     tail: float
     fitted_on: str
+    left_out: dict[str, str] = Field(default_factory=dict)
 
 
 class FineTuned(Record):

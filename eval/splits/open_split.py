@@ -14,6 +14,7 @@ from simclr.augment.checks import shown
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source
 from simclr.errors import InputError
+from simclr.eval.splits.apart import Apart, held_apart
 from simclr.eval.splits.draw import draw_splits, split_of_file
 from simclr.eval.splits.labelled import LabelledData
 from simclr.eval.splits.leakage import near
@@ -30,11 +31,13 @@ class OpenSplit(NamedTuple):
         closed: of the known classes alone.
         open: the same training samples; the test part holds the unknown classes too.
         unknown: labels of the unknown classes.
+        apart: the groups of the training samples that the split holds apart; None where nothing asks for them.
     """
 
     closed: Split
     open: Split
     unknown: tuple[int, ...]
+    apart: Apart | None = None
 
 
 def few_shot_splits(
@@ -122,7 +125,8 @@ def open_splits(
             added = _tested(strangers, closed, data) if kept is None else strangers[torch.isin(strangers, kept.test)]
             rule = closed.rule + (f"; {len(added)} samples of unknown classes in the test part" if unknown else "")
             everything = torch.cat([closed.test, added]).sort().values
-            found.append(OpenSplit(closed, replace(closed, test=everything, rule=rule), tuple(unknown)))
+            both = replace(closed, test=everything, rule=rule)
+            found.append(OpenSplit(closed, both, tuple(unknown), held_apart(data, both) if unknown else None))
     return found
 
 

@@ -96,6 +96,14 @@ def few_shot(
             rich_help_panel=_EPISODES,
         ),
     ] = 0,
+    conformal: Annotated[
+        bool,
+        typer.Option(
+            "--conformal",
+            help="Decide what is unknown by conformal p values, too, with what they guarantee.",
+            rich_help_panel=SWITCHES,
+        ),
+    ] = False,
     fine_tune: Annotated[
         bool | None,
         typer.Option(
@@ -186,6 +194,7 @@ def few_shot(
         episodes=episodes,
         unknown=unknown,
         unknown_classes=unknown_classes,
+        conformal=conformal,
         fine_tune=fine_tune,
         from_head=from_head,
         batch_norm=batch_norm,

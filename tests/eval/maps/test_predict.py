@@ -8,8 +8,10 @@ from simclr.data.preprocess import Preprocess
 from simclr.data.scenes.scene import SceneSource
 from simclr.eval.maps.picture import SceneMap, draw_scene_map
 from simclr.eval.maps.predict import predict_with_unknown
+from simclr.eval.open_set.calibration import held_out_scores
 from simclr.eval.open_set.metrics import UNKNOWN
-from simclr.eval.open_set.scores import OPEN_SCORES, held_out_scores, threshold
+from simclr.eval.open_set.scores import OPEN_SCORES
+from simclr.eval.open_set.thresholds import threshold
 from simclr.eval.splits.labelled import LabelledData
 from simclr.eval.splits.open_split import open_splits
 from simclr.views.colours import PALETTE

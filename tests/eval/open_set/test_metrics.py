@@ -99,6 +99,8 @@ def test_decisions_against_counting_by_hand(seed):
     assert found["open_oa"] == pytest.approx(sum(t == p for t, p in pairs) / n)
     known = [(t, p) for t, p in pairs if t != UNKNOWN]
     unknown = [(t, p) for t, p in pairs if t == UNKNOWN]
+    accepted = sum(p != UNKNOWN for _, p in known)
+    assert found["known_accepted"] == (pytest.approx(accepted / len(known)) if known else None)
     for name, part in (("known_accuracy", known), ("unknown_recall", unknown)):
         assert found[name] == (pytest.approx(sum(t == p for t, p in part) / len(part)) if part else None)
     assert found["macro_f1"] == pytest.approx(f1_score(truth, predicted, average="macro", zero_division=0))

@@ -1,4 +1,11 @@
-from simclr.eval.report.few_shot_grids import decision_grid, episode_grids, mapped_grid, open_kinds, rank_grid
+from simclr.eval.report.few_shot_grids import (
+    decision_grid,
+    episode_grids,
+    mapped_grid,
+    open_grid,
+    open_kinds,
+    rank_grid,
+)
 from simclr.eval.report.html import cell_text
 from simclr.eval.results.record import Result
 
@@ -47,7 +54,6 @@ def test_scores_decisions_and_what_the_map_shows_are_three_tables():
     assert texts(decisions) == [["mahalanobis", "quantile", *["70.0"] * 4]]
     assert mapped_grid(result, kind).columns == (("open OA",), ("mapping error",), ("MDL4OW F1",))
     assert texts(mapped_grid(result, kind))[1] == ["random weights", "mahalanobis", "20.0", "–", "–"]
-    assert ("mapping error",) not in decision_grid(result, kind, without=["mapping_error"]).columns
 
 
 def test_episodes_of_other_ways_are_another_table():
@@ -77,3 +83,31 @@ def test_decisions_say_how_their_thresholds_were_found():
     told = "thresholds: 5 % of known samples rejected (the Weibull tail fitted to the last 50 %), on training samples"
     assert told in decision_grid(found, kind).notes[1]
     assert len(decision_grid(few_shot(open_set=rows), kind).notes) == 1
+    found = few_shot(
+        open_set=rows, thresholds={**how, "left_out": {"block": "areas (8 to 12 of them): they lie apart"}}
+    )
+    assert decision_grid(found, kind).notes[2] == "block split: left out were areas (8 to 12 of them): they lie apart"
+
+
+def test_one_table_holds_what_stands_for_unknown_classes_on_every_split():
+    metrics = {
+        "auroc": None,
+        "oscr": None,
+        "known_accepted": "quantile",
+        "unknown_recall": "quantile",
+        "macro_f1": "quantile",
+    }
+    rows = [
+        {**KEY, "probe": probe, "split": split, "representation": r, "metric": metric, "threshold": kind, "sd": 0.02}
+        for split in ("random", "block")
+        for r in ("pretrained", "raw")
+        for probe in ("mahalanobis", "knn")
+        for metric, kind in metrics.items()
+    ]
+    rows += [{**row, "threshold": "gap", "mean": 0.1} for row in rows if row["threshold"]]
+    grid = open_grid(few_shot(open_set=rows))
+    assert grid.columns == (("AUROC",), ("OSCR",), ("known accepted",), ("unknown rejected",))
+    values = ["70.0", *["70.0 ± 2.0"] * 3]
+    names = [("random, 5 shots", "pretrained"), ("random, 5 shots", "raw input")]
+    names += [("block, 5 shots", "pretrained"), ("block, 5 shots", "raw input")]
+    assert texts(grid) == [[*name, *values] for name in names]
