@@ -7,6 +7,7 @@ from torch import Tensor
 
 from simclr.augment.addressed import permutation
 from simclr.eval.probes.knn import TEMPERATURE, K, knn, knn_accuracy
+from simclr.eval.probes.prediction import fit_standardisation
 from simclr.eval.streams import Stream
 
 SEED = 0
@@ -22,8 +23,7 @@ def knn_monitor(h: Tensor, labels: Tensor, k: int = K, temperature: float = TEMP
         k: neighbours; clamped to n - 1.
         temperature: of the weights exp(cosine / temperature).
     """
-    h = h.float()
-    return knn_accuracy(h - h.mean(0), labels, k, temperature)
+    return knn_accuracy(fit_standardisation(h, scale=False)(h), labels, k, temperature)
 
 
 def held_out_monitor(learned: Tensor, classes: Tensor, held_out: Tensor, truth: Tensor) -> dict[str, float]:

@@ -1,0 +1,119 @@
+"""Rows of a matrix that may be larger than the memory: read tile by tile, a mapped file's pages given back meanwhile."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+TILE = 2**21
+"""Numbers of a tile: 16 MB in float64."""
+KEPT = 2**28
+"""Bytes that may be read of a mapped file before its pages are given back; they stay in the system's cache."""
+
+
+class Rows:
+    """Some rows of one matrix, or of several below one another; a number is read when it is asked for.
+
+    It looks like a matrix: ``shape``, ``len``, ``x[ids]`` and ``x.split(n)``, which give tensors in memory, float32 or
+    float64. Where that is all that is asked, a function takes a :data:`Matrix`.
+
+    Args:
+        parts: matrices (n, dim) of one width, each of any real type; memory-mapped ones stay on disk.
+        ids: which rows of all, (m,) int64; None is all of them.
+        then: what is done to each piece that is read, (b, dim) -> (b, dim').
+
+    Example:
+        >>> rows = Rows([np.eye(3), np.zeros((2, 3))]).rows(torch.tensor([0, 4]))
+        >>> rows.shape, rows[torch.tensor([1, 0])].tolist()
+        (torch.Size([2, 3]), [[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
+    """
+
+    def __init__(
+        self, parts: Sequence[np.ndarray], ids: Tensor | None = None, then: Callable[[Tensor], Tensor] | None = None
+    ) -> None:
+        self.parts, self.ids, self.then = tuple(parts), ids, then
+        self._starts = torch.tensor([0, *(len(part) for part in parts)]).cumsum(0)
+        self._read = 0
+
+    def __len__(self) -> int:
+        return int(self._starts[-1]) if self.ids is None else len(self.ids)
+
+    @property
+    def shape(self) -> torch.Size:
+        """(n, dim), the width before ``then``."""
+        return torch.Size([len(self), self.parts[0].shape[1]])
+
+    def __getitem__(self, rows: Tensor) -> Tensor:
+        """The rows at these places, of any shape (...,) int64: (..., dim)."""
+        places = rows.flatten() if self.ids is None else self.ids[rows.flatten()]
+        if len(self.parts) == 1:
+            found = self._ready(self.parts[0][places.numpy()])
+        else:
+            of = torch.searchsorted(self._starts, places, right=True) - 1
+            pieces = [self._ready(part[(places[of == i] - self._starts[i]).numpy()]) for i, part in enumerate(self.parts)]
+            found = torch.cat(pieces)[torch.argsort(torch.argsort(of, stable=True))]
+        return found.unflatten(0, rows.shape) if rows.dim() != 1 else found
+
+    def split(self, rows: int) -> Iterator[Tensor]:
+        """All rows in their order, so many at once: (rows, dim), the last ones fewer."""
+        for start in range(0, len(self), rows):
+            stop = min(start + rows, len(self))
+            inside = [i for i in range(len(self.parts)) if self._starts[i] <= start and stop <= self._starts[i + 1]]
+            if self.ids is None and inside:  # a piece of the file, without looking its rows up one by one
+                first = int(self._starts[inside[0]])
+                yield self._ready(self.parts[inside[0]][start - first : stop - first])
+            else:
+                yield self[torch.arange(start, stop)]
+
+    def rows(self, ids: Tensor) -> Rows:
+        """The rows at these places, (m,) int64; nothing is read."""
+        return Rows(self.parts, ids if self.ids is None else self.ids[ids], self.then)
+
+    def mapped(self, then: Callable[[Tensor], Tensor]) -> Rows:
+        """The same rows with a function of each piece; nothing is read."""
+        before = self.then
+        return Rows(self.parts, self.ids, then if before is None else lambda piece: then(before(piece)))
+
+    def _ready(self, piece: np.ndarray) -> Tensor:
+        self._read += piece.nbytes
+        usual = piece.dtype.isnative and piece.dtype.kind == "f" and piece.itemsize <= 8
+        # A copy: whoever gets it may write into it, and a mapped file's pages can go.
+        found = torch.from_numpy(np.array(piece, dtype=piece.dtype if usual else np.float64, order="C", subok=False))
+        if self._read > KEPT:
+            self._read = 0
+            for part in self.parts:
+                _give_back(part)
+        found = found.float() if found.element_size() < 4 else found
+        return found if self.then is None else self.then(found)
+
+
+Matrix = Tensor | Rows
+"""Features (n, dim) in memory, or rows that are read when they are asked for."""
+
+
+def rows_of(x: Matrix, ids: Tensor) -> Matrix:
+    """The rows at these places, (m,) int64: those of a tensor are copied, the others are not read."""
+    return x.rows(ids) if isinstance(x, Rows) else x[ids]
+
+
+def tiles(x: Matrix, width: int = 0) -> Iterator[Tensor]:
+    """All rows of a matrix in their order, in pieces of about ``TILE`` numbers.
+
+    Args:
+        x: (n, dim).
+        width: numbers that come of a row, where they are more than dim.
+    """
+    return iter(x.split(max(1, TILE // max(x.shape[1], width, 1))))
+
+
+def _give_back(part: np.ndarray) -> None:
+    """The pages of a file that is mapped as it is: they are read again when they are needed."""
+    file = getattr(part, "_mmap", None)
+    # Not of a copy on write, whose changes are nowhere else.
+    if isinstance(part, np.memmap) and part.mode != "c" and isinstance(file, mmap.mmap):
+        if hasattr(mmap, "MADV_DONTNEED"):
+            file.madvise(mmap.MADV_DONTNEED)
