@@ -17,7 +17,7 @@ from simclr.augment.checks import shown
 from simclr.errors import InputError
 from simclr.eval.probes.logistic_probe import logistic
 from simclr.eval.probes.prediction import Selected
-from simclr.eval.probes.prototypes import nearest_prototype
+from simclr.eval.probes.prototype_probe import nearest_prototype
 from simclr.eval.splits.validation import folds_of
 
 REJECTED = 0.05

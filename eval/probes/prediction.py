@@ -97,7 +97,7 @@ class Standardisation(NamedTuple):
     def __call__(self, x: Matrix) -> Matrix:
         """(m, dim), any float type, on the mean's device; rows on disk stay there."""
         if isinstance(x, Rows):
-            return x.mapped(self)
+            return x.mapped(lambda piece: self(piece))
         x = x.double() - self.mean
         return x if self.deviation is None else x.div_(self.deviation)
 
@@ -132,6 +132,17 @@ def fit_standardisation(train_x: Matrix, scale: bool = True) -> Standardisation:
     # Rounding leaves a nearly constant feature with a deviation of some 1e-16 of its size.
     deviation = deviation.where(deviation > 1e-13 * mean.abs(), 1.0)
     return Standardisation(mean, deviation.where(deviation > 0, 1.0))
+
+
+class Linear(NamedTuple):
+    """x -> x @ weights + intercepts: (dim, K) and (K,)."""
+
+    weights: Tensor
+    intercepts: Tensor
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """(b, dim) -> (b, K)."""
+        return torch.addmm(self.intercepts, x, self.weights)
 
 
 class Answer(NamedTuple):

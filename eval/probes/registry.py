@@ -32,10 +32,10 @@ from simclr.registry import Registry
 
 PROBES: Registry[Probe] = Registry(
     {
-        "prototype euclidean": "simclr.eval.probes.prototypes:EUCLIDEAN",
-        "prototype standardized": "simclr.eval.probes.prototypes:STANDARDIZED",
-        "prototype cosine": "simclr.eval.probes.prototypes:COSINE",
-        "prototype mahalanobis": "simclr.eval.probes.prototypes:MAHALANOBIS",
+        "prototype euclidean": "simclr.eval.probes.prototype_probe:EUCLIDEAN",
+        "prototype standardized": "simclr.eval.probes.prototype_probe:STANDARDIZED",
+        "prototype cosine": "simclr.eval.probes.prototype_probe:COSINE",
+        "prototype mahalanobis": "simclr.eval.probes.prototype_probe:MAHALANOBIS",
         "ridge": "simclr.eval.probes.ridge_probe:PROBE",
         "logistic": "simclr.eval.probes.logistic_probe:PROBE",
         "sgd": "simclr.eval.probes.sgd_probe:PROBE",

@@ -16,14 +16,14 @@ Source: Golub, Heath & Wahba, "Generalized cross-validation", Technometrics 1979
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from simclr.eval.subject.rows import Matrix, tiles
+from simclr.eval.probes.prediction import Linear
+from simclr.eval.subject.rows import Matrix, labelled_tiles, tiles
 
 TOGETHER = 9
 # Bounds are used with so many samples a dimension, where no sample pulls the fit to itself, ...
@@ -52,17 +52,6 @@ def principal_axes(centred: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     # V S = xᵀ U; a zero singular value leaves a zero column.
     right = (centred.T @ left) / squares.sqrt().where(squares > squares.max() * 1e-14, torch.inf)
     return left * squares.sqrt(), right, squares
-
-
-class Linear(NamedTuple):
-    """x -> x @ weights + intercepts: (dim, K) and (K,) float64."""
-
-    weights: Tensor
-    intercepts: Tensor
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """(b, dim) float64 -> (b, K)."""
-        return torch.addmm(self.intercepts, x, self.weights)
 
 
 @dataclass(frozen=True)
@@ -114,7 +103,7 @@ def ridge_statistics(x: Matrix, y: Tensor, num_classes: int) -> RidgeStatistics:
     n, dim = x.shape
     sums = torch.zeros(num_classes, dim, dtype=torch.float64)
     moments = torch.zeros(dim, dim, dtype=torch.float64) if n > dim else None
-    for tile, mine in _tiles(x, y):
+    for tile, mine in labelled_tiles(x, y):
         sums.index_add_(0, mine, tile)
         if moments is not None:
             moments.addmm_(tile.T, tile)
@@ -141,7 +130,7 @@ def leave_one_out(known: RidgeStatistics, x: Matrix, y: Tensor, alphas: Tensor) 
         return _bounded(known, x, y, alphas)
     inner = known.shrink(alphas)[:, :, None] * known.cross
     errors = torch.zeros(len(alphas), dtype=torch.float64)
-    for tile, mine in _tiles(x, y, TOGETHER * num_classes):
+    for tile, mine in labelled_tiles(x, y, TOGETHER * num_classes):
         scaled = tile @ known.axes
         kept = _kept(known, scaled, alphas)
         targets = 2 * (torch.nn.functional.one_hot(mine, num_classes) - known.shares)
@@ -168,7 +157,7 @@ def _bounded(known: RidgeStatistics, x: Matrix, y: Tensor, alphas: Tensor) -> Le
             dim = x.shape[1]
             moments, by_class = (torch.zeros(k, dim, dtype=torch.float64) for k in (dim, len(norms)))
             first = 0
-            for tile, mine in _tiles(x, y):
+            for tile, mine in labelled_tiles(x, y):
                 weighted = tile * weights[first : first + len(tile), None]
                 moments.addmm_(weighted.T, tile)
                 by_class.index_add_(0, mine, weighted)
@@ -200,10 +189,3 @@ def _kept(known: RidgeStatistics, scaled: Tensor, alphas: Tensor) -> Tensor:
 def _centred(sums: Tensor, shares: Tensor) -> Tensor:
     """Σ of x_i (y_i)ᵀ for centred targets, from the sums of each class's x: (K, dim)."""
     return 2 * (sums - shares[:, None] * sums.sum(0))
-
-
-def _tiles(x: Matrix, y: Tensor, width: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-    first = 0
-    for tile in tiles(x, width):
-        yield tile, y[first : first + len(tile)]
-        first += len(tile)

@@ -9,7 +9,7 @@ from torch import Tensor
 from simclr.eval.probes.prediction import Prediction, Probe, Selected, answer, classes_of, fit_standardisation
 from simclr.eval.probes.ridge_path import leave_one_out, ridge_statistics
 from simclr.eval.splits.validation import LEAVE_ONE_OUT, parts_of
-from simclr.eval.subject.rows import Matrix, rows_of, tiles
+from simclr.eval.subject.rows import Matrix, labelled_tiles, rows_of
 
 ALPHAS = np.logspace(-6, 5, 45)
 
@@ -60,11 +60,9 @@ def _chosen_on(validation: Tensor, x: Matrix, y: Tensor, standardise: bool) -> t
     units = fit_standardisation(train, standardise)
     known = ridge_statistics(units(train), torch.searchsorted(classes, y[fit]), len(classes))
     lines = [known.solve(alpha) for alpha in ALPHAS]
-    right, first, truth = torch.zeros(len(ALPHAS), dtype=torch.int64), 0, y[held_out]
-    for tile in tiles(units(rows_of(x, held_out)), len(classes)):
-        mine = truth[first : first + len(tile)]
+    right = torch.zeros(len(ALPHAS), dtype=torch.int64)
+    for tile, mine in labelled_tiles(units(rows_of(x, held_out)), y[held_out], len(classes)):
         right += torch.stack([(classes[line(tile).argmax(1)] == mine).sum() for line in lines])
-        first += len(tile)
     best = len(ALPHAS) - 1 - int(right.flip(0).argmax())
     return float(ALPHAS[best]), {
         "selected_on": selected_on,

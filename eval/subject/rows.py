@@ -1,9 +1,10 @@
-"""Rows of a matrix that may be larger than the memory: read tile by tile, a mapped file's pages given back meanwhile."""
+"""Rows of a matrix that may be larger than the memory: read in tiles, a mapped file's pages given back meanwhile."""
 
 from __future__ import annotations
 
 import mmap
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 
 import numpy as np
 import torch
@@ -54,7 +55,9 @@ class Rows:
             found = self._ready(self.parts[0][places.numpy()])
         else:
             of = torch.searchsorted(self._starts, places, right=True) - 1
-            pieces = [self._ready(part[(places[of == i] - self._starts[i]).numpy()]) for i, part in enumerate(self.parts)]
+            pieces = [
+                self._ready(part[(places[of == i] - self._starts[i]).numpy()]) for i, part in enumerate(self.parts)
+            ]
             found = torch.cat(pieces)[torch.argsort(torch.argsort(of, stable=True))]
         return found.unflatten(0, rows.shape) if rows.dim() != 1 else found
 
@@ -110,10 +113,18 @@ def tiles(x: Matrix, width: int = 0) -> Iterator[Tensor]:
     return iter(x.split(max(1, TILE // max(x.shape[1], width, 1))))
 
 
+def labelled_tiles(x: Matrix, y: Tensor, width: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+    """:func:`tiles`, each with its part of y, (n,)."""
+    first = 0
+    for tile in tiles(x, width):
+        yield tile, y[first : first + len(tile)]
+        first += len(tile)
+
+
 def _give_back(part: np.ndarray) -> None:
     """The pages of a file that is mapped as it is: they are read again when they are needed."""
     file = getattr(part, "_mmap", None)
     # Not of a copy on write, whose changes are nowhere else.
     if isinstance(part, np.memmap) and part.mode != "c" and isinstance(file, mmap.mmap):
-        if hasattr(mmap, "MADV_DONTNEED"):
+        with suppress(AttributeError):  # not every system has it
             file.madvise(mmap.MADV_DONTNEED)
