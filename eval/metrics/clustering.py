@@ -9,6 +9,7 @@ from torch import Tensor
 
 from simclr.errors import InputError
 from simclr.eval.metrics.judgement import Metric, check_labelled
+from simclr.eval.subject.rows import unit_of
 
 STARTS = 10
 
@@ -31,9 +32,10 @@ def kmeans_nmi(h: Tensor, labels: Tensor, seed: int = 0) -> float:
     classes = len(labels.unique())
     if classes < 2:
         raise InputError("clustering needs samples of at least 2 classes, got 1.")
+    points = (h / unit_of(h).to(h.device)).float().cpu().numpy()
     # On the few samples that are looked at a second thread makes it up to three times as slow.
     with threadpool_limits(1):
-        clusters = KMeans(classes, n_init=STARTS, random_state=seed).fit_predict(h.float().cpu().numpy())
+        clusters = KMeans(classes, n_init=STARTS, random_state=seed).fit_predict(points)
     return float(normalized_mutual_info_score(labels.cpu().numpy(), clusters))
 
 

@@ -14,6 +14,7 @@ from simclr.eval.open_set.metrics import UNKNOWN, auroc, fpr95, open_scores, ope
 from simclr.eval.open_set.scores import FOLDS, OPEN_SCORES, THRESHOLDS, Scored, held_out_scores, threshold
 from simclr.eval.probes.prediction import Selected
 from simclr.eval.splits.split import Split
+from simclr.eval.subject.rows import Matrix
 
 # The logistic probe is fitted once a fold; distances are cheap, so they leave one sample of each class out at a time.
 FOLDS_OF = {"logits": FOLDS}
@@ -67,7 +68,7 @@ def open_test(labels: Tensor, split: Split, unknown: Sequence[int]) -> OpenTest:
     )
 
 
-def open_set(features: Tensor, labels: Tensor, split: Split, unknown: Sequence[int]) -> list[OpenEntry]:
+def open_set(features: Matrix, labels: Tensor, split: Split, unknown: Sequence[int]) -> list[OpenEntry]:
     """Every score and threshold on one split: one entry for each, of rank metrics and of decisions.
 
     Args:

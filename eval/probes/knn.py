@@ -12,7 +12,7 @@ from simclr.errors import InputError
 from simclr.eval.probes.prediction import MOST_SCORES, Prediction, Probe, Selected, classes_of, fit_standardisation
 from simclr.eval.splits.validation import FIXED
 from simclr.eval.subject.features import check_finite
-from simclr.eval.subject.rows import Matrix, tiles
+from simclr.eval.subject.rows import Matrix, tiles, unit_rows
 
 K = 20
 TEMPERATURE = 0.07
@@ -30,14 +30,6 @@ class Neighbours(NamedTuple):
     places: Tensor
 
 
-def unit_rows(x: Tensor) -> Tensor:
-    """Rows of length 1, (n, dim) float32, whatever their scale; zeros stay zeros. Any float type, any device."""
-    x = x if x.dtype == torch.float64 else x.float()
-    # The largest entry becomes 1: the square of none is lost, be it 1e-20 or 1e20.
-    x = x / x.abs().amax(1, keepdim=True).clamp_min(torch.finfo(x.dtype).tiny)
-    return (x / x.norm(dim=1, keepdim=True).clamp_min(torch.finfo(x.dtype).tiny)).float()
-
-
 def nearest(bank: Matrix, query: Tensor, k: int, own: int | None = None) -> Neighbours:
     """The k rows of the bank with the largest cosine to each query, the bank read in tiles.
 
@@ -47,11 +39,11 @@ def nearest(bank: Matrix, query: Tensor, k: int, own: int | None = None) -> Neig
         k: neighbours.
         own: place in the bank of the first query, where queries are rows of the bank and no neighbours of themselves.
     """
-    units = [unit_rows(rows) for rows in query.split(ROWS_AT_ONCE)]
+    units = [unit_rows(rows).float() for rows in query.split(ROWS_AT_ONCE)]
     found: list[Neighbours | None] = [None] * len(units)
     first = 0
     for tile in tiles(bank):
-        tile = unit_rows(tile)
+        tile = unit_rows(tile).float()
         for i, rows in enumerate(units):
             similarity = rows @ tile.T
             if own is not None:

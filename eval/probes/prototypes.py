@@ -14,6 +14,7 @@ from torch import Tensor
 
 from simclr.augment.checks import shown
 from simclr.errors import InputError
+from simclr.eval.subject.rows import unit_of
 
 DISTANCES = ("euclidean", "standardized", "cosine", "mahalanobis")
 # Two samples in all leave nothing to shrink by: a covariance of rank one would then be inverted.
@@ -102,9 +103,7 @@ def prototype_distances(support: Tensor, labels: Tensor, query: Tensor, ways: in
     """
     if distance not in DISTANCES:
         raise InputError(f"there is no distance {shown(distance)}: choose from {', '.join(DISTANCES)}.")
-    # In units of the support's largest entry, so that no square is lost in float32; a power of two changes no digit.
-    largest = support.abs().amax().double()
-    unit = torch.exp2(largest.where(largest > 0, 1.0).log2().round())
+    unit = unit_of(support)
     means, query = _transformed(support.double() / unit, labels, query / unit.to(query.dtype), ways, distance)
     found = between(means, query, distance)
     plain = distance == "euclidean" or (distance == "mahalanobis" and support.shape[-2] <= ways)

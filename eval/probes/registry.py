@@ -28,6 +28,7 @@ from simclr.augment.checks import shown
 from simclr.errors import InputError
 from simclr.eval.probes.prediction import Prediction, Probe
 from simclr.eval.splits.amounts import listed
+from simclr.eval.subject.rows import Matrix, in_memory
 from simclr.registry import Registry
 
 PROBES: Registry[Probe] = Registry(
@@ -51,9 +52,9 @@ FEW_SHOT_PROBES = (*(name for name in PROBES if name.startswith("prototype")), F
 
 def fit_probe(
     name: str,
-    train_x: Tensor,
+    train_x: Matrix,
     train_y: Tensor,
-    test_x: Tensor,
+    test_x: Matrix,
     *,
     validation: Tensor | None = None,
     standardise: bool = True,
@@ -69,8 +70,13 @@ def fit_probe(
         validation: rows of ``train_x`` that are the split's validation part; None where it has none.
         standardise: whether features are divided by their standard deviation.
         all_penalties: whether a probe that ends its search early goes to the end of it.
+
+    Raises:
+        InputError: rows on disk that a probe without ``tiles`` cannot take into the memory.
     """
     probe = PROBES[name]
+    if not probe.tiles:
+        train_x, test_x = in_memory(train_x, f"the probe {name}"), in_memory(test_x, f"the probe {name}")
     options: dict[str, Any] = {"validation": validation, "standardise": standardise} if probe.chooses else {}
     return probe.fit(train_x, train_y, test_x, **options, **({"all_penalties": all_penalties} if probe.stops else {}))
 

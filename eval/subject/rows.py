@@ -10,10 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from simclr.errors import InputError
+
 TILE = 2**21
 """Numbers of a tile: 16 MB in float64."""
 KEPT = 2**28
 """Bytes that may be read of a mapped file before its pages are given back; they stay in the system's cache."""
+MOST_AT_ONCE = 2**27
+"""Numbers of a file that are taken into the memory where all are wanted at once."""
 
 
 class Rows:
@@ -103,6 +107,26 @@ def rows_of(x: Matrix, ids: Tensor) -> Matrix:
     return x.rows(ids) if isinstance(x, Rows) else x[ids]
 
 
+def in_memory(x: Matrix, who: str) -> Tensor:
+    """All rows, (n, dim) float32 or float64.
+
+    Args:
+        x: a matrix.
+        who: wants it, for the error.
+
+    Raises:
+        InputError: rows on disk of more than ``MOST_AT_ONCE`` numbers.
+    """
+    if isinstance(x, Tensor):
+        return x
+    if x.shape.numel() > MOST_AT_ONCE:
+        raise InputError(
+            f"{who} takes all features at once, but {len(x):,} x {x.shape[1]:,} are more than {MOST_AT_ONCE:,}: leave "
+            f"it out (--probes ridge,knn), or give fewer samples."
+        )
+    return torch.cat(list(tiles(x)))
+
+
 def tiles(x: Matrix, width: int = 0) -> Iterator[Tensor]:
     """All rows of a matrix in their order, in pieces of about ``TILE`` numbers.
 
@@ -119,6 +143,24 @@ def labelled_tiles(x: Matrix, y: Tensor, width: int = 0) -> Iterator[tuple[Tenso
     for tile in tiles(x, width):
         yield tile, y[first : first + len(tile)]
         first += len(tile)
+
+
+def unit_rows(x: Tensor) -> Tensor:
+    """Rows of length 1, (n, dim) float64 of float64, else float32, whatever their scale; zeros stay zeros."""
+    x = x if x.dtype == torch.float64 else x.float()
+    least = torch.finfo(x.dtype).tiny
+    # The largest entry becomes 1: the square of none is lost, be it 1e-20 or 1e20.
+    x = x / x.abs().amax(1, keepdim=True).clamp_min(least)
+    return x / x.norm(dim=1, keepdim=True).clamp_min(least)
+
+
+def unit_of(x: Tensor) -> Tensor:
+    """The power of two nearest the largest entry's size, float64 of no axes; 1 where all are zero.
+
+    Divided by it, no digit changes, and squares and their sums are known in float32.
+    """
+    largest = x.abs().amax().double()
+    return torch.exp2(largest.where(largest > 0, 1.0).log2().round())
 
 
 def _give_back(part: np.ndarray) -> None:
