@@ -12,13 +12,14 @@ from simclr.errors import InputError
 from simclr.eval.probes.prediction import MOST_SCORES, Prediction, Probe, Selected, classes_of, fit_standardisation
 from simclr.eval.splits.validation import FIXED
 from simclr.eval.subject.features import check_finite
-from simclr.eval.subject.rows import Matrix, tiles, unit_rows
+from simclr.eval.subject.rows import Matrix, unit_rows
 
 K = 20
 TEMPERATURE = 0.07
 ROWS_AT_ONCE = 1024
-# Queries that share one pass over the bank, and candidates of which the largest alone is looked at first.
+# Queries that share one pass over the bank, its rows in one product, and candidates of which the largest alone is looked at first.
 QUERIES_AT_ONCE = 2**14
+BANK_AT_ONCE = 2**12
 GROUP = 32
 MOST_CLASSES = 2**20
 
@@ -42,7 +43,7 @@ def nearest(bank: Matrix, query: Tensor, k: int, own: int | None = None) -> Neig
     units = [unit_rows(rows).float() for rows in query.split(ROWS_AT_ONCE)]
     found: list[Neighbours | None] = [None] * len(units)
     first = 0
-    for tile in tiles(bank):
+    for tile in bank.split(BANK_AT_ONCE):
         tile = unit_rows(tile).float()
         for i, rows in enumerate(units):
             similarity = rows @ tile.T

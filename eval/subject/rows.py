@@ -78,6 +78,12 @@ class Rows:
 
     def rows(self, ids: Tensor) -> Rows:
         """The rows at these places, (m,) int64; nothing is read."""
+        first, last = (int(ids[0]), int(ids[-1])) if len(ids) else (0, -1)
+        # A piece of one matrix needs no ids, and is read in one go.
+        if self.ids is None and last - first == len(ids) - 1 >= 0 and bool((ids.diff() == 1).all()):
+            for part, start in zip(self.parts, self._starts.tolist()):
+                if start <= first and last < start + len(part):
+                    return Rows([part[first - start : last + 1 - start]], None, self.then)
         return Rows(self.parts, ids if self.ids is None else self.ids[ids], self.then)
 
     def mapped(self, then: Callable[[Tensor], Tensor]) -> Rows:
