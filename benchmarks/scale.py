@@ -78,7 +78,8 @@ def run(report: Report, quick: bool) -> None:
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder:
         write_features(Path(folder), n, classes)
-        rows, full = [], {}
+        rows: list[list[str]] = []
+        full: dict[str, Cost] = {}
         for probe in TARGETS:
             for size in (n, n // 2, n // 4):
                 with ProcessPoolExecutor(1, mp_context=context) as pool:

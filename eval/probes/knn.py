@@ -17,9 +17,10 @@ from simclr.eval.subject.rows import Matrix, unit_rows
 K = 20
 TEMPERATURE = 0.07
 ROWS_AT_ONCE = 1024
-# Queries that share one pass over the bank, its rows in one product, and candidates of which the largest alone is looked at first.
+# Queries that share one pass over the bank, and its rows in one product.
 QUERIES_AT_ONCE = 2**14
 BANK_AT_ONCE = 2**12
+# Candidates of which the largest alone is looked at first.
 GROUP = 32
 MOST_CLASSES = 2**20
 
