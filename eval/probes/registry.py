@@ -72,9 +72,11 @@ def fit_probe(
         all_penalties: whether a probe that ends its search early goes to the end of it.
 
     Raises:
-        InputError: rows on disk that a probe without ``tiles`` cannot take into the memory.
+        InputError: no column, or rows on disk that a probe without ``tiles`` cannot take into the memory.
     """
     probe = PROBES[name]
+    if train_x.shape[1] == 0:
+        raise InputError(f"features are {tuple(train_x.shape)}: they have no columns, so nothing tells samples apart.")
     if not probe.tiles:
         train_x, test_x = in_memory(train_x, f"the probe {name}"), in_memory(test_x, f"the probe {name}")
     options: dict[str, Any] = {"validation": validation, "standardise": standardise} if probe.chooses else {}
