@@ -98,6 +98,8 @@ LEFT_OUT = {
         ),
         "tests/eval/test_distance_command.py and tests/eval/subject/test_sets.py have such files",
     ),
+    "simclr linear-eval train.npy data.labels=train-classes.npy data.test_path=test.npy "
+    "data.test_labels=test-classes.npy": "tests/eval/subject/test_feature_file.py has such files",
     "python -m benchmarks two_sample_test": "tests/eval/metrics/test_two_sets.py does the same",
     **dict.fromkeys(
         ("make pretrain", "make test", "make test-all", "make fuzz", "make lint", "make wheel", "make bench"), MAKE

@@ -145,7 +145,11 @@ def leave_one_out(known: RidgeStatistics, x: Matrix, y: Tensor, alphas: Tensor) 
 
 def _bounded(known: RidgeStatistics, x: Matrix, y: Tensor, alphas: Tensor) -> LeaveOneOut:
     """By weighted statistics, until all penalties but computed ones are known to be worse than one of these."""
-    kept = torch.cat([_kept(known, tile @ known.axes, alphas) for tile in tiles(x)])
+    # Filled in: pieces that stay between tiles that go would leave holes in the memory, as large as the tiles.
+    kept, done = torch.empty(known.n, len(alphas), dtype=torch.float64), 0
+    for tile in tiles(x):
+        kept[done : done + len(tile)] = _kept(known, tile @ known.axes, alphas)
+        done += len(tile)
     pairs, shrink = known.cross @ known.cross.T, known.shrink(alphas)
     norms = 4 * (1 - 2 * known.shares + known.shares.square().sum())
 
