@@ -9,7 +9,7 @@ with w_i = 1 - H_ii. The mean of their squares takes
 - for many, weighted sufficient statistics. For fixed weights v_i the sum of v_i r_i² of *every* penalty follows from
   Xᵀ diag(v) X and Xᵀ diag(v) Y, n · dim² multiplications. With v_i = 1 / w_i² at one penalty it is that one's error.
   1 / w_i² falls as the penalty grows, so it also is a lower bound for all smaller penalties, and an upper bound for all
-  larger ones. What is proven not to be the least is not computed: eight to ten of 45 penalties were, where that was tried.
+  larger ones. What is proven not to be the least is not computed: of 45 penalties, eight to ten were when tried.
 
 Source: Golub, Heath & Wahba, "Generalized cross-validation", Technometrics 1979; Allen's PRESS, 1974.
 """
