@@ -128,12 +128,12 @@ def _extra_peak(prepare: Callable[..., Callable[[], object]], args: tuple[object
             before = torch.cuda.memory_allocated()
             call()
             return float(torch.cuda.max_memory_allocated() - before)
-        resource.setrlimit(resource.RLIMIT_AS, (int(_proc_status("VmSize") + limit),) * 2)
+        resource.setrlimit(resource.RLIMIT_AS, (int(proc_status("VmSize") + limit),) * 2)
         # Not getrusage: its maximum survives fork and exec, so a child begins with its parent's.
         Path("/proc/self/clear_refs").write_text("5")
-        before = _proc_status("VmRSS")
+        before = proc_status("VmRSS")
         call()
-        return float(_proc_status("VmHWM") - before)
+        return float(proc_status("VmHWM") - before)
     except (MemoryError, torch.OutOfMemoryError):
         return None
     except RuntimeError as error:
@@ -142,7 +142,7 @@ def _extra_peak(prepare: Callable[..., Callable[[], object]], args: tuple[object
         raise
 
 
-def _proc_status(key: str) -> int:
+def proc_status(key: str) -> int:
     """Bytes that the kernel counts for this process under ``key``."""
     match = re.search(rf"^{key}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
     if match is None:

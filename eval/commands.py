@@ -52,10 +52,10 @@ def run_linear_eval(
     cache: bool = True,
     **words: Unpack[LinearWords],
 ) -> None:
-    """Judge an encoder file on its own data, or on other data, and write what came out.
+    """Judge an encoder file on its own data or on other data, or features in files, and write what came out.
 
     Args:
-        path: encoder file or run folder.
+        path: encoder file or run folder, or features as of ``simclr.eval.subject.feature_file``.
         overrides: ``data.KEY=VALUE``, applied to the data section that the encoder was pretrained with.
         output: folder for result.json and map.png; by default the encoder's.
         keep_splits: write every split into the folder ``splits``.
@@ -82,7 +82,7 @@ def run_linear_eval(
             shown.say("map of the scene")
             written.append(folder / "map.png")
             _draw_map(subject, found, request.headline, written)
-        if isinstance(opened.encoder.encoder, Prototyped) and found.splits:
+        if subject.encoder is not None and isinstance(subject.encoder.encoder, Prototyped) and found.splits:
             shown.say("what looks like what")
             picture, texts = folder / LOOKS_LIKE, drawn_for(written[0])
             likeness = draw_looks_like(subject, found.splits[0], picture, texts)
@@ -105,10 +105,10 @@ def run_few_shot(
     cache: bool = True,
     **words: Unpack[FewShotWords],
 ) -> None:
-    """Judge an encoder file with a few labels, and write what came out.
+    """Judge an encoder file, or features in files, with a few labels, and write what came out.
 
     Args:
-        path: encoder file or run folder.
+        path: encoder file or run folder, or features as of ``simclr.eval.subject.feature_file``.
         overrides: ``data.KEY=VALUE``, applied to the data section that the encoder was pretrained with.
         output: folder for few-shot.json; by default the encoder's.
         from_head: fine-tune from the first layer of the projection head.
@@ -124,6 +124,8 @@ def run_few_shot(
     named = words.get("unknown")
     recipes: Sequence[str | int] = () if words.get("unknown_classes") else opened.section.unknown
     unknown = class_ids(recipes if named is None else named.split(","), subject.data.source)
+    if from_head and subject.encoder is None:
+        raise InputError(f"{path} holds features, which have no projection head: leave --from-head out")
     request = few_shot_request(words, unknown, load_head(path) if from_head else None)
     started = time.perf_counter()
     written = [folder / FEW_SHOT]
@@ -209,9 +211,11 @@ def run_report(path: Path, *, output: Path | None = None) -> Path:
 
 
 def _of_file(result: Result, opened: OpenedSubject) -> Result:
-    """The result with what is known of an encoder that lies in a file, and of its data."""
-    made = opened.encoder.metadata
-    encoder = {"file": str(opened.path), "created": made.created, "git": made.git}
+    """The result with what is known of an encoder that lies in a file, and of the data."""
+    encoder = {}
+    if opened.subject.encoder is not None:
+        made = opened.subject.encoder.metadata
+        encoder = {"file": str(opened.path), "created": made.created, "git": made.git}
     source = {"data": opened.section.model_dump(mode="json")}
     return result.model_copy(
         update={

@@ -40,6 +40,7 @@ from simclr.eval.subject.baselines import calibrated_twin
 from simclr.eval.subject.feature_cache import FeatureCache
 from simclr.eval.subject.given import check_wordings
 from simclr.eval.subject.representations import Progress
+from simclr.eval.subject.rows import Matrix
 from simclr.eval.subject.subject import Subject, subject_of
 from simclr.models.head import ProjectionHead
 
@@ -182,6 +183,7 @@ def evaluate_few_shot(
             open_found.append((name, pair.open, entries[-1]))
         if request.objectives and encoder is not None:
             pairs = as_pairs(*sight.drawn)
+            assert isinstance(features, Tensor)  # an encoder's
             for pair, of_pair in zip(pairs, entries or [[] for _ in pairs]):
                 frozen.append(frozen_found(name, features, y, pair, of_pair, request.headline))
         if chosen is not None and sight.representation.seed in (None, request.seeds[0]):
@@ -248,7 +250,7 @@ def _of_episodes(subject: Subject, request: FewShotRequest) -> Tensor:
 
 def _episodes(
     name: str,
-    features: Tensor,
+    features: Matrix,
     labels: Tensor,
     chosen: EpisodeShots,
     request: FewShotRequest,

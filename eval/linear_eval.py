@@ -36,6 +36,7 @@ from simclr.eval.subject.baselines import unlabelled_ids
 from simclr.eval.subject.feature_cache import FeatureCache
 from simclr.eval.subject.given import check_wordings
 from simclr.eval.subject.representations import Progress
+from simclr.eval.subject.rows import in_memory
 from simclr.eval.subject.subject import Subject, subject_of
 
 PROTOCOL = "simclr-linear-eval/5"
@@ -105,7 +106,8 @@ def linear_eval(
 
     Args:
         model: an encoder as of ``simclr.load_encoder`` (with ``preprocess``, ``feature_dim``, ``metadata``,
-            ``random_twin``), or features (N, dim) of any float type, in torch or numpy.
+            ``random_twin``), or features (N, dim) of any float type, in torch or numpy; those of ``numpy.load(file,
+            mmap_mode="r")`` stay on disk.
         samples: labelled samples to draw training (and, without ``test_source``, test) samples from, or with features
             the classes (N,): whole numbers, negative = unlabelled, or texts.
         test_source: the test part, with the same classes.
@@ -203,7 +205,7 @@ def evaluate_linear(
         found.setdefault(name, []).extend(scores)
         geometry.setdefault(name, []).extend(structure(features, sight.labels, sight.drawn.closed, seed))
         if name == "raw" and data.test_source is not None:
-            repeated = _repeated(features, sight.drawn.closed[0])
+            repeated = _repeated(in_memory(features, "the raw input"), sight.drawn.closed[0])
 
     def train(drawn: Drawn) -> None:
         most = max(len(split.learned()) for split in drawn.closed)

@@ -101,6 +101,8 @@ LEFT_OUT = {
     "simclr pretrain runs/digits/recipe.yaml --output runs/digits --resume": "it is what README.md has",
     "simclr verify --resume --kills 5": "tests/chaos kills and resumes runs",
     "simclr replay runs/digits": "tests/simclr/test_replay.py has runs that diverge",
+    "simclr linear-eval train.npy data.labels=train-classes.npy data.test_path=test.npy "
+    "data.test_labels=test-classes.npy": "tests/eval/subject/test_feature_file.py has such files",
     "python -m benchmarks two_sample_test": "tests/eval/metrics/test_two_sets.py does the same",
     **dict.fromkeys(
         ("make pretrain", "make test", "make test-all", "make fuzz", "make lint", "make wheel", "make bench"), MAKE

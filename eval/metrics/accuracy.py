@@ -7,24 +7,22 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from simclr.eval.metrics.judgement import Judgement, Metric, confusion
+from simclr.eval.metrics.judgement import ClassCounts, Judgement, Metric, class_counts
 
 
 def per_class_recall(labels: Tensor, predictions: Tensor) -> dict[int, float]:
     """Share of each class's samples that were recognised, for the classes that occur in ``labels``."""
-    counts = confusion(labels, predictions).double()
-    total = counts.sum(1)
-    return {c: float(counts[c, c] / total[c]) for c in range(len(counts)) if total[c] > 0}
+    return _recalls(class_counts(labels, predictions))
 
 
 def overall_accuracy(judged: Judgement) -> float:
-    """Share of the samples that were recognised: the trace of the confusion matrix over n."""
-    return float(judged.counts.trace() / judged.counts.sum())
+    """Share of the samples that were recognised."""
+    return int(judged.by_class.right.sum()) / int(judged.by_class.true.sum())
 
 
 def average_accuracy(judged: Judgement) -> float:
     """Mean recall of the classes that occur among the true ones."""
-    recalls = per_class_recall(judged.truth, judged.classes)
+    recalls = _recalls(judged.by_class)
     return sum(recalls.values()) / len(recalls)
 
 
@@ -35,9 +33,14 @@ def cohen_kappa(judged: Judgement) -> float:
 
     Source: Cohen, "A coefficient of agreement for nominal scales", 1960, eq. 1.
     """
-    counts = judged.counts
-    chance = float((counts.sum(0) * counts.sum(1)).sum() / counts.sum() ** 2)
+    true, predicted = judged.by_class.true.double(), judged.by_class.predicted.double()
+    chance = float((true * predicted).sum() / true.sum() ** 2)
     return 1.0 if chance == 1.0 else (overall_accuracy(judged) - chance) / (1.0 - chance)
+
+
+def _recalls(counts: ClassCounts) -> dict[int, float]:
+    share = counts.right.double() / counts.true
+    return {c: r for c, n, r in zip(counts.classes.tolist(), counts.true.tolist(), share.tolist()) if n}
 
 
 OA = Metric(overall_accuracy, "OA", family="accuracy")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,6 +15,8 @@ from simclr.eval.subject.features import check_finite
 
 Need = Literal["predictions", "logits", "temperature", "features"]
 Family = Literal["accuracy", "calibration", "structure", "other"]
+MOST_CLASSES = 1_000
+"""With more, pairs of classes are not counted."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ class Judgement:
         temperature: that calibrates the logits, fitted on other samples; None where there is none.
 
     Raises:
-        InputError: (by ``counts``) if the two differ in length, are empty, or a true class is negative (unlabelled).
+        InputError: (by ``counts`` and ``by_class``) if the two differ in length, are empty, or a true class is
+            negative (unlabelled).
     """
 
     truth: Tensor
@@ -60,9 +63,16 @@ class Judgement:
     temperature: float | None = None
 
     @cached_property
-    def counts(self) -> Tensor:
-        """Counts of (true class, predicted class), (K, K) float64, see :func:`confusion`."""
-        return confusion(self.truth, self.classes).double()
+    def counts(self) -> Tensor | None:
+        """Counts of (true class, predicted class), (K, K) int64, see :func:`confusion`; None of too many classes."""
+        if int(max(self.truth.max(), self.classes.max())) >= MOST_CLASSES:
+            return None
+        return confusion(self.truth, self.classes)
+
+    @cached_property
+    def by_class(self) -> ClassCounts:
+        """How often each class occurs, was predicted and was recognised, see :func:`class_counts`."""
+        return class_counts(self.truth, self.classes)
 
     @property
     def correct(self) -> Tensor:
@@ -76,6 +86,32 @@ class Judgement:
         return need == "predictions" or (self.logits is not None and (need == "logits" or self.temperature is not None))
 
 
+class ClassCounts(NamedTuple):
+    """Of the classes that occur in truth or predictions, ascending, (C,) int64 each."""
+
+    classes: Tensor
+    true: Tensor
+    predicted: Tensor
+    right: Tensor
+
+
+def class_counts(labels: Tensor, predictions: Tensor) -> ClassCounts:
+    """How many samples of each class there are, were called so, and both; nothing grows with the largest number.
+
+    Args:
+        labels: true classes, (n,) int64, none negative.
+        predictions: predicted classes, (n,) int64.
+
+    Raises:
+        InputError: if the two differ in length, are empty, or a label is negative (unlabelled).
+    """
+    _check_pairs(labels, predictions)
+    classes, place = torch.cat([labels, predictions]).unique(return_inverse=True)
+    true, predicted = place.split(len(labels))
+    right = true[true == predicted]
+    return ClassCounts(classes, *(which.bincount(minlength=len(classes)) for which in (true, predicted, right)))
+
+
 def confusion(labels: Tensor, predictions: Tensor) -> Tensor:
     """Counts of (true class, predicted class), over every class that occurs in either.
 
@@ -87,16 +123,23 @@ def confusion(labels: Tensor, predictions: Tensor) -> Tensor:
         (K, K) int64: row = true class, column = predicted class, K = largest class + 1.
 
     Raises:
-        InputError: if the two differ in length, are empty, or a label is negative (unlabelled).
+        InputError: if the two differ in length, are empty, a label is negative (unlabelled), or K is beyond
+            ``MOST_CLASSES``.
     """
+    _check_pairs(labels, predictions)
+    classes = int(max(labels.max(), predictions.max())) + 1
+    if classes > MOST_CLASSES:
+        raise InputError(f"a class is {classes - 1}: {classes:,} x {classes:,} counts are too many.")
+    return (labels * classes + predictions).bincount(minlength=classes**2).reshape(classes, classes)
+
+
+def _check_pairs(labels: Tensor, predictions: Tensor) -> None:
     if labels.shape != predictions.shape or labels.dim() != 1 or len(labels) == 0:
         raise InputError(
             f"labels {tuple(labels.shape)} and predictions {tuple(predictions.shape)} must be two lists of one length."
         )
     if int(labels.min()) < 0:
         raise InputError("a label is negative (unlabelled): leave unlabelled samples out before scoring.")
-    classes = int(max(labels.max(), predictions.max())) + 1
-    return (labels * classes + predictions).bincount(minlength=classes**2).reshape(classes, classes)
 
 
 def check_labelled(features: Tensor, labels: Tensor) -> None:

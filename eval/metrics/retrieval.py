@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from simclr.errors import InputError
 from simclr.eval.metrics.judgement import Metric, check_labelled
+from simclr.eval.subject.rows import unit_rows
 
 ROWS_AT_ONCE = 1024
 
@@ -40,11 +40,12 @@ def retrieval(h: Tensor, labels: Tensor) -> Retrieval:
     """
     check_labelled(h, labels)
     labels = labels.to(h.device)
-    others = labels.bincount()[labels] - 1
+    _, labels, counts = labels.unique(return_inverse=True, return_counts=True)
+    others = counts[labels] - 1
     queries = torch.nonzero(others > 0).flatten()
     if len(queries) == 0:
         raise InputError("every class has a single sample: retrieval needs two or more of at least one class.")
-    unit = normalize(h.float(), dim=1)
+    unit = unit_rows(h).float()
     most = int(others.max())
     first, average = 0.0, 0.0
     for rows in queries.split(ROWS_AT_ONCE):

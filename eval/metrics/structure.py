@@ -13,6 +13,7 @@ from simclr.eval.metrics.clustering import STARTS
 from simclr.eval.metrics.registry import METRICS
 from simclr.eval.splits.split import Split
 from simclr.eval.streams import Stream
+from simclr.eval.subject.rows import Matrix
 
 STRUCTURED = 1_000
 POLICY: dict[str, dict[str, str | int]] = {
@@ -34,7 +35,7 @@ class Structure(NamedTuple):
     seed: int | None = None
 
 
-def structure(features: Tensor, labels: Tensor, splits: Sequence[Split], seed: int | None = None) -> list[Structure]:
+def structure(features: Matrix, labels: Tensor, splits: Sequence[Split], seed: int | None = None) -> list[Structure]:
     """Every metric that needs features (R@1, MAP@R, NMI of k-means), on test samples of the first split of each seed.
 
     Of a test part with more than ``STRUCTURED`` samples so many are drawn by the split's seed: they are queries and
@@ -62,8 +63,8 @@ def structure(features: Tensor, labels: Tensor, splits: Sequence[Split], seed: i
         drawn_by = split.seed or 0
         rows = split.test[permutation(drawn_by, Stream.STRUCTURE, len(split.test), "cpu")[:STRUCTURED]].sort().values
         h, y = features[rows], labels[rows]
-        counts = y.bincount()
-        if int((counts > 0).sum()) < 2 or int(counts.max()) < 2:
+        counts = y.unique(return_counts=True)[1]
+        if len(counts) < 2 or int(counts.max()) < 2:
             continue
         whole = replace(split, shots=None, share=None)
         drawn = {"samples": len(rows), "of": len(split.test)}

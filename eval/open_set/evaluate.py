@@ -21,6 +21,7 @@ from simclr.eval.probes.prediction import Selected
 from simclr.eval.splits.apart import SINGLE
 from simclr.eval.splits.open_split import OpenSplit
 from simclr.eval.splits.split import Split
+from simclr.eval.subject.rows import Matrix
 
 
 class OpenEntry(NamedTuple):
@@ -71,7 +72,7 @@ def open_test(labels: Tensor, split: Split, unknown: Sequence[int]) -> OpenTest:
     )
 
 
-def open_set(features: Tensor, labels: Tensor, pair: OpenSplit, conformal: bool = False) -> list[OpenEntry]:
+def open_set(features: Matrix, labels: Tensor, pair: OpenSplit, conformal: bool = False) -> list[OpenEntry]:
     """Every score and threshold on one split: one entry for each, of rank metrics and of decisions.
 
     Args:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from simclr.augment.checks import shown
 from simclr.errors import InputError
-from simclr.eval.metrics.accuracy import confusion
+from simclr.eval.metrics.judgement import class_counts
 
 UNKNOWN = -1
 # The field's way to write them, and to tell two ways of counting apart.
@@ -175,25 +175,26 @@ def open_scores(truth: Tensor, predicted: Tensor) -> dict[str, float | None]:
     Raises:
         InputError: if the two differ in length or are empty.
     """
-    counts = confusion(truth + 1, predicted + 1).double()  # row and column 0 are the unknown
-    n, right = counts.sum(), counts.diagonal()
-    wrong = n - right.sum()
-    there, assigned = counts.sum(1), counts.sum(0)
-    occurs = (there + assigned) > 0
-    f1 = 2 * right / (there + assigned).where(occurs, 1.0)
-    known_right, known = right[1:].sum(), there[1:].sum()
-    accepted = assigned[1:].sum()
-    wrong_known, accepted_unknown = known - known_right, there[0] - right[0]
+    classes, *numbers = class_counts(truth + 1, predicted + 1)  # 0 is the unknown
+    there, assigned, right = (column.double() for column in numbers)
+    strange = classes == 0
+    n, wrong = there.sum(), (there - right).sum()
+    f1 = 2 * right / (there + assigned)
+    known_right, known = right[~strange].sum(), there[~strange].sum()
+    unknown_right, unknown = right[strange].sum(), there[strange].sum()
+    accepted = assigned[~strange].sum()
+    known_in = ((truth != UNKNOWN) & (predicted != UNKNOWN)).sum().double()
+    wrong_known, accepted_unknown = known - known_right, unknown - unknown_right
     return {
         "open_oa": float(right.sum() / n),
-        "known_accepted": _share(counts[1:, 1:].sum(), known),
+        "known_accepted": _share(known_in, known),
         "known_accuracy": _share(known_right, known),
-        "unknown_recall": _share(right[0], there[0]),
-        "macro_f1": float(f1[occurs].mean()),
+        "unknown_recall": _share(unknown_right, unknown),
+        "macro_f1": float(f1.mean()),
         "micro_f1": _share(2 * known_right, known + accepted),
         "mapping_error": mapping_error(truth, predicted),
         "mdl4ow_f1": _share(2 * known_right, 2 * known_right + wrong_known + accepted_unknown),
-        "evml_open_oa": float(1 - 2 * wrong / (int(occurs.sum()) * n)),
+        "evml_open_oa": float(1 - 2 * wrong / (len(classes) * n)),
     }
 
 

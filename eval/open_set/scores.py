@@ -13,6 +13,7 @@ from torch import Tensor
 
 from simclr.eval.probes.logistic_probe import logistic
 from simclr.eval.probes.prototypes import prototype_distances
+from simclr.eval.subject.rows import unit_rows
 
 NEIGHBOURS = 5
 
@@ -44,7 +45,7 @@ def by_neighbour(train_x: Tensor, train_y: Tensor, test_x: Tensor) -> Scored:
 
     Source: Sun et al., "Out-of-distribution detection with deep nearest neighbors", ICML 2022, section 3.
     """
-    train, test = (torch.nn.functional.normalize(x.double(), dim=1) for x in (train_x, test_x))
+    train, test = (unit_rows(x.double()) for x in (train_x, test_x))
     k = min(NEIGHBOURS, int(train_y.unique(return_counts=True)[1].min()))
     near, index = torch.cdist(test, train).topk(k, dim=1, largest=False)
     return train_y[index[:, 0]], {"knn": near[:, -1]}

@@ -13,6 +13,7 @@ from simclr.errors import InputError
 from simclr.eval.metrics.statistics import mean_sd
 from simclr.eval.probes.prototypes import DISTANCES, prototype_distances
 from simclr.eval.subject.features import check_finite
+from simclr.eval.subject.rows import Matrix
 
 WAYS = 5
 QUERIES = 15
@@ -87,7 +88,7 @@ def draw_episodes(labels: Tensor, ways: int, shots: int, queries: int, episodes:
 
 
 def run_episodes(
-    features: Tensor,
+    features: Matrix,
     labels: Tensor,
     *,
     ways: int = WAYS,

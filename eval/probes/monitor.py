@@ -7,6 +7,8 @@ from torch import Tensor
 
 from simclr.augment.addressed import permutation
 from simclr.eval.probes.knn import TEMPERATURE, K, knn, knn_accuracy
+from simclr.eval.probes.prediction import fit_standardisation
+from simclr.eval.splits.validation import by_class
 from simclr.eval.streams import Stream
 
 SEED = 0
@@ -22,8 +24,7 @@ def knn_monitor(h: Tensor, labels: Tensor, k: int = K, temperature: float = TEMP
         k: neighbours; clamped to n - 1.
         temperature: of the weights exp(cosine / temperature).
     """
-    h = h.float()
-    return knn_accuracy(h - h.mean(0), labels, k, temperature)
+    return knn_accuracy(fit_standardisation(h, scale=False)(h), labels, k, temperature)
 
 
 def held_out_monitor(learned: Tensor, classes: Tensor, held_out: Tensor, truth: Tensor) -> dict[str, float]:
@@ -62,8 +63,7 @@ def monitor_ids(labels: Tensor, fraction: float = 0.1, per_class_min: int = 2) -
     known = order[labels[order] >= 0]
     fraction = min(fraction, MONITORED / max(len(known), 1))
     chosen = []
-    for c in labels[known].unique():
-        members = known[labels[known] == c]
+    for members in by_class(known, labels).values():
         take = max(per_class_min, round(fraction * len(members)))
         if len(members) - take >= 2:
             chosen.append(members[:take])

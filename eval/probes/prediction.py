@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
+import torch
 from pydantic import JsonValue
 from torch import Tensor
 
 from simclr.errors import InputError
+from simclr.eval.subject.rows import Matrix, Rows, tiles
+
+MOST_SCORES = 2**27
+"""Scores that are kept: 1 GB in float64."""
 
 Selected = dict[str, JsonValue]
 """What was chosen on the training samples, and how the solver ended."""
@@ -24,7 +29,7 @@ class Prediction:
     Attributes:
         classes: predicted class of each, (m,) int64.
         scores: (m, K) float, larger for likelier, one column for each class of the training samples in ascending order
-            (``train_y.unique()``); None for a probe that has none.
+            (``train_y.unique()``); None for a probe that has none, or with more than ``MOST_SCORES`` numbers.
         selected: what was chosen on the training samples, and how the solver ended.
         classify: the same classifier for other samples; None of a probe that cannot.
     """
@@ -51,6 +56,8 @@ class Probe:
             sees standardised features.
         stops: whether ``fit`` takes ``all_penalties``: its search ends early, unless it is told not to.
         logits: whether its scores are logits, whose softmax are probabilities: their calibration is then measured.
+        tiles: whether ``fit`` takes ``simclr.eval.subject.rows.Rows`` as well, and reads them tile by tile: features
+            that do not fit into the memory then reach it as they are.
         settings: what is the same for every fit; kept in results that name probes' settings, where there are any.
     """
 
@@ -59,6 +66,7 @@ class Probe:
     chooses: bool = False
     stops: bool = False
     logits: bool = False
+    tiles: bool = False
     settings: Mapping[str, JsonValue] | None = field(default=None)
 
 
@@ -82,27 +90,87 @@ class Standardisation(NamedTuple):
     mean: Tensor
     deviation: Tensor | None
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """(m, dim), any float type, on the mean's device."""
+    @overload
+    def __call__(self, x: Tensor) -> Tensor: ...
+    @overload
+    def __call__(self, x: Rows) -> Rows: ...
+    def __call__(self, x: Matrix) -> Matrix:
+        """(m, dim), any float type, on the mean's device; rows on disk stay there."""
+        if isinstance(x, Rows):
+            return x.mapped(lambda piece: self(piece))
         x = x.double() - self.mean
         return x if self.deviation is None else x.div_(self.deviation)
 
 
-def fit_standardisation(train_x: Tensor, scale: bool = True) -> Standardisation:
+def fit_standardisation(train_x: Matrix, scale: bool = True) -> Standardisation:
     """Mean and, with ``scale``, standard deviation of the training samples.
 
     The deviation has n in its denominator, as scikit-learn's StandardScaler has it; a feature that is constant in
-    training is only centred.
+    training is only centred, and is 0 then.
 
     Args:
         train_x: (n, dim), any float type.
         scale: whether to divide.
+
+    Source: Chan, Golub & LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances", 1979,
+        for the sums of squares of all tiles.
     """
-    train_x = train_x.double()
-    mean = train_x.mean(0)
+    first = train_x[torch.zeros(1, dtype=torch.int64)].double()
+    done, mean, squares = 0, torch.zeros_like(first[0]), torch.zeros_like(first[0])
+    for tile in tiles(train_x):
+        # Less the first sample, so that a constant feature is 0 without rounding.
+        tile = tile.double() - first
+        n, middle = len(tile), tile.mean(0)
+        step = middle - mean
+        if scale:
+            squares += (tile - middle).square_().sum(0) + step.square() * (done * n / (done + n))
+        mean, done = mean + step * (n / (done + n)), done + n
+    mean += first[0]
     if not scale:
         return Standardisation(mean, None)
-    deviation = (train_x - mean).square().mean(0).sqrt()
-    # Rounding of the mean leaves a constant feature with a deviation of some 1e-16 of its size.
+    deviation = (squares / done).sqrt()
+    # Rounding leaves a nearly constant feature with a deviation of some 1e-16 of its size.
     deviation = deviation.where(deviation > 1e-13 * mean.abs(), 1.0)
     return Standardisation(mean, deviation.where(deviation > 0, 1.0))
+
+
+class Linear(NamedTuple):
+    """x -> x @ weights + intercepts: (dim, K) and (K,)."""
+
+    weights: Tensor
+    intercepts: Tensor
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """(b, dim) -> (b, K)."""
+        return torch.addmm(self.intercepts, x, self.weights)
+
+
+class Answer(NamedTuple):
+    """Classes (m,) int64, and the scores that they are of, (m, K), unless there are too many."""
+
+    classes: Tensor
+    scores: Tensor | None
+
+
+def answer(decide: Callable[[Tensor], Tensor], classes: Tensor, x: Matrix) -> Answer:
+    """What a classifier says of samples, tile by tile.
+
+    Args:
+        decide: features (b, dim) -> scores (b, K), larger for likelier.
+        classes: of the scores' columns, (K,) int64.
+        x: features, (m, dim).
+
+    Returns:
+        The class of the largest score of each, and the scores where they are ``MOST_SCORES`` numbers or fewer.
+    """
+    few = len(x) * len(classes) <= MOST_SCORES
+    found: list[Tensor] = []
+    scores: list[Tensor] = []
+    for tile in tiles(x, len(classes)):
+        decided = decide(tile)
+        found.append(classes[decided.argmax(1)])
+        if few:
+            scores.append(decided)
+    if not found:
+        return Answer(classes[:0], None)
+    return Answer(torch.cat(found), torch.cat(scores) if few else None)

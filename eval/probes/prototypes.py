@@ -1,12 +1,12 @@
 """Nearest prototype: a class is the mean of its few samples, a sample goes to the class whose mean lies nearest.
 
 Every distance is the Euclidean one after a transform that is fitted on the support samples alone, so a whole batch of
-episodes is a handful of matrix products.
+episodes is a handful of matrix products. For a single task of any size see ``simclr.eval.probes.prototype_probe``.
 """
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from simclr.augment.checks import shown
 from simclr.errors import InputError
-from simclr.eval.probes.prediction import Prediction, Probe, Selected, classes_of
+from simclr.eval.subject.rows import unit_of
 
 DISTANCES = ("euclidean", "standardized", "cosine", "mahalanobis")
 # Two samples in all leave nothing to shrink by: a covariance of rank one would then be inverted.
@@ -41,10 +41,21 @@ def ledoit_wolf(residuals: Tensor) -> Tensor:
     n, dim = residuals.shape[-2:]
     # Everything is a sum over S, so the smaller of the two Gram matrices will do.
     gram = residuals @ residuals.mT if n < dim else residuals.mT @ residuals
+    return shrinkage(gram, residuals.square().sum(-1).square().sum(-1), n, dim)
+
+
+def shrinkage(gram: Tensor, quartic: Tensor, n: int, dim: int) -> Tensor:
+    """:func:`ledoit_wolf` from sums: XᵀX or XXᵀ of n centred rows X, and the sum of the fourth powers of their norms.
+
+    Args:
+        gram: (..., m, m).
+        quartic: (...).
+        n, dim: of X.
+    """
     square = gram.square().sum((-2, -1)) / n**2  # ||S||²
     trace = gram.diagonal(dim1=-2, dim2=-1).sum(-1) / n
     delta = square - trace.square() / dim
-    beta = residuals.square().sum(-1).square().sum(-1) / n**2 - square / n
+    beta = quartic / n**2 - square / n
     return torch.where(delta > 0, (beta / delta.where(delta > 0, 1.0)).clamp(0, 1), 1.0)
 
 
@@ -57,7 +68,8 @@ def _transformed(support: Tensor, labels: Tensor, query: Tensor, ways: int, dist
     means = class_means(support, labels, ways)
     if distance == "standardized":
         std = support.std(-2, keepdim=True)
-        std = std.where(std > 0, 1.0)
+        # Rounding leaves a constant feature with one of some 1e-16 of its size.
+        std = std.where(std > 1e-13 * support.mean(-2, keepdim=True).abs(), 1.0)
         return means / std, query / std.to(query.dtype)
     if distance == "cosine":
         centre = support.mean(-2, keepdim=True)
@@ -91,9 +103,25 @@ def prototype_distances(support: Tensor, labels: Tensor, query: Tensor, ways: in
     """
     if distance not in DISTANCES:
         raise InputError(f"there is no distance {shown(distance)}: choose from {', '.join(DISTANCES)}.")
-    means, query = _transformed(support, labels, query, ways, distance)
+    unit = unit_of(support)
+    means, query = _transformed(support.double() / unit, labels, query / unit.to(query.dtype), ways, distance)
+    found = between(means, query, distance)
+    plain = distance == "euclidean" or (distance == "mahalanobis" and support.shape[-2] <= ways)
+    return found * unit.square() if plain else found
+
+
+def between(means: Tensor, query: Tensor, distance: str) -> Tensor:
+    """Distances to prototypes where they are squared Euclidean, or by the cosine; see :func:`prototype_distances`.
+
+    Args:
+        means: (..., ways, dim) float64.
+        query: (..., m, dim).
+        distance: one of ``DISTANCES``.
+    """
     if distance == "cosine":
-        return 1 - (F.normalize(query, dim=-1) @ F.normalize(means, dim=-1).to(query.dtype).mT).double()
+        # Norms of float64 are known at any scale that is let in: F.normalize would take a short row for zero.
+        mine, theirs = (x / x.norm(dim=-1, keepdim=True).clamp_min(1e-37) for x in (query, means))
+        return 1 - (mine @ theirs.to(mine.dtype).mT).double()
     # Around the support's centre the squares below cancel little.
     centre = means.mean(-2, keepdim=True)
     means, query = means - centre, query - centre.to(query.dtype)
@@ -102,70 +130,47 @@ def prototype_distances(support: Tensor, labels: Tensor, query: Tensor, ways: in
     return (squares - 2 * cross).clamp_min(0)
 
 
-def nearest_prototype(train_x: Tensor, train_y: Tensor, test_x: Tensor, distance: str = "euclidean") -> Prediction:
-    """Classifies by the nearest prototype; nothing is chosen, so there is nothing to select.
-
-    Args:
-        train_x: features, (n, dim), any float type.
-        train_y: classes, (n,) int64.
-        test_x: features to classify, (m, dim).
-        distance: one of ``DISTANCES``, see :func:`prototype_distances`.
-
-    Returns:
-        The classes, minus the (squared) distances as scores, and the ``shrinkage`` of a Mahalanobis distance.
-
-    Raises:
-        InputError: unknown distance, fewer than two classes, or an unlabelled training sample.
-
-    Source: Snell, Swersky & Zemel, "Prototypical networks for few-shot learning", NeurIPS 2017, eq. 1 and 2.
-    """
-    classes = classes_of(train_y)
-    labels = torch.searchsorted(classes, train_y)
-
-    def distances_of(x: Tensor) -> Tensor:
-        return prototype_distances(train_x, labels, x, len(classes), distance)
-
-    distances = distances_of(test_x)
-    selected: Selected = {"distance": distance}
-    if distance == "mahalanobis":
-        x = train_x.double()
-        selected["shrinkage"] = float(ledoit_wolf(x - class_means(x, labels, len(classes))[labels]))
-    return Prediction(classes[distances.argmin(1)], -distances, selected, lambda x: classes[distances_of(x).argmin(1)])
-
-
 def _whitened(support: Tensor, labels: Tensor, means: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
-    """x -> C^(-1/2) x with C the shrunk pooled within-class covariance.
-
-    C is a multiple a of the identity off the span of the residuals and a + b·λ along their principal directions, so it
-    takes an eigendecomposition no larger than the number of rows.
-    """
+    """x -> C^(-1/2) x with C the shrunk pooled within-class covariance, for prototypes and queries."""
     n, dim = support.shape[-2:]
     residuals = support - means.gather(-2, labels.unsqueeze(-1).expand(*labels.shape, dim))
-    trace = residuals.square().sum((-2, -1)) / n
     if n <= means.shape[-2]:
         return means, query
-    weight = ledoit_wolf(residuals).clamp_min(LEAST_SHRINKAGE)
+    gram = residuals @ residuals.mT if n < dim else residuals.mT @ residuals
+    whiten = whitening(gram, ledoit_wolf(residuals), n, residuals if n < dim else None)
+    return whiten(means), whiten(query)
+
+
+def whitening(gram: Tensor, weight: Tensor, n: int, rows: Tensor | None = None) -> Callable[[Tensor], Tensor]:
+    """x -> C^(-1/2) x with C = (1 - weight)·S + weight·(tr S / dim)·I.
+
+    C is a multiple a of the identity off the span of the rows and a + b·λ along their principal directions, so it
+    takes an eigendecomposition no larger than the number of rows.
+
+    Args:
+        gram: XᵀX (..., dim, dim) of n centred rows X, or XXᵀ (..., n, n) with ``rows``, float64.
+        weight: as of :func:`ledoit_wolf`, (...).
+        n: number of rows.
+        rows: X, (..., n, dim), where it has fewer rows than columns.
+    """
+    dim = gram.shape[-1] if rows is None else rows.shape[-1]
+    trace = gram.diagonal(dim1=-2, dim2=-1).sum(-1) / n
+    weight = weight.clamp_min(LEAST_SHRINKAGE)
     # Equal rows in every class: nothing to scale by.
     a = (weight * trace / dim).where(trace > 0, 1.0)[..., None, None]
     b = ((1 - weight) / n)[..., None, None]
-    if n < dim:
-        values, left = torch.linalg.eigh(residuals @ residuals.mT)
+    values, vectors = torch.linalg.eigh(gram)
+    if rows is None:
+        values, directions = values.clamp_min(0), vectors.mT
+    else:
         root = values.clamp_min(0).sqrt()
         usable = root > root.amax(-1, keepdim=True) * 1e-7
-        directions = left.mT @ residuals / root.where(usable, torch.inf).unsqueeze(-1)  # zero rows where unusable
+        directions = vectors.mT @ rows / root.where(usable, torch.inf).unsqueeze(-1)  # zero rows where unusable
         values = values.where(usable, 0.0)
-    else:
-        values, right = torch.linalg.eigh(residuals.mT @ residuals)
-        values, directions = values.clamp_min(0), right.mT
     shrink = (a / (a + b * values.unsqueeze(-1))).sqrt() - 1  # (..., r, 1)
 
     def whiten(x: Tensor) -> Tensor:
         along = x @ directions.to(x.dtype).mT
         return (x + along @ (shrink * directions).to(x.dtype)) / a.sqrt().to(x.dtype)
 
-    return whiten(means), whiten(query)
-
-
-EUCLIDEAN, STANDARDIZED, COSINE, MAHALANOBIS = (
-    Probe(partial(nearest_prototype, distance=distance), f"prototype {distance}") for distance in DISTANCES
-)
+    return whiten

@@ -28,14 +28,15 @@ from simclr.augment.checks import shown
 from simclr.errors import InputError
 from simclr.eval.probes.prediction import Prediction, Probe
 from simclr.eval.splits.amounts import listed
+from simclr.eval.subject.rows import Matrix, in_memory
 from simclr.registry import Registry
 
 PROBES: Registry[Probe] = Registry(
     {
-        "prototype euclidean": "simclr.eval.probes.prototypes:EUCLIDEAN",
-        "prototype standardized": "simclr.eval.probes.prototypes:STANDARDIZED",
-        "prototype cosine": "simclr.eval.probes.prototypes:COSINE",
-        "prototype mahalanobis": "simclr.eval.probes.prototypes:MAHALANOBIS",
+        "prototype euclidean": "simclr.eval.probes.prototype_probe:EUCLIDEAN",
+        "prototype standardized": "simclr.eval.probes.prototype_probe:STANDARDIZED",
+        "prototype cosine": "simclr.eval.probes.prototype_probe:COSINE",
+        "prototype mahalanobis": "simclr.eval.probes.prototype_probe:MAHALANOBIS",
         "ridge": "simclr.eval.probes.ridge_probe:PROBE",
         "logistic": "simclr.eval.probes.logistic_probe:PROBE",
         "sgd": "simclr.eval.probes.sgd_probe:PROBE",
@@ -51,9 +52,9 @@ FEW_SHOT_PROBES = (*(name for name in PROBES if name.startswith("prototype")), F
 
 def fit_probe(
     name: str,
-    train_x: Tensor,
+    train_x: Matrix,
     train_y: Tensor,
-    test_x: Tensor,
+    test_x: Matrix,
     *,
     validation: Tensor | None = None,
     standardise: bool = True,
@@ -69,8 +70,15 @@ def fit_probe(
         validation: rows of ``train_x`` that are the split's validation part; None where it has none.
         standardise: whether features are divided by their standard deviation.
         all_penalties: whether a probe that ends its search early goes to the end of it.
+
+    Raises:
+        InputError: no column, or rows on disk that a probe without ``tiles`` cannot take into the memory.
     """
     probe = PROBES[name]
+    if train_x.shape[1] == 0:
+        raise InputError(f"features are {tuple(train_x.shape)}: they have no columns, so nothing tells samples apart.")
+    if not probe.tiles:
+        train_x, test_x = in_memory(train_x, f"the probe {name}"), in_memory(test_x, f"the probe {name}")
     options: dict[str, Any] = {"validation": validation, "standardise": standardise} if probe.chooses else {}
     return probe.fit(train_x, train_y, test_x, **options, **({"all_penalties": all_penalties} if probe.stops else {}))
 

@@ -6,15 +6,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from simclr.eval.probes.prediction import Prediction, Probe, Selected, classes_of, fit_standardisation
-from simclr.eval.probes.ridge_path import ridge_path
+from simclr.eval.probes.prediction import Prediction, Probe, Selected, answer, classes_of, fit_standardisation
+from simclr.eval.probes.ridge_path import leave_one_out, ridge_statistics
 from simclr.eval.splits.validation import LEAVE_ONE_OUT, parts_of
+from simclr.eval.subject.rows import Matrix, labelled_tiles, rows_of
 
 ALPHAS = np.logspace(-6, 5, 45)
 
 
 def ridge(
-    train_x: Tensor, train_y: Tensor, test_x: Tensor, *, validation: Tensor | None = None, standardise: bool = True
+    train_x: Matrix, train_y: Tensor, test_x: Matrix, *, validation: Tensor | None = None, standardise: bool = True
 ) -> Prediction:
     """Ridge classifier: the penalty of ``ALPHAS`` with the least leave-one-out squared error on the training samples.
 
@@ -35,39 +36,39 @@ def ridge(
     """
     classes = classes_of(train_y)
     selected: Selected = {"selected_on": LEAVE_ONE_OUT}
-    alphas = torch.from_numpy(ALPHAS)
-    if validation is not None:
-        best, selected = _chosen_on(validation, train_x, train_y, alphas, standardise)
-        alphas = alphas[best : best + 1]
     units = fit_standardisation(train_x, standardise)
-    errors, weights, intercepts = ridge_path(units(train_x), _targets(train_y, classes), alphas)
-    best = int(errors.argmin())
+    x, columns = units(train_x), torch.searchsorted(classes, train_y)
+    known = ridge_statistics(x, columns, len(classes))
+    if validation is None:
+        alpha = ALPHAS[int(leave_one_out(known, x, columns, torch.from_numpy(ALPHAS)).errors.argmin())]
+    else:
+        alpha, selected = _chosen_on(validation, train_x, train_y, standardise)
+    line = known.solve(alpha)
 
-    def decide(x: Tensor) -> Tensor:
-        return units(x) @ weights[best] + intercepts[best]
+    def decide(tile: Tensor) -> Tensor:
+        return line(units(tile))
 
-    decision = decide(test_x)
-    selected |= {"alpha": float(alphas[best]), "standardised": standardise}
-    return Prediction(classes[decision.argmax(1)], decision, selected, lambda x: classes[decide(x).argmax(1)])
+    found = answer(decide, classes, test_x)
+    selected |= {"alpha": float(alpha), "standardised": standardise}
+    return Prediction(found.classes, found.scores, selected, lambda x: answer(decide, classes, x).classes)
 
 
-def _chosen_on(validation: Tensor, x: Tensor, y: Tensor, alphas: Tensor, standardise: bool) -> tuple[int, Selected]:
+def _chosen_on(validation: Tensor, x: Matrix, y: Tensor, standardise: bool) -> tuple[float, Selected]:
     fit, held_out, selected_on = parts_of(y, validation)
     classes = classes_of(y[fit])
-    units = fit_standardisation(x[fit], standardise)
-    _, weights, intercepts = ridge_path(units(x[fit]), _targets(y[fit], classes), alphas)
-    decision = units(x[held_out]) @ weights + intercepts[:, None]
-    accuracy = (classes[decision.argmax(2)] == y[held_out]).double().mean(1)
-    best = len(alphas) - 1 - int(accuracy.flip(0).argmax())
-    return best, {
+    train = rows_of(x, fit)
+    units = fit_standardisation(train, standardise)
+    known = ridge_statistics(units(train), torch.searchsorted(classes, y[fit]), len(classes))
+    lines = [known.solve(alpha) for alpha in ALPHAS]
+    right = torch.zeros(len(ALPHAS), dtype=torch.int64)
+    for tile, mine in labelled_tiles(units(rows_of(x, held_out)), y[held_out], len(classes)):
+        right += torch.stack([(classes[line(tile).argmax(1)] == mine).sum() for line in lines])
+    best = len(ALPHAS) - 1 - int(right.flip(0).argmax())
+    return float(ALPHAS[best]), {
         "selected_on": selected_on,
         "validation_samples": len(held_out),
-        "validation_accuracy": float(accuracy[best]),
+        "validation_accuracy": float(right[best]) / len(held_out),
     }
 
 
-def _targets(y: Tensor, classes: Tensor) -> Tensor:
-    return 2.0 * (y[:, None] == classes[None, :]).double() - 1.0
-
-
-PROBE = Probe(ridge, "ridge", chooses=True, settings={"alphas": ALPHAS.tolist()})
+PROBE = Probe(ridge, "ridge", chooses=True, tiles=True, settings={"alphas": ALPHAS.tolist()})

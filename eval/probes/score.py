@@ -16,6 +16,7 @@ from simclr.eval.probes.prediction import Prediction, Selected
 from simclr.eval.probes.registry import DEFAULT_PROBES, PROBES, check_probes, fit_probe
 from simclr.eval.splits.split import Split
 from simclr.eval.subject.features import check_finite
+from simclr.eval.subject.rows import Matrix, rows_of
 
 Watch = Callable[[str, Split, Prediction], None]
 
@@ -29,7 +30,8 @@ class Score:
         split: what it learned from and was scored on.
         metrics: those of ``simclr.eval.metrics.registry`` that had what they need, by name.
         recall: of each class.
-        counts: row = true class, column = predicted class, (K, K) int64, K = largest class that occurs + 1.
+        counts: row = true class, column = predicted class, (K, K) int64, K = largest class that occurs + 1; None beyond
+            ``simclr.eval.metrics.judgement.MOST_CLASSES``.
         correct: whether each test sample was recognised, (m,) bool, in the order of ``split.test``.
         selected: what the probe chose.
         seed: of the measurement: that of random weights or of training, else the split's; None where nothing is drawn.
@@ -39,14 +41,14 @@ class Score:
     split: Split
     metrics: dict[str, float]
     recall: dict[int, float]
-    counts: Tensor
+    counts: Tensor | None
     correct: Tensor
     selected: Selected
     seed: int | None = None
 
 
 def score(
-    features: Tensor,
+    features: Matrix,
     labels: Tensor,
     splits: Sequence[Split],
     probes: Sequence[str] = DEFAULT_PROBES,
@@ -62,7 +64,8 @@ def score(
     Where a split has a validation part, whatever a probe chooses is chosen there; then it learns from both parts.
 
     Args:
-        features: (N, dim), any float type, on the CPU.
+        features: (N, dim), any float type, on the CPU; of rows on disk a probe that cannot read them in tiles takes
+            what it needs into the memory.
         labels: classes, (N,) int64; -1 = unlabelled, which no split may use.
         splits: whose ids are rows of ``features``.
         probes: names of ``simclr.eval.probes.registry.PROBES``.
@@ -80,7 +83,7 @@ def score(
             uses an unlabelled or missing row, or its training part holds fewer than two classes.
     """
     probes = check_probes(probes)
-    if features.dim() != 2 or labels.shape != features.shape[:1]:
+    if len(features.shape) != 2 or labels.shape != features.shape[:1]:
         raise InputError(
             f"features are {tuple(features.shape)} and labels {tuple(labels.shape)}: give (N, dim) and (N,) of one N."
         )
@@ -93,7 +96,7 @@ def score(
         used = torch.cat([train, split.test])
         if int(used.min()) < 0 or int(used.max()) >= len(labels) or bool((labels[used] < 0).any()):
             raise InputError(f"the {split.name} split uses a sample that is unlabelled or not among the {len(labels)}.")
-        train_x, train_y, test_x = features[train], labels[train], features[split.test]
+        train_x, train_y, test_x = rows_of(features, train), labels[train], rows_of(features, split.test)
         options = {"standardise": standardise, "all_penalties": all_penalties}
         validation = split.validation_rows()
         for probe in probes:
@@ -112,6 +115,6 @@ def scored(probe: str, split: Split, truth: Tensor, predicted: Prediction, seed:
     logits = predicted.scores if probe in PROBES and PROBES[probe].logits else None
     temperature = selected.get("temperature")
     judged = Judgement(truth, classes, logits, temperature if isinstance(temperature, float) else None)
-    recall, counts = per_class_recall(truth, classes), judged.counts.long()
+    recall, counts = per_class_recall(truth, classes), judged.counts
     seed = split.seed if seed is None else seed
     return Score(probe, split, measure(judged), recall, counts, judged.correct, selected, seed)

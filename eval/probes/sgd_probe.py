@@ -18,9 +18,10 @@ from torch import Tensor
 from simclr.augment.addressed import permutation
 from simclr.errors import InputError
 from simclr.eval.metrics.calibration import fit_temperature
-from simclr.eval.probes.prediction import Prediction, Probe, Selected, classes_of, fit_standardisation
+from simclr.eval.probes.prediction import Linear, Prediction, Probe, Selected, answer, classes_of, fit_standardisation
 from simclr.eval.splits.validation import FIXED, Parts, columns_of, parts_of
 from simclr.eval.streams import Stream
+from simclr.eval.subject.rows import Matrix, Rows, labelled_tiles, rows_of
 
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 PAPERS_RATE = 0.1
@@ -30,7 +31,7 @@ MOMENTUM = 0.9
 
 
 def sgd_path(
-    x: Tensor,
+    x: Matrix,
     y: Tensor,
     num_classes: int,
     rates: Tensor,
@@ -45,7 +46,7 @@ def sgd_path(
     wait for the next epoch's order.
 
     Args:
-        x: features, (n, dim), any float type and device.
+        x: features, (n, dim), any float type and device; of rows on disk each batch is read when its turn comes.
         y: classes, (n,) int64, 0 <= y < num_classes.
         num_classes: K.
         rates: first learning rates, (a,) float, down to 0 along a cosine by step.
@@ -63,20 +64,20 @@ def sgd_path(
         raise InputError(f"epochs is {epochs} and batch_size {batch_size}: give 1 or more of each.")
     n, dim = x.shape
     batch_size = min(batch_size, n)
-    problems = len(rates)
+    problems, first = len(rates), x[torch.zeros(1, dtype=torch.int64)]
     # The learning rate is the last axis, so that softmax runs over contiguous memory.
-    weights, intercepts = x.new_zeros(dim, num_classes * problems), x.new_zeros(num_classes * problems)
+    weights, intercepts = first.new_zeros(dim, num_classes * problems), first.new_zeros(num_classes * problems)
     parameters = [weights, intercepts]
     velocity = [torch.zeros_like(p) for p in parameters]
-    rates = rates.to(x).repeat(num_classes)
+    rates = rates.to(first).repeat(num_classes)
     per_epoch = n // batch_size
     for epoch in range(epochs):
-        order = permutation(seed, Stream.SGD + epoch, n, x.device)
+        order = permutation(seed, Stream.SGD + epoch, n, first.device)
         for step in range(per_epoch):
             ids = order[step * batch_size : (step + 1) * batch_size]
             batch, truth = x[ids], y[ids]
             p = torch.addmm(intercepts, batch, weights).view(batch_size, num_classes, problems).softmax(1)
-            p[torch.arange(batch_size, device=x.device), truth] -= 1
+            p[torch.arange(batch_size, device=first.device), truth] -= 1
             residual = p.view(batch_size, -1) / batch_size
             lr = rates * (0.5 + 0.5 * math.cos(math.pi * (epoch * per_epoch + step) / (epochs * per_epoch)))
             for parameter, v, g in zip(parameters, velocity, (batch.T @ residual, residual.sum(0))):
@@ -86,9 +87,9 @@ def sgd_path(
 
 
 def sgd(
-    train_x: Tensor,
+    train_x: Matrix,
     train_y: Tensor,
-    test_x: Tensor,
+    test_x: Matrix,
     *,
     validation: Tensor | None = None,
     standardise: bool = True,
@@ -125,25 +126,30 @@ def sgd(
         rate, selected = _choose(train_x, train_y, parts, standardise, epochs, batch_size, device)
     lr = rate * min(batch_size, len(train_y)) / 256
     units = fit_standardisation(train_x, standardise)
-    train = units(train_x).float().to(device)
+    train = _moved(units(train_x), device)
     y = torch.searchsorted(classes, train_y).to(device)
     weights, intercepts = sgd_path(train, y, len(classes), torch.tensor([lr]), epochs, batch_size)
 
     def decide(x: Tensor) -> Tensor:
         return (units(x).float().to(device) @ weights[0] + intercepts[0]).cpu()
 
-    scores = decide(test_x)
+    found = answer(decide, classes, test_x)
     selected |= {
         "lr": lr,
         "epochs": epochs,
         "batch_size": min(batch_size, len(train_y)),
         "standardised": standardise,
     }
-    return Prediction(classes[scores.argmax(1)], scores, selected, lambda x: classes[decide(x).argmax(1)])
+    return Prediction(found.classes, found.scores, selected, lambda x: answer(decide, classes, x).classes)
+
+
+def _moved(x: Matrix, device: torch.device | str) -> Matrix:
+    """In float32 on a device; rows on disk when they are read."""
+    return x.mapped(lambda piece: piece.float().to(device)) if isinstance(x, Rows) else x.float().to(device)
 
 
 def _choose(
-    x: Tensor,
+    x: Matrix,
     y: Tensor,
     parts: Parts,
     standardise: bool,
@@ -155,24 +161,31 @@ def _choose(
     fit, held_out, selected_on = parts
     classes = classes_of(y[fit])
     lrs = torch.tensor(RATES) * (min(batch_size, len(fit)) / 256)
-    units = fit_standardisation(x[fit], standardise)
-    train, rest = (units(x[rows]).float().to(device) for rows in (fit, held_out))
+    units = fit_standardisation(rows_of(x, fit), standardise)
+    train, rest = (_moved(units(rows_of(x, rows)), device) for rows in (fit, held_out))
     target = torch.searchsorted(classes, y[fit]).to(device)
     weights, intercepts = sgd_path(train, target, len(classes), lrs, epochs, batch_size)
     # A class that only the held-out samples have is never recognised.
     truth = columns_of(classes, y[held_out])
-    logits = (rest @ weights + intercepts[:, None]).cpu()
-    accuracy = (logits.argmax(2) == truth).double().mean(1)
+    lines = [Linear(*line) for line in zip(weights, intercepts)]
+    right = torch.zeros(len(lines), dtype=torch.int64)
+    for tile, mine in labelled_tiles(rest, truth, len(classes)):
+        right += torch.stack([(line(tile).argmax(1).cpu() == mine).sum() for line in lines])
+    accuracy = right.double() / len(held_out)
     # argmax gives the first of equals: the smallest rate.
     best = int(accuracy.argmax())
+    scores = answer(lambda tile: lines[best](tile), classes.to(device), rest).scores
     known = truth >= 0
+    temperature: Selected = (
+        {} if scores is None else {"temperature": fit_temperature(scores.cpu()[known], truth[known])}
+    )
     return RATES[best], {
         "rule": f"the most accurate of {len(RATES)} learning rates on held-out samples",
         "selected_on": selected_on,
         "validation_samples": len(held_out),
         "validation_accuracy": float(accuracy[best]),
-        "temperature": fit_temperature(logits[best][known], truth[known]),
+        **temperature,
     }
 
 
-PROBE = Probe(sgd, "sgd", chooses=True, logits=True, settings={})
+PROBE = Probe(sgd, "sgd", chooses=True, logits=True, tiles=True, settings={})

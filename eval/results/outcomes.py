@@ -34,9 +34,10 @@ def outcomes(representation: str, found: Sequence[Score], classes: int) -> list[
     table = []
     for key in dict.fromkeys((s.split.name, s.split.shots, s.split.share) for s in found):
         mine = [s for s in found if (s.split.name, s.split.shots, s.split.share) == key]
-        total = torch.zeros(classes, classes, dtype=torch.int64)
-        for s in mine:
-            total[: len(s.counts), : len(s.counts)] += s.counts
+        few = classes <= MOST_CLASSES
+        total = torch.zeros(classes if few else 0, classes if few else 0, dtype=torch.int64)
+        for counts in (s.counts for s in mine if few and s.counts is not None):
+            total[: len(counts), : len(counts)] += counts
         name, shots, share = key
         table.append(
             Outcome(
@@ -45,7 +46,7 @@ def outcomes(representation: str, found: Sequence[Score], classes: int) -> list[
                 split=name,
                 shots=shots,
                 labels=share,
-                counts=tuple(map(tuple, total.tolist())) if classes <= MOST_CLASSES else None,
+                counts=tuple(map(tuple, total.tolist())) if few else None,
                 correct=tuple(pack(s.correct[s.split.test.argsort()]) for s in mine),
             )
         )

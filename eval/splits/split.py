@@ -16,7 +16,7 @@ from torch import Tensor
 
 from simclr.augment.addressed import permutation
 from simclr.errors import InputError
-from simclr.eval.splits.validation import LEAST, SHARE, validation_part
+from simclr.eval.splits.validation import LEAST, SHARE, by_class, validation_part
 from simclr.eval.streams import Stream
 
 
@@ -178,8 +178,9 @@ def _by_class(
     order = permutation(seed, Stream.SPLIT, len(labels), "cpu")
     order = order[free[order]]
     train, test, left_out = [], [], []
+    there = by_class(order, labels)
     for c in labels[labels >= 0].unique().tolist():
-        members = order[labels[order] == c]
+        members = there.get(c, order[:0])
         if len(members) < 2:
             left_out.append(c)
             continue

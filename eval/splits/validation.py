@@ -45,13 +45,23 @@ def validation_part(y: Tensor, share: float = SHARE, seed: int = 0) -> tuple[Ten
     if not 0 <= share < 1:
         raise InputError(f"the validation share is {share}: give 0 or more, and less than 1.")
     order = permutation(seed, Stream.VALIDATION, len(y), "cpu")
-    y = y.cpu()
     held_out = torch.zeros(len(y), dtype=torch.bool)
-    for c in y.unique():
-        members = order[y[order] == c]
+    for members in by_class(order, y.cpu()).values():
         if share > 0 and len(members) >= LEAST:
             held_out[members[: min(max(round(share * len(members)), 1), len(members) - 1)]] = True
     return torch.nonzero(~held_out).flatten(), torch.nonzero(held_out).flatten()
+
+
+def by_class(order: Tensor, y: Tensor) -> dict[int, Tensor]:
+    """Of each class its samples in the given order, by ascending class; one sort, however many classes there are.
+
+    Args:
+        order: ids, (n,) int64.
+        y: class of each id, (N,) int64.
+    """
+    classes, counts = y[order].unique(return_counts=True)
+    grouped = order[torch.argsort(y[order], stable=True)]
+    return dict(zip(classes.tolist(), grouped.split(counts.tolist())))
 
 
 def folds_of(y: Tensor, folds: int | None) -> Tensor:

@@ -16,8 +16,11 @@ from simclr.data.source import Source
 from simclr.data.stream import StreamSource
 from simclr.data.workers import read_ahead, usable_cores
 from simclr.errors import InputError
+from simclr.eval.subject.rows import Matrix, tiles
 
 BATCH_SIZE = 512
+MOST = 1e30
+"""Its square is known to float64, and in units of it that of everything of its size to float32."""
 
 
 def fingerprint(module: nn.Module) -> str:
@@ -86,13 +89,33 @@ def extract_features(
     return features
 
 
-def check_finite(features: Tensor, ids: Tensor, what: str) -> None:
-    """Raises InputError that names the first sample with a NaN or infinite feature."""
-    bad = ~features.isfinite().all(1)
-    if bool(bad.any()):
-        raise InputError(
-            f"{what} hold NaN or infinity for {int(bad.sum())} of {len(features)} samples, first id {int(ids[bad][0])}."
-        )
+def check_finite(features: Matrix, ids: Tensor, what: str) -> None:
+    """Refuse features that nothing can be said of.
+
+    Args:
+        features: (n, dim).
+        ids: of the samples, (n,) int64, for the error.
+        what: they are, for the error.
+
+    Raises:
+        InputError: no column, NaN or infinity, naming the first sample, or numbers so large or all so small that their
+            powers are lost: beyond ``MOST``, or below 1 / ``MOST`` and not all zero.
+    """
+    if features.shape[1] == 0:
+        raise InputError(f"{what} are {tuple(features.shape)}: they have no columns, so nothing tells samples apart.")
+    first, bad, named, most = 0, 0, -1, 0.0
+    for tile in tiles(features):
+        largest = tile.abs().amax(1).double()
+        wrong = ~largest.isfinite()
+        if bool(wrong.any()):
+            named = int(ids[first + int(wrong.nonzero()[0])]) if named < 0 else named
+            bad += int(wrong.sum())
+        most = max(most, float(largest.max()))
+        first += len(tile)
+    if bad:
+        raise InputError(f"{what} hold NaN or infinity for {bad} of {len(features)} samples, first id {named}.")
+    if most > MOST or 0 < most < 1 / MOST:
+        raise InputError(f"{what} are at most {most:.3g} in size: bring them between {1 / MOST:g} and {MOST:g}.")
 
 
 def _batches(source: Source, ids: Tensor, batch_size: int) -> Iterator[Tensor]:

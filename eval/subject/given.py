@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from simclr.augment.checks import shown
-from simclr.data.source import Source, TensorSource
+from simclr.data.source import Source
 from simclr.errors import InputError
+from simclr.eval.subject.rows import Matrix, Rows
 
 
 class Classes(NamedTuple):
@@ -21,8 +22,8 @@ class Classes(NamedTuple):
     names: tuple[str, ...]
 
 
-def model_of(value: object) -> nn.Module | Tensor:
-    """An encoder as it is, or features as a matrix (N, dim) of floats.
+def model_of(value: object) -> nn.Module | Matrix:
+    """An encoder as it is, or features as a matrix (N, dim) of floats; rows of a memory-mapped array stay on disk.
 
     Raises:
         InputError: for anything else.
@@ -38,13 +39,15 @@ def model_of(value: object) -> nn.Module | Tensor:
         raise InputError(
             f"the model is a {type(value).__name__}: give an encoder (simclr.load_encoder) or features (N, dim)."
         )
+    if isinstance(value, np.memmap) and value.ndim == 2 and 0 not in value.shape and value.dtype.kind in "iufb":
+        return Rows([value])
     features = numbers_of(value, "features")
     if features.ndim != 2 or 0 in features.shape:
         raise InputError(f"features are {tuple(features.shape)}: give (N, dim), a row for each sample.")
     return features if features.is_floating_point() else features.double()
 
 
-def source_of(model: nn.Module | Tensor, samples: object) -> Source:
+def source_of(model: nn.Module | Matrix, samples: object) -> Source:
     """The samples to judge on: classes that come with features are those of images of one pixel.
 
     Args:
@@ -54,15 +57,37 @@ def source_of(model: nn.Module | Tensor, samples: object) -> Source:
     Raises:
         InputError: features and classes that do not fit, or an encoder without a source.
     """
-    if isinstance(model, Tensor) != (not isinstance(samples, Source)):
+    if isinstance(model, nn.Module) != isinstance(samples, Source):
         raise InputError("give an encoder with a source, or a matrix of features with its classes.")
     if isinstance(samples, Source):
         return samples
-    assert isinstance(model, Tensor)
+    assert not isinstance(model, nn.Module)
     labels, names = classes_of(samples)
     if len(labels) != len(model):
         raise InputError(f"features are {tuple(model.shape)}, but there are {len(labels)} classes: give one a row.")
-    return TensorSource(model[:, :, None, None], labels, name="features", class_names=names)
+    return FeatureSource(model, labels, names)
+
+
+class FeatureSource(Source):
+    """Samples that are known by their features alone: images of one pixel with a channel for each.
+
+    Args:
+        features: (N, dim).
+        labels: class index 0..K-1 of ``class_names``, (N,) int64, -1 = unlabelled.
+        class_names: K names.
+        name: what it is called in logs and reports.
+    """
+
+    def __init__(self, features: Matrix, labels: Tensor, class_names: Sequence[str], name: str = "features") -> None:
+        super().__init__(name, features.shape[1], labels=labels, class_names=class_names)
+        self.features = features
+        self._check_labels()
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def __getitem__(self, ids: Tensor) -> Tensor:
+        return self.features[ids][:, :, None, None]
 
 
 def classes_of(values: object) -> Classes:

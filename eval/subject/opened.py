@@ -13,9 +13,11 @@ from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder, load_encoder
 from simclr.errors import InputError
 from simclr.eval.subject.feature_cache import FeatureCache
+from simclr.eval.subject.feature_file import open_features
 from simclr.eval.subject.seen import Seen, what_was_seen
 from simclr.eval.subject.subject import Subject, subject_of
 from simclr.recipe.data import Data
+from simclr.recipe.encoder_path import FEATURES
 from simclr.recipe.read import data_with
 
 # Keys of the data section that leave the samples what they are.
@@ -24,11 +26,11 @@ _SAME_SAMPLES = ("unknown", "workers", "feed", "resident_limit", "download")
 
 @dataclass(frozen=True)
 class OpenedSubject:
-    """An encoder file on the data of its own recipe, or on other data.
+    """An encoder file on the data of its own recipe or on other data, or features in files.
 
     Attributes:
         subject: what is judged.
-        path: of the encoder, as given.
+        path: of the encoder or the features, as given.
         section: what the recipe says about the data.
         folder: where results belong.
     """
@@ -38,27 +40,25 @@ class OpenedSubject:
     section: Data
     folder: Path
 
-    @property
-    def encoder(self) -> FrozenEncoder:
-        """The encoder."""
-        assert self.subject.encoder is not None  # it was loaded
-        return self.subject.encoder
-
 
 def open_subject(
     path: Path, overrides: Sequence[str] = (), *, output: Path | None = None, keep_features: bool = True
 ) -> OpenedSubject:
-    """A subject from an encoder file, on the best device there is.
+    """A subject from an encoder file, on the best device there is, or from files of features.
 
     Args:
-        path: encoder file or run folder.
-        overrides: ``data.KEY=VALUE``, applied to the data section that the encoder was pretrained with.
-        output: folder for results; None is the encoder's own, for its own data.
+        path: encoder file or run folder, or features in a .npy or .npz file.
+        overrides: ``data.KEY=VALUE``, applied to the data section that the encoder was pretrained with, or of features
+            as in ``simclr.eval.subject.feature_file``.
+        output: folder for results; None is the encoder's own, for its own data, and of features ``runs/NAME-features``.
         keep_features: in the folder ``features`` of the output, where those that are there are used.
 
     Raises:
         InputError: what was given does not fit together, or other data without a folder.
     """
+    if path.suffix in FEATURES:
+        features, said = open_features(path, overrides)
+        return OpenedSubject(features, path, said, output or Path("runs", f"{path.stem}-features"))
     encoder = load_encoder(path)
     section = data_section(encoder, overrides)
     source, test_source = open_source(section), open_source(section, "test")

@@ -10,6 +10,7 @@ from torch import Tensor
 from simclr.data.scenes.scene import SceneSource
 from simclr.encoder_file import FrozenEncoder
 from simclr.eval.subject.baselines import calibrated_twin, fit_pca, patches, raw_features, unlabelled_ids, window_mean
+from simclr.eval.subject.rows import Matrix, Rows, rows_of
 from simclr.eval.subject.subject import Subject
 
 Progress = Callable[[str, int, int], None]
@@ -22,13 +23,13 @@ class Representation(NamedTuple):
     Attributes:
         name: what results call it.
         seed: of random weights, else None.
-        features: (n, dim) float, in the order of the samples' ids.
+        features: (n, dim) float32 or float64, in the order of the samples' ids.
         encoder: that they are of; None of the input's own and of given features.
     """
 
     name: str
     seed: int | None
-    features: Tensor
+    features: Matrix
     encoder: FrozenEncoder | None = None
 
 
@@ -44,8 +45,11 @@ def representations(subject: Subject, ids: Tensor, seeds: Sequence[int], report:
         report: called with (what, done, all of it).
     """
     model, data, cache, device = subject.model, subject.data, subject.cache, subject.device
-    if isinstance(model, Tensor):
-        yield Representation("features", None, model[ids].float())
+    if isinstance(model, Tensor | Rows):
+        features = rows_of(model, ids)
+        if isinstance(features, Tensor) and features.element_size() < 4:
+            features = features.float()
+        yield Representation("features", None, features)
         return
 
     def extract(encoder: FrozenEncoder, what: str) -> Tensor:

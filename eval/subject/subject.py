@@ -21,6 +21,7 @@ from simclr.eval.splits.split import as_ids
 from simclr.eval.subject.feature_cache import FeatureCache
 from simclr.eval.subject.features import fingerprint
 from simclr.eval.subject.given import device_of, ids_of, model_of, source_of
+from simclr.eval.subject.rows import Matrix, Rows
 from simclr.eval.subject.seen import Seen, what_was_seen
 
 
@@ -29,7 +30,8 @@ class Subject:
     """What is judged, on what, and where.
 
     Attributes:
-        model: an encoder as of ``simclr.load_encoder``, or features (N, dim), one row for each sample.
+        model: an encoder as of ``simclr.load_encoder``, or features (N, dim), one row for each sample, in memory or on
+            disk.
         data: the samples.
         excluded: ids that no split may use, (m,) int64, ascending.
         transductive: whether pretraining saw the test samples, without their labels, as the caller says; None leaves it
@@ -40,7 +42,7 @@ class Subject:
         excluded_by_id: whether the caller says what is excluded, and not the labels that the encoder has seen.
     """
 
-    model: FrozenEncoder | Tensor
+    model: FrozenEncoder | Matrix
     data: LabelledData
     excluded: Tensor
     transductive: bool | None = None
@@ -52,7 +54,7 @@ class Subject:
     @property
     def encoder(self) -> FrozenEncoder | None:
         """The encoder, None for features."""
-        return None if isinstance(self.model, Tensor) else self.model
+        return None if isinstance(self.model, Tensor | Rows) else self.model
 
     @property
     def name(self) -> str:
@@ -84,7 +86,8 @@ def subject_of(
 
     Args:
         model: an encoder as of ``simclr.load_encoder`` (with ``preprocess``, ``feature_dim``, ``metadata``,
-            ``random_twin``), or features (N, dim) of any float type, in torch or numpy.
+            ``random_twin``), or features (N, dim) of any float type, in torch or numpy; those of ``numpy.load(file,
+            mmap_mode="r")`` stay on disk.
         samples: labelled samples, or with features the classes (N,): whole numbers, negative = unlabelled, or texts.
         test_source: the test part, with the same classes.
         exclude: see :func:`excluded_ids`; of features None is none.
@@ -99,7 +102,7 @@ def subject_of(
     check_switch("transductive", transductive)
     if cache is not None and not isinstance(cache, FeatureCache):
         raise InputError(f"cache is {shown(cache)}: give FeatureCache(folder) of eval.subject.feature_cache, or None.")
-    if test_source is not None and (isinstance(given, Tensor) or not isinstance(test_source, Source)):
+    if test_source is not None and (isinstance(given, Tensor | Rows) or not isinstance(test_source, Source)):
         raise InputError(
             "test_source is a source beside an encoder's: with features, give splits=[given(train, test)]."
         )
@@ -131,7 +134,7 @@ def check_patches(model: object, samples: object) -> None:
 
 
 def excluded_ids(
-    model: nn.Module | Tensor,
+    model: nn.Module | Matrix,
     data: LabelledData,
     exclude: Iterable[int] | Tensor | None = None,
     seen: Seen | None = None,

@@ -22,7 +22,10 @@ _OVERRIDES = "Sets a dotted key, e.g. train.epochs=5 or augment.blur=null."
 _OTHER_DATA = "Other data than it was pretrained on, e.g. data.path=photos"
 RecipeName = Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped recipe (simclr recipes).")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help=_OVERRIDES)]
-EncoderFile = Annotated[Path, typer.Argument(help="An encoder.safetensors, or the run's folder.")]
+_ENCODER_FILE = (
+    "An encoder.safetensors, or the run's folder; or features (N, dim) in a .npy or .npz, with data.labels=FILE."
+)
+EncoderFile = Annotated[Path, typer.Argument(help=_ENCODER_FILE)]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from the newest run state in the folder.")]
 ResumeFrom = Annotated[
     Path | None,
@@ -91,10 +94,13 @@ def check_subject(encoder: Path, overrides: Sequence[str] | None) -> None:
     """
     from safetensors import SafetensorError, safe_open
 
-    from simclr.recipe.encoder_path import encoder_path
+    from simclr.recipe.encoder_path import FEATURES, encoder_path
     from simclr.recipe.named_files import check_files
-    from simclr.recipe.read import data_with
+    from simclr.recipe.read import data_with, feature_files
 
+    if encoder.suffix in FEATURES:
+        check_files(feature_files(encoder, overrides or []).named_files())
+        return
     file = encoder_path(encoder)
     try:
         with safe_open(file, framework="numpy") as content:

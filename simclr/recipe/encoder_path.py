@@ -12,6 +12,9 @@ from simclr.recipe.named_files import shortened, why_not
 NAME = "encoder.safetensors"
 """What a finished run calls it."""
 
+FEATURES = (".npy", ".npz")
+"""Files that hold features, where those may stand in an encoder's place."""
+
 _RECIPES = (".yaml", ".yml")
 
 

@@ -27,6 +27,7 @@ from simclr.recipe.data import (
     without_keys_of_others,
 )
 from simclr.recipe.document import MOST_BYTES, DocumentError, Written, dump, parse, plain_value
+from simclr.recipe.images import ArraysData
 from simclr.recipe.left_out import changed_by
 from simclr.recipe.named_files import shortened, why_not
 from simclr.recipe.schema import Recipe
@@ -239,6 +240,22 @@ def data_with(data: Mapping[str, Any], overrides: Sequence[str]) -> Data:
             given = shortened(override)
             raise InputError(f"'{given}' is no override of the data: write, for example, data.path=FOLDER")
     return check_recipe(apply_overrides({"data": data_before(data, overrides)}, overrides)).data
+
+
+def feature_files(path: Path, overrides: Sequence[str]) -> ArraysData:
+    """What is said about features that lie in a file, with the keys of images in arrays.
+
+    Args:
+        path: of the features.
+        overrides: ``data.KEY=VALUE``.
+
+    Raises:
+        InputError: an override of something else, or one that does not fit.
+    """
+    section = data_with({"source": "arrays", "path": str(path)}, overrides)
+    if not isinstance(section, ArraysData):
+        raise InputError(f"{shortened(path)} holds features, which data.source={section.source} does not: leave it out")
+    return section
 
 
 def data_before(data: Mapping[str, Any], overrides: Sequence[str]) -> Mapping[str, Any]:

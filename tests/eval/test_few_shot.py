@@ -13,7 +13,7 @@ from simclr.data.source import TensorSource
 from simclr.encoder_file import FrozenEncoder
 from simclr.errors import InputError
 from simclr.eval.few_shot import few_shot
-from simclr.eval.probes.prototypes import nearest_prototype
+from simclr.eval.probes.prototype_probe import nearest_prototype
 from simclr.eval.probes.registry import FEW_SHOT_PROBES
 from simclr.eval.probes.ridge_probe import ALPHAS
 from simclr.eval.report.summary import print_few_shot

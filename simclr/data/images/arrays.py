@@ -84,7 +84,7 @@ class Arrays(StreamSource):
             found = pick(read_arrays(label_file, "data.labels"), labels_key, (1, 2), label_file, "data.labels_key")
             self.labels = as_labels(found, str(label_file), unlabelled)
         else:
-            self.labels = _labels_within(arrays, labels_key, len(self), file, unlabelled)
+            self.labels = labels_within(arrays, labels_key, len(self), file, unlabelled)
         if self.labels is not None:
             self.labels, self.class_names = number_classes(self.labels)
         self._check_labels()
@@ -186,7 +186,7 @@ def _layout_of(shape: tuple[int, ...], file: Path) -> str:
     )
 
 
-def _labels_within(
+def labels_within(
     arrays: dict[str, np.ndarray], key: str | None, n: int, file: Path, unlabelled: Unlabelled
 ) -> Tensor | None:
     """Labels that lie in the images' own .npz, if any."""

@@ -10,7 +10,7 @@ from simclr.eval.open_set.objectives import CROSS_FITTED, STARTS, Job, as_pairs,
 from simclr.eval.open_set.scores import by_mahalanobis
 from simclr.eval.probes import learners
 from simclr.eval.probes.learner import Learned, OwnScores
-from simclr.eval.probes.prototypes import nearest_prototype
+from simclr.eval.probes.prototype_probe import nearest_prototype
 from simclr.eval.splits.labelled import LabelledData
 from simclr.eval.splits.open_split import few_shot_splits
 from simclr.eval.splits.validation import folds_of

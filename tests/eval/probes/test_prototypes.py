@@ -9,11 +9,11 @@ from sklearn.covariance import ledoit_wolf as sklearn_ledoit_wolf
 from sklearn.neighbors import NearestCentroid
 
 from simclr.errors import InputError
+from simclr.eval.probes.prototype_probe import nearest_prototype
 from simclr.eval.probes.prototypes import (
     DISTANCES,
     class_means,
     ledoit_wolf,
-    nearest_prototype,
     prototype_distances,
 )
 from simclr.eval.probes.registry import PROBES
