@@ -26,15 +26,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from simclr.eval.probes.ridge_path import principal_axes
+from simclr.eval.probes.logistic_preconditioner import Block, Kronecker, block_cost
+from simclr.eval.probes.logistic_problem import Problem
 
 # Problems side by side: more make the products more efficient, fewer give more of them a start near their solution. On
 # frozen features of Indian Pines the 36 strongest of 45 penalties take 13,334 Hessian products of one problem in groups
 # of 3, and 20,479 in groups of 9.
 GROUP = 3
-# Logits at once: small enough to stay in the processor's cache, large enough for a GPU.
-LOGITS_AT_ONCE = {"cpu": 2**19, "other": 2**25}
-PRECONDITIONER_ROWS = 4096
+ORDER = 3
+BLOCK = 2048
+SHARE = 0.5
 MAX_NEWTON = 100
 MAX_CG = 500
 
@@ -87,131 +88,59 @@ def logistic_path(
         do not solve is returned as it is: look at ``gaps``.
     """
     with _flushed_denormals():
-        problem = _Problem(x, y, num_classes)
-        start = x.new_zeros(problem.features.shape[1], num_classes, 1)
-        found = []
+        problem = Problem(x, y, num_classes)
+        known = [(0.0, x.new_zeros(problem.features.shape[1], num_classes, 1))]
+        width, found = 0, []
         for group in penalties.to(x).split(GROUP):
-            inner, *numbers = _solve(problem, group / len(x), start, max_gap, max_gradient)
-            start = inner[..., -1:]
-            weights = torch.einsum("dr,rka->adk", problem.axes, inner[:-1])
-            intercepts = inner[-1].T - torch.einsum("d,adk->ak", problem.mean, weights)
+            start = _extrapolated(known[-ORDER:], group)
+            inner, products, *numbers = _solve(problem, group / len(x), start, max_gap, max_gradient, width)
+            width = _wider(problem, width, products, len(group))
+            known = [] if len(found) == 0 else known
+            known += [(float(p.log()), w[..., None]) for p, w in zip(group, inner.unbind(2))]
+            weights, intercepts = problem.outer(inner)
             found.append((weights, intercepts, *numbers))
             if go_on is not None and not go_on(weights, intercepts):
                 break
     return LogisticPath(*(torch.cat(parts) for parts in zip(*found)))
 
 
-class _Problem:
-    """The samples in their principal axes, with a last feature of ones for the intercept.
-
-    Parameters of a problems are (r + 1, K, a): the problem is the last axis, so that softmax runs over contiguous
-    memory.
-    """
-
-    def __init__(self, x: Tensor, y: Tensor, num_classes: int) -> None:
-        n = len(x)
-        self.n, self.num_classes, self.y = n, num_classes, y
-        self.mean = x.mean(0)
-        scaled, self.axes, squares = principal_axes(x - self.mean)
-        self.features = torch.cat([scaled, x.new_ones(n, 1)], 1)
-        self.features32 = self.features.float()
-        self.moments = torch.cat([squares / n, x.new_ones(1)])
-        one_hot = torch.nn.functional.one_hot(y, num_classes).to(x)
-        self.targets = self.features.T @ one_hot / n
-        self.kind = "cpu" if x.device.type == "cpu" else "other"
-
-    def rows(self, problems: int) -> int:
-        return max(64, LOGITS_AT_ONCE[self.kind] // (self.num_classes * problems))
-
-    def evaluate(self, w: Tensor, ridge: Tensor) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
-        """Objective (a,), gradient (r + 1, K, a), a lower bound of the minimum (a,), and the probabilities in float32.
-
-        Everything is taken relative to the true class: near-perfect predictions then lose no digits.
-        """
-        width, classes, problems = w.shape
-        flat, rows = w.reshape(width, -1), self.rows(problems)
-        loss, entropy = w.new_zeros(problems), w.new_zeros(problems)
-        gradient = torch.zeros_like(flat)
-        kept = []
-        for x, y in zip(self.features.split(rows), self.y.split(rows)):
-            z = (x @ flat).view(-1, classes, problems)
-            truth = y[:, None, None].expand(-1, 1, problems)
-            z -= z.gather(1, truth)
-            top = z.amax(1, keepdim=True)
-            p = (z - top).exp_()
-            total = p.sum(1, keepdim=True)
-            p /= total
-            losses = (total.log_() + top).sum((0, 1))
-            loss += losses
-            entropy += losses - (p * z).sum((0, 1))
-            kept.append(p.float())
-            p.scatter_add_(1, truth, p.new_full((1, 1, 1), -1.0).expand_as(truth))
-            gradient.addmm_(x.T, p.view(len(x), -1))
-        residual = gradient.view_as(w) / self.n
-        bound = self._bound(residual, entropy / self.n, ridge)
-        objective = loss / self.n + ridge / 2 * w[:-1].square().sum((0, 1))
-        residual[:-1] += ridge * w[:-1]
-        return objective, residual, bound, kept
-
-    def _bound(self, residual: Tensor, entropy: Tensor, ridge: Tensor) -> Tensor:
-        """Dual objective at (1 - e) P + e * constant, with the least e that gives every class its number of samples."""
-        shares = self.targets[-1, :, None]
-        e = (residual[-1] / (shares + residual[-1])).amax(0).clamp_min(0)
-        slack = (1 - e) * residual[:-1] - e * self.targets[:-1, :, None]
-        # Entropy is concave and that of the constant not negative.
-        return (1 - e) * entropy - slack.square().sum((0, 1)) / (2 * ridge)
-
-    def hessian_product(self, v: Tensor, kept: list[Tensor], first: int, ridge: Tensor) -> Tensor:
-        """Hessian times v (r + 1, K, a), for problems ``first`` and on of those whose probabilities were kept.
-
-        The sums run in float32: conjugate gradients need a direction, and the float64 gradient corrects it.
-        """
-        width, classes, problems = v.shape
-        flat = v.reshape(width, -1).float()
-        product = torch.zeros_like(flat)
-        rows = len(kept[0])
-        for x, y, p in zip(self.features32.split(rows), self.y.split(rows), kept):
-            p = p[..., first:]
-            u = (x @ flat).view(-1, classes, problems)
-            u -= u.gather(1, y[:, None, None].expand(-1, 1, problems))
-            u *= p
-            u -= p * u.sum(1, keepdim=True)
-            product.addmm_(x.T, u.view(len(x), -1))
-        result = (product.to(v) / self.n).view_as(v)
-        result[:-1] += ridge * v[:-1]
-        return result
+def _wider(problem: Problem, width: int, products: int, group: int) -> int:
+    most, classes = len(problem.moments), problem.num_classes
+    spent = products * 4.0 * problem.n * most * classes
+    wider = max(width, 1)
+    while width < most:
+        wider = min(2 * wider, most)
+        if wider * classes > BLOCK or block_cost(problem, wider * classes, group) > SHARE * spent:
+            break
+        width = wider
+    return width
 
 
-class _Preconditioner:
-    """The inverse of (S ⊗ Σ) + ridge * I for each problem, with S the mean of diag(p) - ppᵀ over some samples."""
-
-    def __init__(self, problem: _Problem, kept: list[Tensor], first: int, ridge: Tensor) -> None:
-        step = max(1, problem.n // PRECONDITIONER_ROWS)
-        p = torch.cat([part[::step] for part in kept])[..., first:].permute(2, 1, 0)
-        curvature = torch.diag_embed(p.mean(2)) - p @ p.transpose(1, 2) / p.shape[2]
-        # 11ᵀ/K: along equal logits there is no curvature, and rounding must not be blown up.
-        values, self.axes = torch.linalg.eigh(curvature.to(ridge) + 1 / problem.num_classes)
-        self.inverse = problem.moments[:, None, None] * values.clamp_min(1e-12).T
-        self.inverse[:-1] += ridge
-        self.inverse.reciprocal_()
-
-    def __call__(self, v: Tensor, first: int) -> Tensor:
-        axes = self.axes[first:]
-        inner = torch.einsum("rka,akl->rla", v, axes) * self.inverse[..., first:]
-        return torch.einsum("rla,akl->rka", inner, axes)
+def _extrapolated(known: list[tuple[float, Tensor]], group: Tensor) -> Tensor:
+    """Where each penalty of a group starts: on the polynomial of log penalty through the last solutions."""
+    at = group.log()[None] - 0.0
+    places = [place for place, _ in known]
+    start = torch.zeros_like(known[0][1]).repeat(1, 1, len(group))
+    for i, (place, w) in enumerate(known):
+        factor = torch.ones_like(group)
+        for j, other in enumerate(places):
+            if j != i:
+                factor = factor * (at[0] - other) / (place - other)
+        start += factor * w
+    return start
 
 
 def _solve(
-    problem: _Problem, ridge: Tensor, start: Tensor, max_gap: float, max_gradient: float
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Parameters, objectives, gaps, largest gradient entries and Newton steps of a group, ridge = penalties / n.
+    problem: Problem, ridge: Tensor, start: Tensor, max_gap: float, max_gradient: float, width: int
+) -> tuple[Tensor, int, Tensor, Tensor, Tensor, Tensor]:
+    """Parameters, Hessian products, objectives, gaps, largest gradient entries and Newton steps of a group, ridge = penalties / n.
 
     The weakest penalties take longest, so the problems at work are a tail of the group: a slice, not a copy.
     """
-    w = start.repeat(1, 1, len(ridge))
+    w = start.clone()
     objectives, gaps, gradients = (torch.full_like(ridge, torch.inf) for _ in range(3))
     steps = torch.zeros_like(ridge, dtype=torch.int64)
-    first = 0
+    first, products, block = 0, 0, None
     f, g, bound, kept = problem.evaluate(w, ridge)
     while True:
         objectives[first:], gaps[first:] = f, (f - bound) / f
@@ -220,11 +149,20 @@ def _solve(
         )
         open_ = (gaps > max_gap) & (gradients > max_gradient) & (steps < MAX_NEWTON)
         if not bool(open_.any()):
-            return w, objectives, gaps, gradients, steps
+            return w, products, objectives, gaps, gradients, steps
         skip = int(open_.nonzero()[0]) - first
         first += skip
         g, tail = g[..., skip:], ridge[first:]
-        direction = _newton_direction(problem, g, f[skip:], kept, skip, tail, open_[first:])
+        if block is None and width:
+            block = Block(problem, [part[..., skip] for part in kept], width, ridge)
+        kronecker = Kronecker(problem, kept, skip, tail)
+
+        def precondition(v: Tensor, at: int, kronecker=kronecker, first=first, block=block) -> Tensor:
+            z = kronecker(v, at)
+            return z if block is None else block(v, z, first + at)
+
+        direction, taken = _newton_direction(problem, g, f[skip:], kept, skip, tail, open_[first:], precondition)
+        products += taken
         slope = _dot(g, direction)
         # Rounding alone can turn a direction uphill: halving its length would never end.
         direction, slope = torch.where(slope < 0, direction, 0.0), slope.clamp_max(0)
@@ -242,19 +180,20 @@ def _solve(
 
 
 def _newton_direction(
-    problem: _Problem, g: Tensor, f: Tensor, kept: list[Tensor], skip: int, ridge: Tensor, open_: Tensor
-) -> Tensor:
+    problem: Problem, g: Tensor, f: Tensor, kept: list[Tensor], skip: int, ridge: Tensor, open_: Tensor, precondition
+) -> tuple[Tensor, int]:
     """Conjugate gradients for H d = -g, as exact as the Newton decrement is small; zero for problems not open."""
-    precondition = _Preconditioner(problem, kept, skip, ridge)
     d, r = torch.zeros_like(g), -g
     z = precondition(r, 0)
     p, rz = z.clone(), _dot(r, z)
     enough = (rz / f).sqrt().clamp(1e-3, 0.1).square() * rz
     running = open_ & (rz > 0)
+    products = 0
     for _ in range(MAX_CG):
         if not bool(running.any()):
             break
         c = int(running.nonzero()[0])
+        products += len(ridge) - c
         hp = problem.hessian_product(p[..., c:], kept, skip + c, ridge[c:])
         curvature = _dot(p[..., c:], hp)
         running[c:] &= curvature > 0
@@ -267,7 +206,7 @@ def _newton_direction(
         p[..., c:] = z + torch.where(running[c:], new / rz[c:], 0.0) * p[..., c:]
         rz[c:] = new
     # A constant over the classes changes no prediction: what rounding leaves of it only costs penalty.
-    return d - d.mean(1, keepdim=True)
+    return d - d.mean(1, keepdim=True), products
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
