@@ -5,9 +5,10 @@ For n samples (x_i, y_i) with one-hot y_i the objective of one penalty, which is
     F(W, b) = 1/n [ sum_i (logsumexp(z_i) - z_i[y_i]) + penalty / 2 * ||W||² ],    z_i = x_i W + b.
 
 All problems are solved by Newton's method with conjugate gradients, a group of neighbouring penalties side by side:
-their products with the features are one matrix product, and a group starts where the one before it ended. In the
-features' principal axes the Hessian is near (S ⊗ Σ) + penalty / n * I, with Σ diagonal and S the mean of diag(p) - ppᵀ
-over the samples; its inverse, exact at W = 0, preconditions.
+their products with the features are one matrix product, and a group starts on the line, by the logarithm of the
+penalty, through the two solutions before it. The preconditioner is the Hessian itself in the features' strongest
+principal axes, factorised once for a group, and in the others its Kronecker approximation
+(:mod:`simclr.eval.probes.logistic_preconditioner`). The block grows with what conjugate gradients cost along the path.
 
 The gap is certified, not guessed. For any rows p_i of a K-simplex with sum_i p_i = sum_i y_i,
 
@@ -22,22 +23,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from simclr.eval.probes.logistic_preconditioner import Block, Kronecker, block_cost
+from simclr.eval.probes.logistic_preconditioner import Preconditioner, block_cost
 from simclr.eval.probes.logistic_problem import Problem
 
-# Problems side by side: more make the products more efficient, fewer give more of them a start near their solution. On
-# frozen features of Indian Pines the 36 strongest of 45 penalties take 13,334 Hessian products of one problem in groups
-# of 3, and 20,479 in groups of 9.
+# Problems side by side: more make the products more efficient, fewer give more of them a start near their solution.
 GROUP = 3
-ORDER = 3
+# Parameters of the Hessian's block at most: a larger one costs more to apply than the products that it saves.
 BLOCK = 2048
+# The next block may cost this share of what conjugate gradients took in the last group.
 SHARE = 0.5
 MAX_NEWTON = 100
 MAX_CG = 500
+
+Step = Callable[[int, int], None]
+"""Called with (penalties solved, all of them) after every Newton step."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,8 @@ def logistic_path(
     max_gap: float = 1e-6,
     max_gradient: float = 0.0,
     go_on: Callable[[Tensor, Tensor], bool] | None = None,
+    start: tuple[Tensor, Tensor] | None = None,
+    progress: Step | None = None,
 ) -> LogisticPath:
     """L2-regularised multinomial logistic regression with an unpenalised intercept, for many penalties.
 
@@ -82,85 +89,96 @@ def logistic_path(
         max_gradient: or when no entry of its gradient exceeds this (scikit-learn's rule; its default is 1e-4).
         go_on: whether weaker penalties are wanted: asked after each ``GROUP`` of them with its weights (g, dim, K) and
             intercepts (g, K); all are when None.
+        start: weights (dim, K) and intercepts (K,) of a problem like the first, from which that starts; None is 0.
+        progress: called with (penalties solved, all of them) after every Newton step.
 
     Returns:
         The solutions, in the order of the penalties, as far as the path went. A problem that ``MAX_NEWTON`` steps
         do not solve is returned as it is: look at ``gaps``.
     """
+    report = progress or (lambda done, total: None)
     with _flushed_denormals():
         problem = Problem(x, y, num_classes)
-        known = [(0.0, x.new_zeros(problem.features.shape[1], num_classes, 1))]
-        width, found = 0, []
+        zero = x.new_zeros(problem.features.shape[1], num_classes, 1)
+        known = [(0.0, zero if start is None else problem.inner(start[0][None], start[1][None]))]
+        width, found, done = 0, [], 0
         for group in penalties.to(x).split(GROUP):
-            start = _extrapolated(known[-ORDER:], group)
-            inner, products, *numbers = _solve(problem, group / len(x), start, max_gap, max_gradient, width)
-            width = _wider(problem, width, products, len(group))
-            known = [] if len(found) == 0 else known
-            known += [(float(p.log()), w[..., None]) for p, w in zip(group, inner.unbind(2))]
-            weights, intercepts = problem.outer(inner)
-            found.append((weights, intercepts, *numbers))
+            solved = _solve(
+                problem,
+                group / len(x),
+                _start(known, group),
+                width,
+                (max_gap, max_gradient),
+                partial(report, done, len(penalties)),
+            )
+            width = _width(problem, width, solved.products, len(group))
+            ends = zip(group.log().tolist(), solved.w.split(1, 2))
+            known = (([] if done == 0 else known) + [*ends])[-2:]
+            weights, intercepts = problem.outer(solved.w)
+            found.append((weights, intercepts, *solved[1:5]))
+            done += len(group)
             if go_on is not None and not go_on(weights, intercepts):
                 break
     return LogisticPath(*(torch.cat(parts) for parts in zip(*found)))
 
 
-def _wider(problem: Problem, width: int, products: int, group: int) -> int:
-    most, classes = len(problem.moments), problem.num_classes
-    spent = products * 4.0 * problem.n * most * classes
-    wider = max(width, 1)
-    while width < most:
-        wider = min(2 * wider, most)
-        if wider * classes > BLOCK or block_cost(problem, wider * classes, group) > SHARE * spent:
+def _start(known: list[tuple[float, Tensor]], group: Tensor) -> Tensor:
+    """Where the problems of a group start, (r + 1, K, g): on the line through the last two solutions by log penalty."""
+    place, w = known[-1]
+    if len(known) == 1 or known[0][0] == place:
+        return w.repeat(1, 1, len(group))
+    before, earlier = known[0]
+    return w + (w - earlier) * ((group.log() - place) / (place - before))
+
+
+def _width(problem: Problem, width: int, products: int, problems: int) -> int:
+    """Features in the next group's block: twice as many, and again, as long as products of the last one pay for it."""
+    features, classes = len(problem.moments), problem.num_classes
+    paid = SHARE * products * 4.0 * problem.n * features * classes
+    while width < features:
+        wider = min(max(2 * width, 2), features)
+        if wider * classes > BLOCK or block_cost(problem, wider * classes, problems) > paid:
             break
         width = wider
     return width
 
 
-def _extrapolated(known: list[tuple[float, Tensor]], group: Tensor) -> Tensor:
-    """Where each penalty of a group starts: on the polynomial of log penalty through the last solutions."""
-    at = group.log()[None] - 0.0
-    places = [place for place, _ in known]
-    start = torch.zeros_like(known[0][1]).repeat(1, 1, len(group))
-    for i, (place, w) in enumerate(known):
-        factor = torch.ones_like(group)
-        for j, other in enumerate(places):
-            if j != i:
-                factor = factor * (at[0] - other) / (place - other)
-        start += factor * w
-    return start
+class _Solved(NamedTuple):
+    """A group: parameters (r + 1, K, g), as in ``LogisticPath`` (g,) each, and the Hessian products that it took."""
+
+    w: Tensor
+    objectives: Tensor
+    gaps: Tensor
+    gradients: Tensor
+    steps: Tensor
+    products: int
 
 
 def _solve(
-    problem: Problem, ridge: Tensor, start: Tensor, max_gap: float, max_gradient: float, width: int
-) -> tuple[Tensor, int, Tensor, Tensor, Tensor, Tensor]:
-    """Parameters, Hessian products, objectives, gaps, largest gradient entries and Newton steps of a group, ridge = penalties / n.
+    problem: Problem, ridge: Tensor, start: Tensor, width: int, most: tuple[float, float], report: Callable[[], None]
+) -> _Solved:
+    """Newton's method for a group, ridge = penalties / n, until its gaps or its gradients are at most so large.
 
     The weakest penalties take longest, so the problems at work are a tail of the group: a slice, not a copy.
     """
     w = start.clone()
     objectives, gaps, gradients = (torch.full_like(ridge, torch.inf) for _ in range(3))
     steps = torch.zeros_like(ridge, dtype=torch.int64)
-    first, products, block = 0, 0, None
+    first, products = 0, 0
+    precondition = Preconditioner(problem, width, ridge)
     f, g, bound, kept = problem.evaluate(w, ridge)
     while True:
         objectives[first:], gaps[first:] = f, (f - bound) / f
         gradients[first:] = torch.maximum(
             torch.einsum("dr,rka->dka", problem.axes, g[:-1]).abs().amax((0, 1)), g[-1].abs().amax(0)
         )
-        open_ = (gaps > max_gap) & (gradients > max_gradient) & (steps < MAX_NEWTON)
+        open_ = (gaps > most[0]) & (gradients > most[1]) & (steps < MAX_NEWTON)
         if not bool(open_.any()):
-            return w, products, objectives, gaps, gradients, steps
+            return _Solved(w, objectives, gaps, gradients, steps, products)
         skip = int(open_.nonzero()[0]) - first
         first += skip
         g, tail = g[..., skip:], ridge[first:]
-        if block is None and width:
-            block = Block(problem, [part[..., skip] for part in kept], width, ridge)
-        kronecker = Kronecker(problem, kept, skip, tail)
-
-        def precondition(v: Tensor, at: int, kronecker=kronecker, first=first, block=block) -> Tensor:
-            z = kronecker(v, at)
-            return z if block is None else block(v, z, first + at)
-
+        precondition.at([p[..., skip:] for p in kept], first)
         direction, taken = _newton_direction(problem, g, f[skip:], kept, skip, tail, open_[first:], precondition)
         products += taken
         slope = _dot(g, direction)
@@ -177,12 +195,23 @@ def _solve(
             length = torch.where(passed, length / 2, length)
         w[..., first:] = trial
         steps[first:] += open_[first:]
+        report()
 
 
 def _newton_direction(
-    problem: Problem, g: Tensor, f: Tensor, kept: list[Tensor], skip: int, ridge: Tensor, open_: Tensor, precondition
+    problem: Problem,
+    g: Tensor,
+    f: Tensor,
+    kept: list[Tensor],
+    skip: int,
+    ridge: Tensor,
+    open_: Tensor,
+    precondition: Preconditioner,
 ) -> tuple[Tensor, int]:
-    """Conjugate gradients for H d = -g, as exact as the Newton decrement is small; zero for problems not open."""
+    """Conjugate gradients for H d = -g, as exact as the Newton decrement is small, and their products.
+
+    The direction is zero for problems not open.
+    """
     d, r = torch.zeros_like(g), -g
     z = precondition(r, 0)
     p, rz = z.clone(), _dot(r, z)

@@ -1,4 +1,4 @@
-"""The objective of multinomial logistic regression for many L2 penalties at once: value, slope, curvature, lower bound."""
+"""The objective of multinomial logistic regression for many L2 penalties at once: value, slope, curvature, bound."""
 
 from __future__ import annotations
 

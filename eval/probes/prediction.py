@@ -49,7 +49,8 @@ class Probe:
         title: what people call it.
         chooses: whether ``fit`` takes ``validation`` and ``standardise``: it chooses something on held-out samples, and
             sees standardised features.
-        stops: whether ``fit`` takes ``all_penalties``: its search ends early, unless it is told not to.
+        stops: whether ``fit`` takes ``all_penalties`` and ``progress``: its search is long, and ends early unless it is
+            told not to.
         logits: whether its scores are logits, whose softmax are probabilities: their calibration is then measured.
         settings: what is the same for every fit; kept in results that name probes' settings, where there are any.
     """

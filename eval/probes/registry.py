@@ -19,7 +19,7 @@ name, and results have rows of it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -58,6 +58,7 @@ def fit_probe(
     validation: Tensor | None = None,
     standardise: bool = True,
     all_penalties: bool = False,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Prediction:
     """A probe by its name: the options reach those that choose, the others have nothing to choose and do not scale.
 
@@ -69,10 +70,13 @@ def fit_probe(
         validation: rows of ``train_x`` that are the split's validation part; None where it has none.
         standardise: whether features are divided by their standard deviation.
         all_penalties: whether a probe that ends its search early goes to the end of it.
+        progress: called with (solved, all of them) on the way by a probe that searches long.
     """
     probe = PROBES[name]
     options: dict[str, Any] = {"validation": validation, "standardise": standardise} if probe.chooses else {}
-    return probe.fit(train_x, train_y, test_x, **options, **({"all_penalties": all_penalties} if probe.stops else {}))
+    if probe.stops:
+        options |= {"all_penalties": all_penalties, "progress": progress}
+    return probe.fit(train_x, train_y, test_x, **options)
 
 
 def check_probes(names: str | Sequence[str]) -> tuple[str, ...]:
