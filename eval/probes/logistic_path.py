@@ -89,7 +89,8 @@ def logistic_path(
         max_gradient: or when no entry of its gradient exceeds this (scikit-learn's rule; its default is 1e-4).
         go_on: whether weaker penalties are wanted: asked after each ``GROUP`` of them with its weights (g, dim, K) and
             intercepts (g, K); all are when None.
-        start: weights (dim, K) and intercepts (K,) of a problem like the first, from which that starts; None is 0.
+        start: weights (dim, K) and intercepts (K,) of a problem like the first, from which that one starts; None is
+            the solution without features.
         progress: called with (penalties solved, all of them) after every Newton step.
 
     Returns:
@@ -99,8 +100,7 @@ def logistic_path(
     report = progress or (lambda done, total: None)
     with _flushed_denormals():
         problem = Problem(x, y, num_classes)
-        zero = x.new_zeros(problem.features.shape[1], num_classes, 1)
-        known = [(0.0, zero if start is None else problem.inner(start[0][None], start[1][None]))]
+        known = [(0.0, problem.without_features() if start is None else problem.inner(start[0][None], start[1][None]))]
         width, found, done = 0, [], 0
         for group in penalties.to(x).split(GROUP):
             solved = _solve(
