@@ -54,11 +54,12 @@ def fit_probe(
     train_x: Tensor,
     train_y: Tensor,
     test_x: Tensor,
+    progress: Callable[[int, int], None] | None = None,
+    /,
     *,
     validation: Tensor | None = None,
     standardise: bool = True,
     all_penalties: bool = False,
-    progress: Callable[[int, int], None] | None = None,
 ) -> Prediction:
     """A probe by its name: the options reach those that choose, the others have nothing to choose and do not scale.
 
@@ -67,10 +68,10 @@ def fit_probe(
         train_x: features to learn from, those of the split's validation part among them, (n, dim), any float type.
         train_y: classes, (n,) int64.
         test_x: features to classify, (m, dim).
+        progress: called with (solved, all of them) on the way by a probe that searches long.
         validation: rows of ``train_x`` that are the split's validation part; None where it has none.
         standardise: whether features are divided by their standard deviation.
         all_penalties: whether a probe that ends its search early goes to the end of it.
-        progress: called with (solved, all of them) on the way by a probe that searches long.
     """
     probe = PROBES[name]
     options: dict[str, Any] = {"validation": validation, "standardise": standardise} if probe.chooses else {}
