@@ -5,9 +5,10 @@ For n samples (x_i, y_i) with one-hot y_i the objective of one penalty, which is
     F(W, b) = 1/n [ sum_i (logsumexp(z_i) - z_i[y_i]) + penalty / 2 * ||W||² ],    z_i = x_i W + b.
 
 All problems are solved by Newton's method with conjugate gradients, a group of neighbouring penalties side by side:
-their products with the features are one matrix product, and a group starts where the one before it ended. In the
-features' principal axes the Hessian is near (S ⊗ Σ) + penalty / n * I, with Σ diagonal and S the mean of diag(p) - ppᵀ
-over the samples; its inverse, exact at W = 0, preconditions.
+their products with the features are one matrix product, and a group starts on the line, by the logarithm of the
+penalty, through the two solutions before it. The preconditioner is the Hessian itself in the features' strongest
+principal axes, factorised once for a group, and in the others its Kronecker approximation
+(:mod:`simclr.eval.probes.logistic_preconditioner`). The block grows with what conjugate gradients cost along the path.
 
 The gap is certified, not guessed. For any rows p_i of a K-simplex with sum_i p_i = sum_i y_i,
 
@@ -22,21 +23,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from simclr.eval.probes.ridge_path import principal_axes
+from simclr.eval.probes.logistic_preconditioner import Preconditioner, block_cost
+from simclr.eval.probes.logistic_problem import Problem
 
-# Problems side by side: more make the products more efficient, fewer give more of them a start near their solution. On
-# frozen features of Indian Pines the 36 strongest of 45 penalties take 13,334 Hessian products of one problem in groups
-# of 3, and 20,479 in groups of 9.
+# Problems side by side: more make the products more efficient, fewer give more of them a start near their solution.
 GROUP = 3
-# Logits at once: small enough to stay in the processor's cache, large enough for a GPU.
-LOGITS_AT_ONCE = {"cpu": 2**19, "other": 2**25}
-PRECONDITIONER_ROWS = 4096
+# Parameters of the Hessian's block at most: a larger one costs more to apply than the products that it saves.
+BLOCK = 2048
+# The next block may cost this share of what conjugate gradients took in the last group.
+SHARE = 0.5
 MAX_NEWTON = 100
 MAX_CG = 500
+
+Step = Callable[[int, int], None]
+"""Called with (penalties solved, all of them) after every Newton step."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,8 @@ def logistic_path(
     max_gap: float = 1e-6,
     max_gradient: float = 0.0,
     go_on: Callable[[Tensor, Tensor], bool] | None = None,
+    start: tuple[Tensor, Tensor] | None = None,
+    progress: Step | None = None,
 ) -> LogisticPath:
     """L2-regularised multinomial logistic regression with an unpenalised intercept, for many penalties.
 
@@ -81,150 +89,98 @@ def logistic_path(
         max_gradient: or when no entry of its gradient exceeds this (scikit-learn's rule; its default is 1e-4).
         go_on: whether weaker penalties are wanted: asked after each ``GROUP`` of them with its weights (g, dim, K) and
             intercepts (g, K); all are when None.
+        start: weights (dim, K) and intercepts (K,) of a problem like the first, from which that one starts; None is
+            the solution without features.
+        progress: called with (penalties solved, all of them) after every Newton step.
 
     Returns:
         The solutions, in the order of the penalties, as far as the path went. A problem that ``MAX_NEWTON`` steps
         do not solve is returned as it is: look at ``gaps``.
     """
+    report = progress or (lambda done, total: None)
     with _flushed_denormals():
-        problem = _Problem(x, y, num_classes)
-        start = x.new_zeros(problem.features.shape[1], num_classes, 1)
-        found = []
+        problem = Problem(x, y, num_classes)
+        known = [(0.0, problem.without_features() if start is None else problem.inner(start[0][None], start[1][None]))]
+        width, found, done = 0, [], 0
         for group in penalties.to(x).split(GROUP):
-            inner, *numbers = _solve(problem, group / len(x), start, max_gap, max_gradient)
-            start = inner[..., -1:]
-            weights = torch.einsum("dr,rka->adk", problem.axes, inner[:-1])
-            intercepts = inner[-1].T - torch.einsum("d,adk->ak", problem.mean, weights)
-            found.append((weights, intercepts, *numbers))
+            solved = _solve(
+                problem,
+                group / len(x),
+                _start(known, group),
+                width,
+                (max_gap, max_gradient),
+                partial(report, done, len(penalties)),
+            )
+            width = _width(problem, width, solved.products, len(group))
+            ends = zip(group.log().tolist(), solved.w.split(1, 2))
+            known = (([] if done == 0 else known) + [*ends])[-2:]
+            weights, intercepts = problem.outer(solved.w)
+            found.append((weights, intercepts, *solved[1:5]))
+            done += len(group)
             if go_on is not None and not go_on(weights, intercepts):
                 break
     return LogisticPath(*(torch.cat(parts) for parts in zip(*found)))
 
 
-class _Problem:
-    """The samples in their principal axes, with a last feature of ones for the intercept.
-
-    Parameters of a problems are (r + 1, K, a): the problem is the last axis, so that softmax runs over contiguous
-    memory.
-    """
-
-    def __init__(self, x: Tensor, y: Tensor, num_classes: int) -> None:
-        n = len(x)
-        self.n, self.num_classes, self.y = n, num_classes, y
-        self.mean = x.mean(0)
-        scaled, self.axes, squares = principal_axes(x - self.mean)
-        self.features = torch.cat([scaled, x.new_ones(n, 1)], 1)
-        self.features32 = self.features.float()
-        self.moments = torch.cat([squares / n, x.new_ones(1)])
-        one_hot = torch.nn.functional.one_hot(y, num_classes).to(x)
-        self.targets = self.features.T @ one_hot / n
-        self.kind = "cpu" if x.device.type == "cpu" else "other"
-
-    def rows(self, problems: int) -> int:
-        return max(64, LOGITS_AT_ONCE[self.kind] // (self.num_classes * problems))
-
-    def evaluate(self, w: Tensor, ridge: Tensor) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
-        """Objective (a,), gradient (r + 1, K, a), a lower bound of the minimum (a,), and the probabilities in float32.
-
-        Everything is taken relative to the true class: near-perfect predictions then lose no digits.
-        """
-        width, classes, problems = w.shape
-        flat, rows = w.reshape(width, -1), self.rows(problems)
-        loss, entropy = w.new_zeros(problems), w.new_zeros(problems)
-        gradient = torch.zeros_like(flat)
-        kept = []
-        for x, y in zip(self.features.split(rows), self.y.split(rows)):
-            z = (x @ flat).view(-1, classes, problems)
-            truth = y[:, None, None].expand(-1, 1, problems)
-            z -= z.gather(1, truth)
-            top = z.amax(1, keepdim=True)
-            p = (z - top).exp_()
-            total = p.sum(1, keepdim=True)
-            p /= total
-            losses = (total.log_() + top).sum((0, 1))
-            loss += losses
-            entropy += losses - (p * z).sum((0, 1))
-            kept.append(p.float())
-            p.scatter_add_(1, truth, p.new_full((1, 1, 1), -1.0).expand_as(truth))
-            gradient.addmm_(x.T, p.view(len(x), -1))
-        residual = gradient.view_as(w) / self.n
-        bound = self._bound(residual, entropy / self.n, ridge)
-        objective = loss / self.n + ridge / 2 * w[:-1].square().sum((0, 1))
-        residual[:-1] += ridge * w[:-1]
-        return objective, residual, bound, kept
-
-    def _bound(self, residual: Tensor, entropy: Tensor, ridge: Tensor) -> Tensor:
-        """Dual objective at (1 - e) P + e * constant, with the least e that gives every class its number of samples."""
-        shares = self.targets[-1, :, None]
-        e = (residual[-1] / (shares + residual[-1])).amax(0).clamp_min(0)
-        slack = (1 - e) * residual[:-1] - e * self.targets[:-1, :, None]
-        # Entropy is concave and that of the constant not negative.
-        return (1 - e) * entropy - slack.square().sum((0, 1)) / (2 * ridge)
-
-    def hessian_product(self, v: Tensor, kept: list[Tensor], first: int, ridge: Tensor) -> Tensor:
-        """Hessian times v (r + 1, K, a), for problems ``first`` and on of those whose probabilities were kept.
-
-        The sums run in float32: conjugate gradients need a direction, and the float64 gradient corrects it.
-        """
-        width, classes, problems = v.shape
-        flat = v.reshape(width, -1).float()
-        product = torch.zeros_like(flat)
-        rows = len(kept[0])
-        for x, y, p in zip(self.features32.split(rows), self.y.split(rows), kept):
-            p = p[..., first:]
-            u = (x @ flat).view(-1, classes, problems)
-            u -= u.gather(1, y[:, None, None].expand(-1, 1, problems))
-            u *= p
-            u -= p * u.sum(1, keepdim=True)
-            product.addmm_(x.T, u.view(len(x), -1))
-        result = (product.to(v) / self.n).view_as(v)
-        result[:-1] += ridge * v[:-1]
-        return result
+def _start(known: list[tuple[float, Tensor]], group: Tensor) -> Tensor:
+    """Where the problems of a group start, (r + 1, K, g): on the line through the last two solutions by log penalty."""
+    place, w = known[-1]
+    if len(known) == 1 or known[0][0] == place:
+        return w.repeat(1, 1, len(group))
+    before, earlier = known[0]
+    return w + (w - earlier) * ((group.log() - place) / (place - before))
 
 
-class _Preconditioner:
-    """The inverse of (S ⊗ Σ) + ridge * I for each problem, with S the mean of diag(p) - ppᵀ over some samples."""
+def _width(problem: Problem, width: int, products: int, problems: int) -> int:
+    """Features in the next group's block: twice as many, and again, as long as products of the last one pay for it."""
+    features, classes = len(problem.moments), problem.num_classes
+    paid = SHARE * products * 4.0 * problem.n * features * classes
+    while width < features:
+        wider = min(max(2 * width, 2), features)
+        if wider * classes > BLOCK or block_cost(problem, wider * classes, problems) > paid:
+            break
+        width = wider
+    return width
 
-    def __init__(self, problem: _Problem, kept: list[Tensor], first: int, ridge: Tensor) -> None:
-        step = max(1, problem.n // PRECONDITIONER_ROWS)
-        p = torch.cat([part[::step] for part in kept])[..., first:].permute(2, 1, 0)
-        curvature = torch.diag_embed(p.mean(2)) - p @ p.transpose(1, 2) / p.shape[2]
-        # 11ᵀ/K: along equal logits there is no curvature, and rounding must not be blown up.
-        values, self.axes = torch.linalg.eigh(curvature.to(ridge) + 1 / problem.num_classes)
-        self.inverse = problem.moments[:, None, None] * values.clamp_min(1e-12).T
-        self.inverse[:-1] += ridge
-        self.inverse.reciprocal_()
 
-    def __call__(self, v: Tensor, first: int) -> Tensor:
-        axes = self.axes[first:]
-        inner = torch.einsum("rka,akl->rla", v, axes) * self.inverse[..., first:]
-        return torch.einsum("rla,akl->rka", inner, axes)
+class _Solved(NamedTuple):
+    """A group: parameters (r + 1, K, g), as in ``LogisticPath`` (g,) each, and the Hessian products that it took."""
+
+    w: Tensor
+    objectives: Tensor
+    gaps: Tensor
+    gradients: Tensor
+    steps: Tensor
+    products: int
 
 
 def _solve(
-    problem: _Problem, ridge: Tensor, start: Tensor, max_gap: float, max_gradient: float
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Parameters, objectives, gaps, largest gradient entries and Newton steps of a group, ridge = penalties / n.
+    problem: Problem, ridge: Tensor, start: Tensor, width: int, most: tuple[float, float], report: Callable[[], None]
+) -> _Solved:
+    """Newton's method for a group, ridge = penalties / n, until its gaps or its gradients are at most so large.
 
     The weakest penalties take longest, so the problems at work are a tail of the group: a slice, not a copy.
     """
-    w = start.repeat(1, 1, len(ridge))
+    w = start.clone()
     objectives, gaps, gradients = (torch.full_like(ridge, torch.inf) for _ in range(3))
     steps = torch.zeros_like(ridge, dtype=torch.int64)
-    first = 0
+    first, products = 0, 0
+    precondition = Preconditioner(problem, width, ridge)
     f, g, bound, kept = problem.evaluate(w, ridge)
     while True:
         objectives[first:], gaps[first:] = f, (f - bound) / f
         gradients[first:] = torch.maximum(
             torch.einsum("dr,rka->dka", problem.axes, g[:-1]).abs().amax((0, 1)), g[-1].abs().amax(0)
         )
-        open_ = (gaps > max_gap) & (gradients > max_gradient) & (steps < MAX_NEWTON)
+        open_ = (gaps > most[0]) & (gradients > most[1]) & (steps < MAX_NEWTON)
         if not bool(open_.any()):
-            return w, objectives, gaps, gradients, steps
+            return _Solved(w, objectives, gaps, gradients, steps, products)
         skip = int(open_.nonzero()[0]) - first
         first += skip
         g, tail = g[..., skip:], ridge[first:]
-        direction = _newton_direction(problem, g, f[skip:], kept, skip, tail, open_[first:])
+        precondition.at([p[..., skip:] for p in kept], first)
+        direction, taken = _newton_direction(problem, g, f[skip:], kept, skip, tail, open_[first:], precondition)
+        products += taken
         slope = _dot(g, direction)
         # Rounding alone can turn a direction uphill: halving its length would never end.
         direction, slope = torch.where(slope < 0, direction, 0.0), slope.clamp_max(0)
@@ -239,22 +195,34 @@ def _solve(
             length = torch.where(passed, length / 2, length)
         w[..., first:] = trial
         steps[first:] += open_[first:]
+        report()
 
 
 def _newton_direction(
-    problem: _Problem, g: Tensor, f: Tensor, kept: list[Tensor], skip: int, ridge: Tensor, open_: Tensor
-) -> Tensor:
-    """Conjugate gradients for H d = -g, as exact as the Newton decrement is small; zero for problems not open."""
-    precondition = _Preconditioner(problem, kept, skip, ridge)
+    problem: Problem,
+    g: Tensor,
+    f: Tensor,
+    kept: list[Tensor],
+    skip: int,
+    ridge: Tensor,
+    open_: Tensor,
+    precondition: Preconditioner,
+) -> tuple[Tensor, int]:
+    """Conjugate gradients for H d = -g, as exact as the Newton decrement is small, and their products.
+
+    The direction is zero for problems not open.
+    """
     d, r = torch.zeros_like(g), -g
     z = precondition(r, 0)
     p, rz = z.clone(), _dot(r, z)
     enough = (rz / f).sqrt().clamp(1e-3, 0.1).square() * rz
     running = open_ & (rz > 0)
+    products = 0
     for _ in range(MAX_CG):
         if not bool(running.any()):
             break
         c = int(running.nonzero()[0])
+        products += len(ridge) - c
         hp = problem.hessian_product(p[..., c:], kept, skip + c, ridge[c:])
         curvature = _dot(p[..., c:], hp)
         running[c:] &= curvature > 0
@@ -267,7 +235,7 @@ def _newton_direction(
         p[..., c:] = z + torch.where(running[c:], new / rz[c:], 0.0) * p[..., c:]
         rz[c:] = new
     # A constant over the classes changes no prediction: what rounding leaves of it only costs penalty.
-    return d - d.mean(1, keepdim=True)
+    return d - d.mean(1, keepdim=True), products
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:

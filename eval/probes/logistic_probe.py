@@ -20,14 +20,15 @@ B.8.1; Kornblith, Shlens & Le, "Do better ImageNet models transfer better?", CVP
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from simclr.eval.metrics.calibration import fit_temperature
-from simclr.eval.probes.logistic_path import LogisticPath, logistic_path
-from simclr.eval.probes.prediction import Prediction, Probe, Selected, classes_of, fit_standardisation
+from simclr.eval.probes.logistic_path import LogisticPath, Step, logistic_path
+from simclr.eval.probes.prediction import Prediction, Probe, Selected, Standardisation, classes_of, fit_standardisation
 from simclr.eval.splits.validation import FIXED, Parts, columns_of, folds_of, parts_of
 
 PENALTIES = torch.logspace(5, -6, 45, dtype=torch.float64)
@@ -35,8 +36,17 @@ SWEEP_FROM = 50
 PATIENCE = 8
 FOLDS = 3
 FEW_SHOT_C = 1.0
-SWEEP_GAP = 1e-4
+SWEEP_GAP = 1e-6
 FINAL_GAP = 1e-8
+# Why a path ended, and what is then certain of the choice.
+ALL_TRIED = "all of them were tried"
+NONE_MISSED = "no held-out sample that can be recognised is missed: no weaker penalty can win"
+NO_BETTER = f"the last {PATIENCE} recognise no more held-out samples, and none is likelier"
+GUARANTEES = {
+    ALL_TRIED: "the best of all",
+    NONE_MISSED: "the best of all: among equals the strongest is taken",
+    NO_BETTER: f"the best of those tried, which go {PATIENCE} penalties, a factor of 100, beyond it; no weaker one was",
+}
 
 
 def logistic(
@@ -49,6 +59,7 @@ def logistic(
     calibrate: bool = True,
     all_penalties: bool = False,
     device: torch.device | str = "cpu",
+    progress: Step | None = None,
 ) -> Prediction:
     """Multinomial logistic regression with an L2 penalty that is chosen on held-out samples, or fixed for few.
 
@@ -63,11 +74,14 @@ def logistic(
         calibrate: fit a temperature also where the penalty is fixed, which takes ``FOLDS`` more fits.
         all_penalties: try them all, however little the weak ones promise.
         device: where the problems are solved, in float64.
+        progress: called with (penalties solved, all of them) after every Newton step of the path, and of the last fit,
+            a path of one penalty.
 
     Returns:
         The classes, logits as scores, and in ``selected``: the ``rule`` and what it was ``selected_on``, ``C`` and
         ``penalty``, the proven relative ``gap`` of the fit, where there was a choice the best ``validation_accuracy``,
-        how many ``penalties_tried``, why the path ``ended`` there and the largest ``sweep_gap``, and where
+        how many ``penalties_tried``, why the path ``ended`` there, with what ``guarantee`` for the choice, and the
+        largest ``sweep_gap``, and where
         samples were held out their number, ``validation_samples``, and the ``temperature`` that calibrates
         their logits.
 
@@ -75,6 +89,7 @@ def logistic(
         InputError: if the training samples hold fewer than two classes or an unlabelled one.
     """
     classes = classes_of(train_y)
+    choice: _Choice | None = None
     if validation is None and len(train_y) < SWEEP_FROM * len(classes):
         penalty = 1 / FEW_SHOT_C
         selected: Selected = {
@@ -85,14 +100,17 @@ def logistic(
             selected |= _out_of_fold(train_x, train_y, penalty, standardise, device)
     else:
         parts = parts_of(train_y, validation)
-        best, selected = _held_out(train_x, train_y, parts, PENALTIES, standardise, device, all_penalties)
-        penalty = float(PENALTIES[best])
+        choice = _held_out(train_x, train_y, parts, standardise, device, all_penalties, progress)
+        penalty, selected = float(PENALTIES[choice.best]), choice.selected
         tried, most = selected["penalties_tried"], len(PENALTIES)
         which = f"{most} penalties" if tried == most else f"the {tried} strongest of {most} penalties"
         selected["rule"] = f"the most accurate of {which} on held-out samples"
         selected["selected_on"] = parts.selected_on
     units = fit_standardisation(train_x.to(device), standardise)
-    path = _fit(units(train_x.to(device)), train_y, classes, torch.tensor([penalty]), FINAL_GAP)
+    # The held-out samples join in: their penalty's solution is not far.
+    start = choice.start(units) if choice is not None and torch.equal(choice.classes, classes) else None
+    samples = units(train_x.to(device))
+    path = _fit(samples, train_y, classes, torch.tensor([penalty]), FINAL_GAP, start=start, progress=progress)
 
     def decide(x: Tensor) -> Tensor:
         return _logits(path, units(x.to(device)))[0].cpu()
@@ -117,15 +135,41 @@ def _out_of_fold(x: Tensor, y: Tensor, penalty: float, standardise: bool, device
     return {"validation_samples": int(scored.sum()), "temperature": fit_temperature(logits[scored], truth)}
 
 
+class _Choice(NamedTuple):
+    """Which penalty is the most accurate on held-out samples, and what was fitted with it.
+
+    Attributes:
+        best: its place among the penalties.
+        selected: what is told of the choice, the temperature of its logits among it.
+        classes: of the samples fitted to, (K,) int64.
+        units: of the samples fitted to.
+        weights, intercepts: in those units, (dim, K) and (K,) float64.
+    """
+
+    best: int
+    selected: Selected
+    classes: Tensor
+    units: Standardisation
+    weights: Tensor
+    intercepts: Tensor
+
+    def start(self, units: Standardisation) -> tuple[Tensor, Tensor]:
+        """The same weights and intercepts for features in other units."""
+        ones = torch.ones_like(units.mean)
+        mine, other = (ones if of.deviation is None else of.deviation for of in (self.units, units))
+        shift = (units.mean - self.units.mean) / mine
+        return (other / mine)[:, None] * self.weights, self.intercepts + shift @ self.weights
+
+
 def _held_out(
     x: Tensor,
     y: Tensor,
     parts: Parts,
-    penalties: Tensor,
     standardise: bool,
     device: torch.device | str,
-    all_penalties: bool = False,
-) -> tuple[int, Selected]:
+    all_penalties: bool,
+    progress: Step | None,
+) -> _Choice:
     """Which penalty is the most accurate on the held-out samples, and the temperature of its logits there."""
     fit, held_out, _ = parts
     classes = classes_of(y[fit])
@@ -133,7 +177,7 @@ def _held_out(
     # A class that only the held-out samples have is never recognised.
     truth, rows = columns_of(classes, y[held_out]).to(device), units(x[held_out].to(device))
     known = truth >= 0
-    right, loss, ended = rows.new_empty(0), rows.new_empty(0), "all of them were tried"
+    right, loss, ended = rows.new_empty(0), rows.new_empty(0), ALL_TRIED
 
     def go_on(weights: Tensor, intercepts: Tensor) -> bool:
         nonlocal right, loss, ended
@@ -141,28 +185,30 @@ def _held_out(
         right = torch.cat([right, (logits.argmax(2) == truth).to(right).sum(1)])
         likely = F.cross_entropy(logits[:, known].flatten(0, 1), truth[known].repeat(len(logits)), reduction="none")
         loss = torch.cat([loss, likely.view(len(logits), -1).mean(1)])
-        if all_penalties or len(right) == len(penalties):
+        if all_penalties or len(right) == len(PENALTIES):
             return True
         if right.max() == known.sum():
-            ended = "no held-out sample that can be recognised is missed: no weaker penalty can win"
+            ended = NONE_MISSED
         elif max(int(right.argmax()), int(loss.argmin())) < len(right) - PATIENCE:
-            ended = f"the last {PATIENCE} recognise no more held-out samples, and none is likelier"
+            ended = NO_BETTER
         else:
             return True
         return False
 
-    path = _fit(units(x[fit].to(device)), y[fit], classes, penalties, SWEEP_GAP, go_on)
+    path = _fit(units(x[fit].to(device)), y[fit], classes, PENALTIES, SWEEP_GAP, go_on, progress=progress)
     # argmax gives the first of equals: the strongest penalty.
     best = int(right.argmax())
-    logits = rows[known] @ path.weights[best] + path.intercepts[best]
-    return best, {
+    weights, intercepts = path.weights[best], path.intercepts[best]
+    selected: Selected = {
         "validation_samples": len(held_out),
         "validation_accuracy": float(right[best]) / len(held_out),
         "penalties_tried": len(right),
         "ended": ended,
+        "guarantee": GUARANTEES[ended],
         "sweep_gap": float(path.gaps.max()),
-        "temperature": fit_temperature(logits, truth[known]),
+        "temperature": fit_temperature(rows[known] @ weights + intercepts, truth[known]),
     }
+    return _Choice(best, selected, classes, units, weights, intercepts)
 
 
 def _fit(
@@ -172,11 +218,14 @@ def _fit(
     penalties: Tensor,
     max_gap: float,
     go_on: Callable[[Tensor, Tensor], bool] | None = None,
+    *,
+    start: tuple[Tensor, Tensor] | None = None,
+    progress: Step | None = None,
 ) -> LogisticPath:
     # scikit-learn's C of two classes belongs to one vector of weights, the difference of our two.
-    scale = 2.0 if len(classes) == 2 else 1.0
+    scaled = penalties.double() * (2.0 if len(classes) == 2 else 1.0)
     columns = torch.searchsorted(classes, y).to(x.device)
-    return logistic_path(x, columns, len(classes), penalties.double() * scale, max_gap, go_on=go_on)
+    return logistic_path(x, columns, len(classes), scaled, max_gap, go_on=go_on, start=start, progress=progress)
 
 
 def _logits(path: LogisticPath, x: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ name, and results have rows of it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -55,6 +55,8 @@ def fit_probe(
     train_x: Matrix,
     train_y: Tensor,
     test_x: Matrix,
+    progress: Callable[[int, int], None] | None = None,
+    /,
     *,
     validation: Tensor | None = None,
     standardise: bool = True,
@@ -67,6 +69,7 @@ def fit_probe(
         train_x: features to learn from, those of the split's validation part among them, (n, dim), any float type.
         train_y: classes, (n,) int64.
         test_x: features to classify, (m, dim).
+        progress: called with (solved, all of them) on the way by a probe that searches long.
         validation: rows of ``train_x`` that are the split's validation part; None where it has none.
         standardise: whether features are divided by their standard deviation.
         all_penalties: whether a probe that ends its search early goes to the end of it.
@@ -80,7 +83,9 @@ def fit_probe(
     if not probe.tiles:
         train_x, test_x = in_memory(train_x, f"the probe {name}"), in_memory(test_x, f"the probe {name}")
     options: dict[str, Any] = {"validation": validation, "standardise": standardise} if probe.chooses else {}
-    return probe.fit(train_x, train_y, test_x, **options, **({"all_penalties": all_penalties} if probe.stops else {}))
+    if probe.stops:
+        options |= {"all_penalties": all_penalties, "progress": progress}
+    return probe.fit(train_x, train_y, test_x, **options)
 
 
 def check_probes(names: str | Sequence[str]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from simclr.eval.metrics.calibration import fit_temperature
+from simclr.eval.probes import logistic_probe
 from simclr.eval.probes.logistic_path import GROUP
 from simclr.eval.probes.logistic_probe import FOLDS, PATIENCE, PENALTIES, SWEEP_FROM, logistic
 from simclr.eval.splits.validation import validation_part
@@ -142,3 +143,29 @@ def test_standardising_is_a_declared_switch():
     assert (with_scale.selected["standardised"], without.selected["standardised"]) == (True, False)
     model = LogisticRegression(C=1.0, solver="newton-cholesky", tol=1e-12).fit(x - x.mean(0), y)
     np.testing.assert_allclose(without.scores.softmax(1), model.predict_proba(x - x.mean(0)), atol=1e-4)
+
+
+def test_says_how_far_it_is_at_every_step_and_the_last_fit_starts_where_the_choice_ended(monkeypatch):
+    x, y = data(SWEEP_FROM * 3)
+    x = 5 * x + 7
+    said, paths = [], []
+    path = logistic_probe.logistic_path
+    monkeypatch.setattr(logistic_probe, "logistic_path", lambda *a, **k: paths.append(path(*a, **k)) or paths[-1])
+    found = logistic(x, y, x, progress=lambda done, total: said.append((done, total)))
+    sweep, last = paths
+    assert len(said) > len(sweep.gaps) / GROUP
+    units = torch.tensor(StandardScaler().fit_transform(x))
+    cold = path(units, y, 3, torch.tensor([found.selected["penalty"]], dtype=torch.float64), 1e-8)
+    assert int(last.newton_steps) < int(cold.newton_steps)
+    assert (said[0], said[-1]) == ((0, 45), (0, 1))
+    assert {total for _, total in said} == {45, 1}
+    assert [done for done, total in said if total == 45] == sorted(done for done, total in said if total == 45)
+
+
+def test_the_result_says_what_is_certain_of_the_choice():
+    x, y = data(SWEEP_FROM * 3)
+    easy = x.clone()
+    easy[torch.arange(len(x)), y] += 40
+    assert "the best of all: among equals" in logistic(easy, y, easy).selected["guarantee"]
+    assert "a factor of 100, beyond it" in logistic(x, y, x).selected["guarantee"]
+    assert logistic(x, y, x, all_penalties=True).selected["guarantee"] == "the best of all"
