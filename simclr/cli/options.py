@@ -68,7 +68,7 @@ def tuning_to_run(given: str, overrides: Sequence[str] | None) -> "TuningRecipe"
 
     checked = read_tuning(given, overrides or [])
     check_encoder_name(checked.encoder.name)
-    check_objective(checked.terms)
+    check_objective(checked.terms, target=checked.target is not None)
     check_files(checked.named_files())
     return checked
 
