@@ -102,6 +102,7 @@ def run_few_shot(
     output: Path | None = None,
     from_head: bool = False,
     cache: bool = True,
+    all_scores: bool = False,
     **words: Unpack[FewShotWords],
 ) -> None:
     """Judge an encoder file with a few labels, and write what came out.
@@ -112,6 +113,7 @@ def run_few_shot(
         output: folder for few-shot.json; by default the encoder's.
         from_head: fine-tune from the first layer of the projection head.
         cache: keep features in the folder ``features`` of the output, and use those that are there.
+        all_scores: print every probe, score, threshold and difference.
         words: the other options of ``simclr few-shot``; unknown classes are by default the recipe's ``data.unknown``.
 
     Raises:
@@ -140,7 +142,7 @@ def run_few_shot(
             _draw_unknown_map(subject, found.unknown_map, judged, written)
     say_notes(_left_out(subject))
     console = Console()
-    print_few_shot(result, console)
+    print_few_shot(result, console, all_scores)
     say_written(written, console)
 
 

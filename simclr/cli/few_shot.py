@@ -158,6 +158,12 @@ def few_shot(
             rich_help_panel=SWITCHES,
         ),
     ] = True,
+    all_scores: Annotated[
+        bool,
+        typer.Option(
+            "--all-scores", help="Print every probe, score, threshold and difference.", rich_help_panel=SWITCHES
+        ),
+    ] = False,
     cache: Cache = True,
 ) -> None:
     """Judge an encoder with a few labels: prototypes, k-shot probes, episodes, fine-tuning, unknown classes.
@@ -195,4 +201,5 @@ def few_shot(
         objective_steps=objective_steps,
         objective_thresholds=objective_thresholds,
         cache=cache,
+        all_scores=all_scores,
     )
