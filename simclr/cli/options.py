@@ -127,7 +127,12 @@ def output_path(text: str | None, kind: Literal["file", "folder"]) -> Path | Non
 # A table of its own: a column for the names that switch off would squeeze the other descriptions.
 SWITCHES = "Switches"
 OUTPUT_HELP = "Folder for {}; by default the encoder's."
-SPLIT_HELP = "random, block (scenes), a split file, or maps TRAIN.mat[+TEST.mat]; several with commas."
+SPLIT = typer.Option(
+    metavar="KINDS", help="random, block (scenes), a split file, or maps TRAIN.mat[+TEST.mat]; several with commas."
+)
+LabelShares = Annotated[
+    str | None, typer.Option(metavar="%,%", help="Shares of each class's labels besides, e.g. 1%,10%.")
+]
 Standardise = Annotated[
     bool,
     typer.Option(
