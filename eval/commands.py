@@ -1,4 +1,4 @@
-"""What the judging commands do: linear-eval, few-shot, compare and report, from files to files and tables."""
+"""What the judging commands do: linear-eval, few-shot and compare, from files to files and tables."""
 
 from __future__ import annotations
 
@@ -25,9 +25,8 @@ from simclr.eval.maps.picture import SceneMap, draw_scene_map
 from simclr.eval.maps.predict import predict_scene, predict_spectra, predict_with_unknown
 from simclr.eval.open_set.scores import SCORE
 from simclr.eval.open_set.thresholds import THRESHOLD
-from simclr.eval.report.gather import LOOKS_LIKE, gather, title_of
+from simclr.eval.report.gather import LOOKS_LIKE
 from simclr.eval.report.moving import moving
-from simclr.eval.report.page import report_html
 from simclr.eval.report.summary import print_comparison, print_few_shot, print_result
 from simclr.eval.results.called import PRETRAINED, name_of_judged
 from simclr.eval.results.compare import choose, compare, telling_names
@@ -39,7 +38,7 @@ from simclr.eval.splits.split import Split
 from simclr.eval.splits.split_file import write_split
 from simclr.eval.subject.opened import OpenedSubject, open_subject
 from simclr.eval.subject.subject import Subject
-from simclr.files import check_writable, write_text
+from simclr.files import check_writable
 from simclr.models.prototypes import Prototyped
 
 
@@ -103,6 +102,7 @@ def run_few_shot(
     output: Path | None = None,
     from_head: bool = False,
     cache: bool = True,
+    all_scores: bool = False,
     **words: Unpack[FewShotWords],
 ) -> None:
     """Judge an encoder file, or features in files, with a few labels, and write what came out.
@@ -113,6 +113,7 @@ def run_few_shot(
         output: folder for few-shot.json; by default the encoder's.
         from_head: fine-tune from the first layer of the projection head.
         cache: keep features in the folder ``features`` of the output, and use those that are there.
+        all_scores: print every probe, score, threshold and difference.
         words: the other options of ``simclr few-shot``; unknown classes are by default the recipe's ``data.unknown``.
 
     Raises:
@@ -143,7 +144,7 @@ def run_few_shot(
             _draw_unknown_map(subject, found.unknown_map, judged, written)
     say_notes(_left_out(subject))
     console = Console()
-    print_few_shot(result, console)
+    print_few_shot(result, console, all_scores)
     say_written(written, console)
 
 
@@ -177,37 +178,6 @@ def run_compare(
         output.parent.mkdir(parents=True, exist_ok=True)
         write_result(found, output)
         say_written([output], console)
-
-
-def run_report(path: Path, *, output: Path | None = None) -> Path:
-    """Draw the report of a folder.
-
-    Args:
-        path: run folder, or a folder with a result.json, or that file.
-        output: HTML file to write; None is report.html in the folder.
-
-    Returns:
-        The file.
-
-    Raises:
-        InputError: there is no such folder, it holds nothing to report, something in it is damaged, or its parts are of
-            two encoders.
-    """
-    if not path.exists():
-        raise InputError(f"there is no {path}: give a folder of simclr pretrain or linear-eval")
-    folder = path if path.is_dir() else path.parent
-    with moving("reading …") as shown:
-        found = gather(folder, shown.say)
-        shown.say("drawing …")
-        html = report_html(found, title_of(found))
-    file = output or folder / "report.html"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_text(file, html)
-    console = Console()
-    for text in found.missing:
-        console.print(Text(f"not in the report: {text}"), soft_wrap=True)
-    console.print(Text(f"written: {file} ({len(html.encode()) / 1e6:.1f} MB)"), soft_wrap=True)
-    return file
 
 
 def _of_file(result: Result, opened: OpenedSubject) -> Result:

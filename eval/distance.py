@@ -16,6 +16,7 @@ from simclr.augment.checks import integer
 from simclr.data.content import SampleHashes, hash_rows
 from simclr.data.scenes.scene import SceneSource
 from simclr.errors import InputError
+from simclr.eval.metrics.mutual_information import constant
 from simclr.eval.metrics.two_sets import PERMUTATIONS
 from simclr.eval.results.distance_record import DistanceResult, SetDistance, SetRecord
 from simclr.eval.results.distance_rows import Amounts, compared
@@ -78,6 +79,13 @@ class Asked(TypedDict, total=False):
     seed: int
 
 
+class Shared(NamedTuple):
+    """Samples of B that are samples of A, None where that is not known; and whether the sets are the same."""
+
+    of_b: int | None
+    twins: bool
+
+
 class SetDistances(NamedTuple):
     """The result, and what draws its picture."""
 
@@ -115,12 +123,13 @@ def distance(
     hashes = [SampleHashes("features", hash_rows(rows.double())) for rows in (first, second)]
     of_first = drawn(torch.arange(len(first)), request.samples, request.seed)
     of_second = drawn(torch.arange(len(second)), request.samples, request.seed, second=True)
-    pair = FeaturePair("features", None, first[of_first], second[of_second])
+    twins = _twins(*hashes)
+    pair = FeaturePair("features", None, first[of_first], first[of_first] if twins else second[of_second])
     sets = [
         SetRecord(name=names[0], samples=len(first), drawn=len(of_first)),
         SetRecord(name=names[1], samples=len(second), drawn=len(of_second)),
     ]
-    return _measured([pair], request, sets, _shared(*hashes), ())
+    return _measured([pair], request, sets, Shared(_shared(*hashes), twins), ())
 
 
 def distance_seen(pair: SeenPair, request: DistanceRequest, device: torch.device, report: Progress) -> SetDistances:
@@ -139,9 +148,17 @@ def distance_seen(pair: SeenPair, request: DistanceRequest, device: torch.device
     for one, least in ((pair.a, 2 * FEWEST), (pair.b, FEWEST)):
         _check_size(one.name, len(one.ids), least)
     hashes = _hashes(pair)
+    if hashes is not None:
+        shared = Shared(_shared(*hashes), _twins(*hashes))
+    else:  # whatever lies at two places is not compared
+        twins = pair.a.source is pair.b.source and torch.equal(pair.a.ids, pair.b.ids)
+        shared = Shared(len(pair.a.ids) if twins else None, twins)
+    if shared.twins:
+        pair = pair._replace(b=pair.a._replace(name=pair.b.name))
+        hashes = hashes and (hashes[0], hashes[0])
     sets, records = [], []
     for place, one in enumerate((pair.a, pair.b)):
-        ids = drawn(one.ids, request.samples, request.seed, second=bool(place))
+        ids = drawn(one.ids, request.samples, request.seed, second=bool(place) and not shared.twins)
         saw, seen = pair.encoder.saw, None
         if hashes is not None and saw is not None and saw.kind == hashes[place].kind:
             values = hashes[place].values[torch.searchsorted(one.ids, ids)]
@@ -151,7 +168,7 @@ def distance_seen(pair: SeenPair, request: DistanceRequest, device: torch.device
     before = fingerprint(pair.encoder)
     notes = [SCENE] if isinstance(pair.a.source, SceneSource) else []
     pairs = feature_pairs(pair._replace(a=sets[0], b=sets[1]), request.seed, device, report)
-    found = _measured(pairs, request, records, None if hashes is None else _shared(*hashes), notes, report)
+    found = _measured(pairs, request, records, shared, notes, report)
     more = [
         f"{several(len(one.source.damaged), 'image')} of {one.name} cannot be read: others stand in for them."
         for one in (pair.a, pair.b)
@@ -180,7 +197,7 @@ def _measured(
     pairs: Iterable[FeaturePair],
     request: DistanceRequest,
     sets: Sequence[SetRecord],
-    same: int | None,
+    shared: Shared,
     notes: Sequence[str],
     report: Progress = lambda what, done, total: None,
 ) -> SetDistances:
@@ -188,7 +205,9 @@ def _measured(
     views: list[SetView] = []
     amounts = Amounts(request.angles, request.permutations, request.splits, request.seed)
     started = time.perf_counter()
+    told = list[str]()
     for pair in pairs:
+        told = told if rows else _about_features(pair)
         report(f"distances: {pair.name}", len(rows), len(rows) + 1)
         rows.append(compared(pair, amounts))
         views.append(first_components(pair))
@@ -197,25 +216,34 @@ def _measured(
         protocol=PROTOCOL,
         a=a,
         b=b,
-        same=same,
+        same=shared.of_b,
+        identical=shared.twins,
         compared=min(a.drawn // 2, b.drawn),
         angles=request.angles,
         permutations=request.permutations,
         splits=request.splits,
         seed=request.seed,
         rows=tuple(rows),
-        notes=(*_about_sets(a, b, same), *notes),
+        notes=(*_about_sets(a, b, shared), *notes, *told),
         versions=versions(),
         seconds=round(time.perf_counter() - started, 1),
     )
     return SetDistances(result, views)
 
 
-def _about_sets(a: SetRecord, b: SetRecord, same: int | None) -> list[str]:
-    if same and same == a.samples == b.samples:
-        return ["A and B are the same samples: this is what no difference looks like."]
-    if same:
-        return [f"{same:,} of the {b.samples:,} samples of B are in A, too: p takes the sets for separate."]
+def _about_features(pair: FeaturePair) -> list[str]:
+    n, dead = pair.a.shape[1], int(constant(pair.a, pair.b).sum())
+    if not dead:
+        return []
+    which = "All features have" if dead == n else f"{dead:,} of the {n:,} features {'have' if dead > 1 else 'has'}"
+    return [f"{which} one value in all samples of A and B, which tells nothing: their information is 0."]
+
+
+def _about_sets(a: SetRecord, b: SetRecord, shared: Shared) -> list[str]:
+    if shared.twins:
+        return []
+    if shared.of_b:
+        return [f"{shared.of_b:,} of the {b.samples:,} samples of B are in A, too: p takes the sets for separate."]
     if a.seen and b.seen is not None and a.seen / a.drawn - b.seen / b.drawn > 0.5:
         return ["Pretraining saw A and not B, which alone may set them apart: random weights saw neither."]
     return []
@@ -234,6 +262,10 @@ def _hashes(pair: SeenPair) -> tuple[SampleHashes, SampleHashes] | None:
     first = pair.a.source.sample_hashes()
     second = first if pair.b.source is pair.a.source else pair.b.source.sample_hashes()
     return first._replace(values=first.values[pair.a.ids]), second._replace(values=second.values[pair.b.ids])
+
+
+def _twins(a: SampleHashes, b: SampleHashes) -> bool:
+    return a.kind == b.kind and torch.equal(a.values.sort().values, b.values.sort().values)
 
 
 def _shared(a: SampleHashes, b: SampleHashes) -> int | None:

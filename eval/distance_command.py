@@ -14,7 +14,6 @@ from rich.text import Text
 from typing_extensions import Unpack
 
 from simclr.errors import InputError
-from simclr.eval.commands import run_report
 from simclr.eval.console import command_line, say_notes, say_written
 from simclr.eval.distance import Asked, DistanceRequest, SetDistances, distance, distance_seen
 from simclr.eval.maps.belonging import drawn_for
@@ -22,6 +21,7 @@ from simclr.eval.report.distance_figure import draw_distance
 from simclr.eval.report.distance_grid import distance_findings, distance_grid
 from simclr.eval.report.moving import moving
 from simclr.eval.report.terminal import show
+from simclr.eval.report_command import run_report
 from simclr.eval.results.distance_record import DISTANCE, DISTANCE_PICTURE, DistanceResult
 from simclr.eval.results.result_file import write_result
 from simclr.eval.results.words import printable

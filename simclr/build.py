@@ -140,7 +140,7 @@ def build_tuned(recipe: TuningRecipe, start: Start | None, inputs: Inputs, class
         InputError: an objective that `check_objective` refuses, a system with an unknown name or argument, or an
             embedding layer that cannot be.
     """
-    check_objective(recipe.terms)
+    check_objective(recipe.terms, target=recipe.target is not None)
     shape = inputs.view_shape
 
     def objective_of(width: int) -> Objective:

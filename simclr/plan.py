@@ -104,6 +104,7 @@ def plan(recipe: Recipe, steps: int = 3) -> dict[str, Any]:
     kept = train.checkpoint_keep + total_steps // (train.checkpoint_keep_every or total_steps + 1)
     return {
         "chosen": recipe.chosen,
+        "notes": [*source.notes, *inputs.notes],
         "data": {
             "source": source.name,
             "samples": len(source),
@@ -202,6 +203,8 @@ def print_plan(numbers: dict[str, Any]) -> None:
         bands += f" → {data['encoder_bands']}"
     where = "resident in memory" if data["resident"] else "streamed"
     table.add_row("data", f"{data['samples']:,} samples of {data['source']}, {bands}, {where}")
+    for line in numbers["notes"]:
+        table.add_row("", line)
     table.add_row("views", f"{numbers['views']['count']} of each sample")
     for line in numbers["views"]["operations"]:
         table.add_row("", f"  {line}")

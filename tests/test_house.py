@@ -77,11 +77,12 @@ _TABLE = {
     "eval/distance.py": _ROAD,
     "eval/console.py": "simclr/data",
     "eval/commands.py": f"eval/asked.py {_ROAD} eval/report eval/console.py eval/linear_eval.py eval/few_shot.py",
-    "eval/distance_command.py": f"{_ROAD} eval/set_words.py eval/report eval/console.py eval/commands.py "
+    "eval/report_command.py": f"{_ROAD} eval/report",
+    "eval/distance_command.py": f"{_ROAD} eval/set_words.py eval/report eval/console.py eval/report_command.py "
     "eval/distance.py",
     "simclr/cli": f"{_LOOP} simclr/choose simclr/pretrain.py simclr/finetune.py simclr/plan.py simclr/verify.py "
     "simclr/verify_resume.py simclr/replay.py "
-    "eval/commands.py eval/distance_command.py eval/set_words.py eval/probes simclr/__init__.py",
+    "eval/commands.py eval/report_command.py eval/distance_command.py eval/set_words.py eval/probes simclr/__init__.py",
     "simclr/__main__.py": "simclr/cli",
 }
 ROOMS = {room: frozenset(below.split()) for room, below in _TABLE.items()}

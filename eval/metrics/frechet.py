@@ -7,6 +7,9 @@ from torch import Tensor
 
 from simclr.eval.metrics.two_sets import check_two_sets
 
+_ROUNDING = 1e-13
+"""Of the difference of the traces, relative to them."""
+
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:
     """‖μ_a − μ_b‖² + tr(C_a + C_b − 2 (C_a C_b)^½), the squared 2-Wasserstein distance of two Gaussians.
@@ -33,4 +36,5 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
     apart = (means[0] - means[1]).square().sum()
     traces = sum(float(root.square().sum()) for root in roots)
     common = torch.linalg.svdvals(roots[0] @ roots[1].T).sum()
-    return max(0.0, float(apart) + traces - 2 * float(common))
+    found = float(apart) + traces - 2 * float(common)
+    return found if found > _ROUNDING * traces else 0.0

@@ -30,7 +30,7 @@ class SetMeasures(NamedTuple):
     information: Tensor
 
 
-def set_measures(pairs: Sequence[tuple[Tensor, Tensor]], dims: int, seed: int = 0) -> list[SetMeasures]:
+def set_measures(pairs: Sequence[tuple[Tensor, Tensor]], dims: int) -> list[SetMeasures]:
     """Measures of several pairs of sets, whose subspaces all have as many dimensions.
 
     All of these measures are above 0 for samples of one distribution, too, and the fewer samples, the more: they are
@@ -40,7 +40,6 @@ def set_measures(pairs: Sequence[tuple[Tensor, Tensor]], dims: int, seed: int = 
         pairs: of features (n, dim) and (n, dim), any float type; n of 4 or more.
         dims: of the subspaces; fewer where the samples of any set span fewer, and half of ``dim`` at the most, since
             larger subspaces always have directions in common.
-        seed: see `simclr.eval.metrics.mutual_information.mutual_information`.
 
     Raises:
         InputError: sets of two widths, of fewer than four samples, or with NaN.
@@ -59,7 +58,7 @@ def set_measures(pairs: Sequence[tuple[Tensor, Tensor]], dims: int, seed: int = 
                 geodesic_distance(angles) if dims else None,
                 frechet,
                 min(1.0, frechet / most) if most > 0 else 0.0,
-                mutual_information(a, b, seed),
+                mutual_information(a, b),
             )
         )
     return found

@@ -56,14 +56,14 @@ def terms_of(word: str) -> dict[str, dict[str, PlainValue]]:
             raise InputError(f"the objective {shown(word)} has the weight {weight.strip()!r}: give a number.") from None
         if star and not 0 < terms[name]["weight"] < float("inf"):  # type: ignore[operator]
             raise InputError(f"the objective {shown(word)} has the weight {weight.strip()}: give a number above 0.")
+    if {"unlabelled", "target"} & {need for name in terms for need in OBJECTIVES[name].needs}:
+        raise InputError(f"the objective {shown(word)} wants samples without labels: use it in simclr fine-tune.")
     if not any(OBJECTIVES[name].alone for name in terms):
         raise InputError(
             f"the objective {shown(word)} is least where all features are one point: add a term that tells classes "
             f"apart, such as softmax+{word}."
         )
     check_objective(terms, key=f"objective {word}")
-    if {"unlabelled", "target"} & {need for name in terms for need in OBJECTIVES[name].needs}:
-        raise InputError(f"the objective {shown(word)} wants samples without labels: use it in simclr fine-tune.")
     return terms
 
 

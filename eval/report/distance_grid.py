@@ -12,6 +12,10 @@ from simclr.eval.results.words import JUDGED, representation_name, several
 LEVEL = 0.05
 _ANGLES = "Principal angles in degrees between the subspaces of the {} of most variance; Grassmann: √Σθ², in radians"
 BETWEEN, NULL = "A and B", "halves of A"
+SAME = (
+    "A and B are the same samples: every distance between them is 0, and MMD² without a bias a little below. Halves of "
+    "A show what no difference looks like."
+)
 
 
 def distance_grid(result: DistanceResult) -> Grid | None:
@@ -43,7 +47,7 @@ def distance_grid(result: DistanceResult) -> Grid | None:
 def distance_findings(result: DistanceResult) -> list[str]:
     """What it comes to: whether the sets differ, by how much, beside the baselines; then what deserves a look."""
     first, *others = result.rows
-    lines = [f"{_verdict(first)}."]
+    lines = [SAME if result.identical else f"{_verdict(first)}."]
     if others:
         beside = "; ".join(f"{representation_name(row.representation)} {_sizes(row)}" for row in others)
         lines.append(

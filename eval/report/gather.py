@@ -72,7 +72,10 @@ def gather(folder: Path, show: Callable[[str], None] = lambda text: None) -> Mat
     if result is None and few_shot is None and metrics is None and encoder is None:
         if distance is not None:  # nothing else is expected beside it
             return Material(distance=distance, missing=[text for text in missing if text.startswith(DISTANCE_PICTURE)])
-        raise InputError(f"{folder} holds neither a run nor a result: give a folder of simclr pretrain or linear-eval")
+        raise InputError(
+            f"{folder} holds neither a run nor a result: give the folder of a run, or of linear-eval, "
+            "few-shot or distance"
+        )
     made = encoder.metadata if encoder else None
     pictures: dict[str, bytes] = {}
     for name, (beside, caption, how) in PICTURES.items():
@@ -80,6 +83,8 @@ def gather(folder: Path, show: Callable[[str], None] = lambda text: None) -> Mat
             pictures[caption] = (folder / name).read_bytes()
         elif (folder / name).is_file():
             missing.append(f"{name}: it was not drawn for the {beside} that is there; {how}")
+        elif {RESULT: result, FEW_SHOT: few_shot}[beside] is None:
+            continue  # the result is missed already, by the same command
         elif name == LOOKS_LIKE:
             missing += [how] if made is not None and made.architecture.get("prototypes") else []
         elif made is None or made.source.patch_size:  # a scene, for all that is known

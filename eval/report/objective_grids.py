@@ -8,14 +8,13 @@ from dataclasses import replace
 from simclr.eval.open_set.objectives import STARTS
 from simclr.eval.probes.learners import FROZEN
 from simclr.eval.report.few_shot_grids import OpenKind
+from simclr.eval.report.few_shot_words import compared_metric
 from simclr.eval.report.grids import Entry, Grid, Percent, Points, grid
 from simclr.eval.report.select import over_seeds
 from simclr.eval.results.objective_record import ObjectiveDifference, ObjectiveRow, Objectives
 from simclr.eval.results.objective_rows import HEADLINES, headline_rows
 from simclr.eval.results.record import Result
 from simclr.eval.results.words import listed, metric_name, probe_name, representation_name
-
-COMPARED = "oscr"
 
 
 def objective_grids(result: Result) -> list[Grid]:
@@ -78,8 +77,7 @@ def _measured(result: Result, compared: Objectives, kind: OpenKind, rows: Sequen
 
 def _differences(kind: OpenKind, found: Sequence[ObjectiveDifference]) -> Grid | None:
     """Of the metric that says most: OSCR, or without unknown classes the closed accuracy."""
-    metrics = [d.metric for d in found]
-    metric = COMPARED if COMPARED in metrics else next(iter(metrics), "")
+    metric = compared_metric(found)
 
     def column(d: ObjectiveDifference) -> str:
         if d.minus_representation != d.representation:

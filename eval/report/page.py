@@ -15,6 +15,7 @@ from simclr.eval.report.few_shot_grids import (
     open_kinds,
     rank_grid,
 )
+from simclr.eval.report.few_shot_words import few_shot_findings
 from simclr.eval.report.figures import confusion_figure, efficiency_figure, embedding_figure, health_figure
 from simclr.eval.report.html import bullets, definitions, escape, facts, figure, keys, page, picture, table
 from simclr.eval.report.linear_grids import difference_grid, gap_grid, quality_grid, split_grids
@@ -75,7 +76,7 @@ def _findings(result: Result) -> list[str]:
 
 def _few_shot(found: Result, result: Result | None) -> list[str]:
     parts = ["<h2>Few labels</h2>", f"<p>{escape(protocol_sentence(found))}</p>"]
-    parts += _findings(found)
+    parts.append(bullets([*findings(found), *few_shot_findings(found)]))
     said = [] if result is None else how_it_was_judged(result)
     parts.append(definitions([item for item in how_it_was_judged(found) if item not in said]))
     splits = kinds(found.rows)

@@ -71,11 +71,11 @@ def findings(result: Result) -> list[str]:
         text = f"{where}: {mean_sd_text(best.mean, best.sd)} % {metric_name(best.metric)}"
         key = best.probe, split, best.shots, best.labels, best.metric
         differences = [d for d in result.paired if (d.probe, d.split, d.shots, d.labels, d.metric) == key]
-        found.append(text + (f", {_against(min(differences, key=lambda d: d.mean))}" if differences else "") + ".")
+        found.append(text + (f", {against(min(differences, key=lambda d: d.mean))}" if differences else "") + ".")
     return found
 
 
-def _against(difference: Difference) -> str:
+def against(difference: Difference) -> str:
     """The smallest difference is that to the best baseline."""
     baseline, by = representation_name(difference.baseline), points(difference.mean)
     if difference.ci95 is None:

@@ -10,11 +10,13 @@ from rich.console import Console
 from rich.text import Text
 
 from simclr.eval.report.compare_grid import comparison_grids
+from simclr.eval.report.few_shot_brief import brief_grids
 from simclr.eval.report.few_shot_grids import (
     closed_grid,
     episode_grids,
     open_grid,
 )
+from simclr.eval.report.few_shot_words import few_shot_findings
 from simclr.eval.report.grids import Grid
 from simclr.eval.report.linear_grids import accuracy_grid, difference_grid, gap_grid, quality_grid
 from simclr.eval.report.objective_grids import objective_grids
@@ -44,9 +46,28 @@ def print_result(result: Result, console: Console) -> None:
     _say([*_headline(result), *_left_out(result), *fewer_shots_lines(result.fewer_shots)], console)
 
 
-def print_few_shot(result: Result, console: Console) -> None:
-    """Prints tables of the closed set, the episodes and the unknown classes, then what was left out."""
+def print_few_shot(result: Result, console: Console, all_scores: bool = False) -> None:
+    """Prints what it comes to, tables of closed set, episodes, unknown classes and objectives, then what was left out.
+
+    Args:
+        result: of few-shot evaluation.
+        console: where to.
+        all_scores: print every probe, score, threshold and difference, and not the headline's alone.
+    """
     result = as_called(result)
+    words = [*_headline(result), *few_shot_findings(result), *(open_findings(result) if result.open_set else [])]
+    _say([*words, ""] if words else [], console)
+    if all_scores:
+        _print_all(result, console)
+    else:
+        for table in brief_grids(result):
+            show(table, console)
+    _say([*_left_out(result), *fewer_shots_lines(result.fewer_shots)], console)
+    if not all_scores:
+        _say(["Every probe, score, threshold and difference: --all-scores, or simclr report."], console)
+
+
+def _print_all(result: Result, console: Console) -> None:
     for kind in kinds(result.rows):
         leaks = leakage_note(known_splits(result, kind))
         show(_of(result, closed_grid(result, kind), leaks), console)
@@ -56,10 +77,8 @@ def print_few_shot(result: Result, console: Console) -> None:
     if result.open_set:
         _say([unknown_note(result.splits)], console)
         show(open_grid(result), console)
-        _say(open_findings(result), console)
     for grid in objective_grids(result):
         show(grid, console)
-    _say([*_headline(result), *_left_out(result), *fewer_shots_lines(result.fewer_shots)], console)
 
 
 def print_comparison(found: Comparison, rows: Sequence[ComparedRow], console: Console) -> None:

@@ -105,6 +105,7 @@ class DistanceResult(Record):
         protocol: of this version of the command.
         a, b: the sets.
         same: how many samples of B are samples of A, by their content; None where that is not known.
+        identical: whether A and B hold the very same samples.
         compared: samples of each set that angles, Fréchet distance and mutual information are of.
         angles: dimensions of the subspaces that were asked for.
         permutations: of each test.
@@ -119,6 +120,7 @@ class DistanceResult(Record):
     a: SetRecord
     b: SetRecord
     same: int | None
+    identical: bool = False
     compared: int
     angles: int
     permutations: int

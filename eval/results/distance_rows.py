@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from simclr.augment.addressed import permutation
@@ -30,7 +31,8 @@ def compared(pair: FeaturePair, amounts: Amounts) -> SetDistance:
     """A against B, and halves of A against each other.
 
     The test is of all samples. The other measures shrink with the number of samples, so they are of halves of A and as
-    many samples of B, and of both halves of A: each over the same random splits.
+    many samples of B, and of both halves of A: each over the same random splits. Of a set and itself they are of one
+    half and itself: 0.
 
     Args:
         pair: a (n, dim) with n of 8 or more, b (m, dim) with m of 4 or more.
@@ -40,14 +42,14 @@ def compared(pair: FeaturePair, amounts: Amounts) -> SetDistance:
         InputError: as of `simclr.eval.metrics.two_sets.check_two_sets`.
     """
     a, b = pair.a, pair.b
-    size = min(len(a) // 2, len(b))
+    size, same = min(len(a) // 2, len(b)), torch.equal(a, b)
     between, null = [], []
     for split in range(amounts.splits):
         of_a = permutation(amounts.seed, Stream.HALVES + 2 * split, len(a))
-        of_b = permutation(amounts.seed, Stream.HALVES + 2 * split + 1, len(b))
+        of_b = of_a if same else permutation(amounts.seed, Stream.HALVES + 2 * split + 1, len(b))
         between.append((a[of_a[:size]], b[of_b[:size]]))
         null.append((a[of_a[:size]], a[of_a[size : 2 * size]]))
-    found = set_measures([*between, *null], amounts.angles, amounts.seed)
+    found = set_measures([*between, *null], amounts.angles)
     return SetDistance(
         representation=pair.name,
         seed=pair.seed,

@@ -6,11 +6,12 @@ import typer
 
 from simclr.cli.options import (
     OUTPUT_HELP,
-    SPLIT_HELP,
+    SPLIT,
     SWITCHES,
     Cache,
     DataOverrides,
     EncoderFile,
+    LabelShares,
     Seeds,
     Standardise,
     at_most,
@@ -25,19 +26,14 @@ def few_shot(
     encoder: EncoderFile,
     overrides: DataOverrides = None,
     output: Annotated[str | None, typer.Option(metavar="FOLDER", help=OUTPUT_HELP.format("few-shot.json"))] = None,
-    split: Annotated[
-        str,
-        typer.Option(metavar="KINDS", help=SPLIT_HELP),
-    ] = "random",
+    split: Annotated[str, SPLIT] = "random",
     shots: Annotated[
         str | None,
         typer.Option(
             metavar="N,N", help="Labels per class, the points of the label-efficiency curve; by default 1,5,20."
         ),
     ] = None,
-    labels: Annotated[
-        str | None, typer.Option(metavar="%,%", help="Shares of each class's labels besides, e.g. 1%,10%.")
-    ] = None,
+    labels: LabelShares = None,
     seeds: Seeds = 10,
     probes: Annotated[
         str | None,
@@ -166,6 +162,12 @@ def few_shot(
             rich_help_panel=SWITCHES,
         ),
     ] = True,
+    all_scores: Annotated[
+        bool,
+        typer.Option(
+            "--all-scores", help="Print every probe, score, threshold and difference.", rich_help_panel=SWITCHES
+        ),
+    ] = False,
     cache: Cache = True,
 ) -> None:
     """Judge an encoder with a few labels: prototypes, k-shot probes, episodes, fine-tuning, unknown classes.
@@ -204,4 +206,5 @@ def few_shot(
         objective_steps=objective_steps,
         objective_thresholds=objective_thresholds,
         cache=cache,
+        all_scores=all_scores,
     )

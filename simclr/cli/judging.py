@@ -7,11 +7,12 @@ import typer
 
 from simclr.cli.options import (
     OUTPUT_HELP,
-    SPLIT_HELP,
+    SPLIT,
     SWITCHES,
     Cache,
     DataOverrides,
     EncoderFile,
+    LabelShares,
     Seeds,
     Standardise,
     check_subject,
@@ -23,16 +24,11 @@ def linear_eval(
     encoder: EncoderFile,
     overrides: DataOverrides = None,
     output: Annotated[str | None, typer.Option(metavar="FOLDER", help=OUTPUT_HELP.format("result.json"))] = None,
-    split: Annotated[
-        str | None,
-        typer.Option(metavar="KINDS", help=SPLIT_HELP),
-    ] = None,
+    split: Annotated[str | None, SPLIT] = None,
     shots: Annotated[
         str | None, typer.Option(metavar="N,N", help="Labels per class, e.g. 5,20; for scenes by default 5,20.")
     ] = None,
-    labels: Annotated[
-        str | None, typer.Option(metavar="%,%", help="Shares of each class's labels, e.g. 1%,10%.")
-    ] = None,
+    labels: LabelShares = None,
     seeds: Seeds = 5,
     probes: Annotated[
         str | None,
@@ -110,7 +106,7 @@ def report(
     """
     file = output_path(output, "file")
 
-    from simclr.eval.commands import run_report
+    from simclr.eval.report_command import run_report
 
     run_report(folder, output=file)
 

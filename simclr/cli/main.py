@@ -3,7 +3,6 @@
 import signal
 import sys
 from collections.abc import Callable
-from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
@@ -11,6 +10,7 @@ import typer
 from simclr import __version__
 from simclr.cli import distances, few_shot, judging, training
 from simclr.cli.output import write_any_character
+from simclr.cli.signals import INTERRUPTED, heard
 from simclr.errors import DivergenceError, InputError, StoppedError
 from simclr.files import explain
 from simclr.launch import is_main_process, tell_launcher, wait_for_others_to_say
@@ -59,9 +59,9 @@ def main() -> NoReturn:
     write_any_character()
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
-    before = signal.signal(signal.SIGTERM, _stop)
     try:
-        code = app(standalone_mode=False)
+        with heard():
+            code = app(standalone_mode=False)
     except Exception as error:
         if debug:
             raise
@@ -74,15 +74,9 @@ def main() -> NoReturn:
         if is_main_process():
             print(f"simclr: {error}", file=sys.stderr)
         sys.exit(error.status)
-    finally:
-        signal.signal(signal.SIGTERM, before)
     if code == 128 + signal.SIGINT and is_main_process():
-        print("simclr: interrupted", file=sys.stderr)
+        print(INTERRUPTED, file=sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)
-
-
-def _stop(number: int, frame: FrameType | None) -> NoReturn:
-    raise StoppedError(f"stopped by {signal.Signals(number).name}", number)
 
 
 def _explain(error: Exception) -> tuple[int, str]:

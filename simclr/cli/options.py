@@ -79,7 +79,7 @@ def tuning_to_run(given: str, overrides: Sequence[str] | None) -> "TuningRecipe"
 
     checked = read_tuning(given, overrides or [])
     check_encoder_name(checked.encoder.name)
-    check_objective(checked.terms)
+    check_objective(checked.terms, target=checked.target is not None)
     check_files(checked.named_files())
     return checked
 
@@ -141,7 +141,12 @@ def output_path(text: str | None, kind: Literal["file", "folder"]) -> Path | Non
 # A table of its own: a column for the names that switch off would squeeze the other descriptions.
 SWITCHES = "Switches"
 OUTPUT_HELP = "Folder for {}; by default the encoder's."
-SPLIT_HELP = "random, block (scenes), a split file, or maps TRAIN.mat[+TEST.mat]; several with commas."
+SPLIT = typer.Option(
+    metavar="KINDS", help="random, block (scenes), a split file, or maps TRAIN.mat[+TEST.mat]; several with commas."
+)
+LabelShares = Annotated[
+    str | None, typer.Option(metavar="%,%", help="Shares of each class's labels besides, e.g. 1%,10%.")
+]
 Standardise = Annotated[
     bool,
     typer.Option(

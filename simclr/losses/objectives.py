@@ -173,22 +173,34 @@ def check_objective_names(names: Iterable[str], key: str = "objective") -> None:
             raise unknown_name(f"a term of {key}", str(name), OBJECTIVES)
 
 
-def check_objective(section: Mapping[str, Mapping[str, PlainValue]], key: str = "objective") -> None:
+def check_objective(
+    section: Mapping[str, Mapping[str, PlainValue]], key: str = "objective", *, target: bool = True
+) -> None:
     """Whether an objective can be trained with, whatever the embeddings and classes will be.
 
     Args:
         section: as of `build_objective`.
         key: of the section in the recipe.
+        target: whether the recipe has one.
 
     Raises:
-        InputError: as `build_objective`; or no term tells classes apart, so that all embeddings would become one point.
+        InputError: as `build_objective`; or all that is missing: a term that tells classes apart, without which all
+            embeddings would become one point, and a target where a term compares with one.
     """
     build_objective(section, feature_dim=2, classes=2, input_shape=(1, 4, 4), key=key)
+    missing = []
     if not any(OBJECTIVES[name].alone for name in section):
-        raise InputError(
+        missing.append(
             f"{key} has {' and '.join(section)} alone, which is least where all embeddings are one point: set a term "
             f"that tells classes apart beside it, such as {key}.softmax={{}}"
         )
+    if comparing := [name for name in section if "target" in OBJECTIVES[name].needs and not target]:
+        missing.append(
+            f"{' and '.join(comparing)} of the {key} compares the data with a target, and the recipe has none: set "
+            "one, a section like data, such as target={source: arrays, path: FILE}"
+        )
+    if missing:
+        raise InputError("; and ".join(missing))
 
 
 def build_objective(

@@ -57,7 +57,7 @@ class Prototyped(nn.Module):
         if channels is None:
             raise InputError(
                 "prototypes are places in an encoder's map of features, and this encoder has none: take a ResNet or a "
-                "pyramid, without an embedding layer"
+                "pyramid (encoder.name), without an embedding layer (embedding=null)"
             )
         if level > len(channels):
             raise InputError(f"prototypes: level is {level}, but the encoder has {len(channels)} maps")

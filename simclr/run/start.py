@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
@@ -110,8 +111,16 @@ def _check_meant(given: str, overrides: Sequence[str]) -> None:
         raise InputError(
             f"there is no run {shortened(given)}: give the folder of a finished run, an encoder file or a recipe{hint}"
         )
-    elif given in finished_runs(Path("runs")) and given not in shipped_recipes():
-        raise InputError(f"there is no recipe {given}, but a run of that name: give {Path('runs') / given}")
+    elif path.suffix not in (".yaml", ".yml") and given not in shipped_recipes():
+        runs, names = finished_runs(Path("runs")), shipped_recipes()
+        if given in runs:
+            raise InputError(f"there is no recipe {given}, but a run of that name: give {Path('runs') / given}")
+        like = difflib.get_close_matches(given[:100], [*names, *runs], n=1)
+        meant = [one if one in names else str(Path("runs") / one) for one in like]
+        raise InputError(
+            f"there is no recipe and no run '{shortened(given)}': give the folder of a finished run, an encoder file, "
+            f"a YAML file or one of {', '.join(names)}{''.join(f'; did you mean {one}?' for one in meant)}"
+        )
 
 
 def _of_tuning(tree: Any, given: str) -> Any:

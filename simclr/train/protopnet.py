@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from simclr.augment.addressed import permutation
 from simclr.augment.checks import counted, integer, number
+from simclr.errors import InputError
 from simclr.losses.objectives import Objective, ObjectiveValue
 from simclr.losses.prototype_costs import cluster_cost, separation_cost
 from simclr.models.prototypes import Prototyped, similarity
@@ -42,7 +43,7 @@ class ProtoPNet(Tuned):
 
     Raises:
         ValueError: an argument out of its range.
-        InputError: an encoder without a map.
+        InputError: an encoder without a map, or another objective.
 
     Source: Chen et al., "This looks like that: deep learning for interpretable image recognition", NeurIPS 2019.
     """
@@ -71,8 +72,13 @@ class ProtoPNet(Tuned):
         classifier = objective.classifier
         if list(objective.weights) != ["softmax"] or classifier is None:
             given = " + ".join(objective.weights)
-            raise ValueError(f"name is protopnet, which has costs of its own, but objective is {given}: softmax alone")
-        prototyped = Prototyped(encoder, classes, per_class, dim, level)
+            raise InputError(
+                f"system.name is protopnet, which has costs of its own, but objective is {given}: softmax alone"
+            )
+        try:
+            prototyped = Prototyped(encoder, classes, per_class, dim, level)
+        except InputError as error:  # by the names that a recipe has for them
+            raise InputError(str(error).replace("prototypes: ", "system.options.", 1)) from error
         super().__init__(prototyped, objective)
         classifier.linear = prototyped.last
         self.register_buffer("epoch", torch.zeros((), dtype=torch.int64))

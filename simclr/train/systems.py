@@ -60,5 +60,7 @@ def build_system(
     takes = inspect.signature(system).parameters
     try:
         return system(encoder, objective, **options, **{key: value for key, value in of_run.items() if key in takes})
+    except InputError:  # of another section
+        raise
     except ValueError as error:
         raise InputError(f"system.options.{str(error).rstrip('.')}") from error

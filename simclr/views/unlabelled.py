@@ -99,14 +99,9 @@ def build_unlabelled(
         share: of the labelled batch; this one is as large, or as there are samples.
 
     Raises:
-        InputError: no target although one is needed, a target that nothing looks at, or one whose samples do not fit
-            the data's.
+        InputError: a target that nothing looks at, or one whose samples do not fit the data's.
     """
-    if "target" in needs and target is None:
-        raise InputError(
-            "the objective compares the data with a target, and the recipe has none: set one, a section like data, "
-            "such as target={source: arrays, path: FILE}"
-        )
+    assert target is not None or "target" not in needs  # as of `simclr.losses.objectives.check_objective`
     if not {"target", "unlabelled"} & {*needs}:
         if target is not None:
             raise InputError(

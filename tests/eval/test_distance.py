@@ -46,6 +46,21 @@ def test_sets_of_features_that_differ_and_sets_that_do_not():
     assert alike.rows[0].between.test.p > 0.05
 
 
+def test_features_of_one_value_tell_nothing_and_are_counted():
+    a, b = rows(60), rows(50, seed=1)
+    a[:, :2], b[:, :2] = 0.3, 0.3
+    b[7, 1] = 0.30000002  # the next number: rounding
+    found = distance(a, b, **QUICK).result
+    assert found.notes == (
+        "2 of the 5 features have one value in all samples of A and B, which tells nothing: their information is 0.",
+    )
+    assert found.rows[0].between.mean.information_most > 0
+    dead = distance(a[:, :1], b[:, :1], **QUICK).result
+    assert dead.notes[-1].startswith("All features have one value")
+    mean = dead.rows[0].between.mean
+    assert (mean.information_mean, mean.information_most, mean.frechet, dead.rows[0].between.test.p) == (0, 0, 0, 1)
+
+
 def test_large_sets_are_drawn_from_by_the_seed_alone():
     a, b = rows(300), rows(200, seed=1)
     found = distance(a, b, samples=40, seed=3, **QUICK).result
@@ -56,11 +71,15 @@ def test_large_sets_are_drawn_from_by_the_seed_alone():
 
 def test_the_same_set_twice_and_sets_that_overlap_are_said():
     a = rows(40)
-    same = distance(a, a.flip(0).double(), **QUICK).result
-    assert same.same == 40
-    assert same.notes == ("A and B are the same samples: this is what no difference looks like.",)
-    assert same.rows[0].between.test.p == 1.0
+    same = distance(a, a.flip(0).double(), samples=30, **QUICK).result
+    assert (same.same, same.identical, same.notes) == (40, True, ())
+    between, null = same.rows[0].between, same.rows[0].null
+    assert between.test.p == 1.0
+    measures = ("frechet", "frechet_share", "grassmann", "information_mean", "information_most")
+    assert [round(getattr(between.mean, name), 9) for name in measures] == [0] * 5
+    assert all(getattr(null.mean, name) > 0 for name in measures)
     within = distance(a, a[:10], **QUICK).result
+    assert not within.identical
     assert within.notes == ("10 of the 10 samples of B are in A, too: p takes the sets for separate.",)
 
 
@@ -100,7 +119,7 @@ def test_an_encoder_stands_beside_random_weights_and_the_input(scene_run):
     assert [row.features for row in result.rows] == [dim, dim, 4, 4]
     assert (result.a.samples, result.a.drawn, result.a.seen, result.b.seen) == (128, 60, 60, 60)
     assert result.same == 0
-    assert result.notes == (SCENE,)
+    assert result.notes[0] == SCENE
     assert result.encoder.sha256_before == result.encoder.sha256_after
     assert "features: pretrained" in told
     # The raw input is the spectra; of random weights only the seed decides.

@@ -126,7 +126,7 @@ def test_samples_whose_labels_were_seen_are_in_nothing_that_is_measured(monkeypa
     # Files have one name for what is judged; whoever reads the tables is told what it is.
     assert {r["representation"] for r in result["rows"]} >= {"pretrained", "random", "raw"}
     assert result["encoder"]["fine_tuned"] == {"samples": len(seen), **{k: v for k, v in labels.items() if k != "ids"}}
-    print_few_shot(Result.model_validate(result), Console(width=200))
+    print_few_shot(Result.model_validate(result), Console(width=200), all_scores=True)
     text = capsys.readouterr().out
     assert "pretrained" not in text
     assert "fine-tuned" in text
@@ -164,7 +164,7 @@ def test_an_encoder_beside_its_baselines(tmp_path, capsys, monkeypatch):
     assert result["excluded"]["samples"] == 2
     write_result(Result.model_validate(result), tmp_path / "few-shot.json")
     assert json.loads((tmp_path / "few-shot.json").read_text())["protocol"] == result["protocol"]
-    print_few_shot(Result.model_validate({**result, "transductive": True}), Console(width=120))
+    print_few_shot(Result.model_validate({**result, "transductive": True}), Console(width=120), all_scores=True)
     printed = capsys.readouterr().out
     assert all(
         word in printed
@@ -198,7 +198,7 @@ def test_objectives_are_trained_from_both_starts_and_stand_in_file_tables_and_co
     )
     assert difference["per_seed"] == pytest.approx([a - b for a, b in zip(trained["per_seed"], frozen["per_seed"])])
     read = as_result(result)
-    print_few_shot(read, Console(width=120))
+    print_few_shot(read, Console(width=120), all_scores=True)
     assert "objectives, random split, 4 shots: OSCR" in capsys.readouterr().out
     compared = compare([read, read])
     same = [r for r in compared.rows if r.objective == "triplet" and r.metric == "oscr" and r.probe == "mahalanobis"]
@@ -336,14 +336,14 @@ def test_a_given_split_is_one_value_and_one_for_each_random_twin(tmp_path):
     values = {r["representation"]: len(r["per_seed"]) for r in result["rows"] if r["metric"] == "oa"}
     assert values == {"pretrained": 1, "random": 2, "raw": 1, "window mean": 1, "pca": 1}
     assert {(s["split"], s["shots"], s["train"]) for s in result["splits"]} == {("kept", 6, 18)}
-    print_few_shot(Result.model_validate({**result, "transductive": True}), Console(width=100))
+    print_few_shot(Result.model_validate({**result, "transductive": True}), Console(width=100), all_scores=True)
 
 
 def test_classes_that_gave_fewer_samples_are_printed(capsys):
     x, labels = blobs()
     labels = labels.where((torch.arange(len(labels)) < 150) | (labels != 2), -1)
     result = few_shot(x, labels, shots=(5, 14), seeds=(0, 1), episodes=0)
-    print_few_shot(Result.model_validate(result), Console(width=200))
+    print_few_shot(Result.model_validate(result), Console(width=200), all_scores=True)
     printed = capsys.readouterr().out
     assert "random split, 14 shots: fewer training samples of 2 (12)" in printed
     assert "5 shots: fewer" not in printed

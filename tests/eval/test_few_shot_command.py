@@ -1,17 +1,11 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 
-from simclr.data import open_source
-from simclr.data.fitting import fit_preprocess
-from simclr.encoder_file import save_encoder
 from simclr.errors import InputError
 from simclr.eval.commands import run_few_shot
-from simclr.models.encoder import random_encoder
-from simclr.recipe.read import check_recipe
+from tests.eval.conftest import make_scene_run
 
 QUICK = {"shots": "3", "seeds": 2, "probes": "ridge", "episodes": 0, "fine_tune": False}
 
@@ -19,33 +13,7 @@ QUICK = {"shots": "3", "seeds": 2, "probes": "ridge", "episodes": 0, "fine_tune"
 @pytest.fixture
 def run(tmp_path: Path):
     """A folder with an encoder of a scene of four fields, whose recipe says that number 17 is unknown."""
-    g = torch.Generator().manual_seed(0)
-    truth = torch.zeros(16, 16, dtype=torch.int64)
-    truth[:7, :7], truth[:7, 9:], truth[9:, :7], truth[9:, 9:] = 2, 5, 9, 17
-    cube = (torch.randn(18, 4, generator=g) * 3)[truth] + torch.randn(16, 16, 4, generator=g)
-    np.save(tmp_path / "cube.npy", cube.numpy())
-    np.save(tmp_path / "truth.npy", truth.numpy())
-    names = ["corn", "oats", "wheat", "road"]
-    data = {"source": "scene", "path": str(tmp_path / "cube.npy"), "ground_truth": str(tmp_path / "truth.npy")}
-    checked = check_recipe({"data": {**data, "patch_size": 3, "class_names": names, "unknown": [17]}})
-    source = open_source(checked.data)
-    options = {"name": "spectral_spatial", "in_chans": 4, "width": 4}
-    encoder = random_encoder(0, **options)
-    metadata = {
-        "encoder": options,
-        "feature_dim": encoder.feature_dim,
-        "data": checked.data.model_dump(mode="json"),
-        "recipe": checked.model_dump(mode="json"),
-        "source": {"name": source.name, "samples": 256, "classes": names, "patch_size": 3},
-        "monitor_ids": [],
-        "created": "today",
-        "git": None,
-    }
-    (tmp_path / "run").mkdir()
-    save_encoder(
-        tmp_path / "run" / "encoder.safetensors", encoder, fit_preprocess(source), metadata, saw=source.sample_hashes()
-    )
-    return tmp_path / "run"
+    return make_scene_run(tmp_path, unknown=[17])
 
 
 def unknown_of(folder):

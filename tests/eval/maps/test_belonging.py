@@ -1,46 +1,20 @@
 import json
 import shutil
 
-import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from simclr.data import open_source
-from simclr.data.fitting import fit_preprocess
-from simclr.encoder_file import save_encoder
 from simclr.eval.commands import run_few_shot, run_linear_eval
 from simclr.eval.maps.belonging import belongs, drawn_for
 from simclr.eval.report.gather import gather
-from simclr.models.encoder import random_encoder
-from simclr.recipe.read import check_recipe
+from tests.eval.conftest import make_scene_run
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run of a scene of four fields, judged once; its maps stand beside both results."""
     folder = tmp_path_factory.mktemp("scene")
-    g = torch.Generator().manual_seed(0)
-    truth = torch.zeros(24, 24, dtype=torch.int64)
-    truth[:11, :11], truth[:11, 13:], truth[13:, :11], truth[13:, 13:] = 2, 5, 9, 17
-    cube = (torch.randn(18, 4, generator=g) * 3)[truth] + torch.randn(24, 24, 4, generator=g)
-    np.save(folder / "cube.npy", cube.numpy())
-    np.save(folder / "truth.npy", truth.numpy())
-    data = {"source": "scene", "path": str(folder / "cube.npy"), "ground_truth": str(folder / "truth.npy")}
-    checked = check_recipe({"data": {**data, "patch_size": 3}})
-    source = open_source(checked.data)
-    options = {"name": "spectral_spatial", "in_chans": 4, "width": 4}
-    encoder = random_encoder(0, **options)
-    metadata = {
-        "encoder": options,
-        "feature_dim": encoder.feature_dim,
-        "data": checked.data.model_dump(mode="json"),
-        "recipe": checked.model_dump(mode="json"),
-        "source": {"name": source.name, "samples": 576, "classes": list(source.class_names), "patch_size": 3},
-        "monitor_ids": [],
-    }
-    (folder / "run").mkdir()
-    save_encoder(folder / "run" / "encoder.safetensors", encoder, fit_preprocess(source), metadata)
+    make_scene_run(folder, side=24)
     judge(folder / "run")
     few = {"shots": "3", "seeds": 1, "probes": "ridge", "episodes": 0, "fine_tune": False}
     run_few_shot(folder / "run", unknown="17", **few)

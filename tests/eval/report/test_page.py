@@ -14,12 +14,12 @@ from simclr.data.images.digits import load_digits
 from simclr.encoder_file import load_encoder, save_encoder
 from simclr.encoder_metadata import EncoderMetadata
 from simclr.errors import InputError
-from simclr.eval.commands import run_report
 from simclr.eval.report.embedding import choose_for_map
 from simclr.eval.report.gather import gather
 from simclr.eval.report.material import Embedding, HealthLine, Material
 from simclr.eval.report.page import report_html
 from simclr.eval.report.prose import findings
+from simclr.eval.report_command import run_report
 from simclr.eval.results.record import Result
 from simclr.eval.results.result_file import write_result
 from simclr.eval.subject.features import fingerprint
@@ -389,7 +389,7 @@ def test_nothing_to_report_and_damaged_files_are_refused_in_one_line(tmp_path):
     with pytest.raises(InputError, match="damaged") as error:
         run_report(tmp_path)
     assert "\n" not in str(error.value)
-    with pytest.raises(InputError, match="give a folder of simclr pretrain") as error:
+    with pytest.raises(InputError, match="give the folder of a run, or of linear-eval") as error:
         run_report(tmp_path / "nothing")
     assert f"there is no {tmp_path / 'nothing'}:" in str(error.value)
     assert "\n" not in str(error.value)

@@ -1,4 +1,5 @@
 import re
+from functools import partial
 
 import pytest
 from rich.console import Console
@@ -146,7 +147,7 @@ def test_a_metric_and_a_probe_that_nobody_knows_are_printed_by_their_names():
     assert any("their" in line for line in lines)
     theirs = few_shot(probes=("their probe",))
     theirs["rows"].append(row("pretrained", "their probe", "their metric", 0.456, 5))
-    text = printed(theirs, show=print_few_shot)
+    text = printed(theirs, show=partial(print_few_shot, all_scores=True))
     assert re.search(r"^pretrained +their probe( +71\.2 ±10\.1){3}$", text, re.MULTILINE)
     assert re.search(r"^pretrained +45\.6$", text, re.MULTILINE)
 
@@ -200,7 +201,7 @@ def few_shot(probes=("prototype standardized", "ridge"), shots=(1, 5, 20)):
 
 
 def test_every_number_stands_in_its_row():
-    text = printed(few_shot(), show=print_few_shot)
+    text = printed(few_shot(), show=partial(print_few_shot, all_scores=True))
     assert re.search(r"^pretrained +prototype standardized( 71\.2 ±10\.1){3}$", text, re.MULTILINE)
     assert re.search(r"^from scratch +end to end, 1 seed +71\.2 ±10\.1 +– +–$", text, re.MULTILINE)
     assert re.search(r"^pretrained +cosine +50\.0 ±1\.0 +50\.0 ±1\.0$", text, re.MULTILINE)
@@ -228,7 +229,7 @@ def test_every_number_stands_in_its_row():
 
 
 def test_a_representation_is_named_once_and_random_weights_are_called_so():
-    text = printed(few_shot(shots=(1, 2, 5, 10, 20)), show=print_few_shot)  # two tables
+    text = printed(few_shot(shots=(1, 2, 5, 10, 20)), show=partial(print_few_shot, all_scores=True))  # two tables
     assert len(re.findall(r"^random weights +prototype", text, re.MULTILINE)) == 2
     assert len(re.findall(r"^ +ridge", text, re.MULTILINE)) == 4
     assert not re.search(r"^random  ", text, re.MULTILINE)
@@ -253,5 +254,5 @@ def test_given_parts_that_adjoin_are_said_to(kind, inside, said):
 def test_leakage_is_said_for_each_amount_where_it_differs():
     content = few_shot()
     content["splits"] += [{**SPLIT, "shots": 20, "leakage": {"inside": 0.5, "touching": share}} for share in (0.8, 0.9)]
-    text = printed(content, width=120, show=print_few_shot)
+    text = printed(content, width=120, show=partial(print_few_shot, all_scores=True))
     assert "a training patch: 32 / 66 % (1 shot), 50 / 80 to 90 % (20 shots)" in text

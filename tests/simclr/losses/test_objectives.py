@@ -209,3 +209,18 @@ def test_a_term_that_tells_no_classes_apart_needs_another_beside_it():
     with pytest.raises(InputError, match=r"objective has center alone, .* such as objective.softmax={}"):
         check_objective({"center": {}})
     check_objective({"center": {}, "hinge": {}})
+
+
+def test_all_that_an_objective_lacks_is_said_at_once():
+    apart, target = (
+        r"such as objective.softmax={}",
+        r"compares the data with a target, and the recipe has none: set one",
+    )
+    for name in ("ddc", "dan"):
+        with pytest.raises(InputError, match=f"^objective has {name} alone, .*{apart}; and {name} of the .*{target}"):
+            check_objective({name: {}}, target=False)
+        with pytest.raises(InputError, match=f"^{name} of the objective {target}"):
+            check_objective({"softmax": {}, name: {}}, target=False)
+        with pytest.raises(InputError, match=f"{apart}$"):
+            check_objective({name: {}}, target=True)
+    check_objective({"softmax": {}}, target=False)

@@ -126,7 +126,7 @@ def test_a_run_that_is_meant_is_found_or_named(run, tmp_path, monkeypatch):
         ("runs/nope", r"there is no run runs/nope: give the folder of a finished run, an encoder file or a recipe$"),
         ("runs/fist", r"there is no run runs/fist: .*; did you mean runs/first\?"),
         ("first", "there is no recipe first, but a run of that name: give runs/first"),
-        ("digit", "there is no recipe 'digit': .*did you mean digits"),
+        ("digit", "there is no recipe and no run 'digit': give the folder of a finished run, .*did you mean digits"),
         ("nope.yaml", "there is no recipe 'nope.yaml'"),
         ("runs/nope.yaml", "there is no recipe 'runs/nope.yaml'"),
     ):

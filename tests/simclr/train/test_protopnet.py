@@ -130,10 +130,11 @@ def test_another_fine_tuning_starts_from_the_encoder_behind_the_prototypes():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (["objective.center={}"], r"objective is softmax \+ center: softmax alone"),
-        (["system.options.push=0"], r"system\.options\.push is 0"),
-        (["system.options.level=5"], "level is 5, but the encoder has 2 maps"),
-        (["embedding.dim=5"], "without an embedding layer"),
+        (["objective.center={}"], r"^system\.name is protopnet, .* objective is softmax \+ center: softmax alone"),
+        (["system.options.push=0"], r"^system\.options\.push is 0"),
+        (["system.options.level=5"], r"^system\.options\.level is 5, but the encoder has 2 maps"),
+        (["system.options.per_class=0"], r"^system\.options\.per_class is 0"),
+        (["embedding.dim=5"], r"^prototypes are places .* without an embedding layer \(embedding=null\)"),
     ],
 )
 def test_what_cannot_be_is_refused_before_the_run(tmp_path, given, message):

@@ -75,7 +75,6 @@ def test_nothing_is_read_where_nothing_looks_at_it():
 @pytest.mark.parametrize(
     ("overrides", "needs", "message"),
     [
-        ([], ("target",), "the objective compares the data with a target, and the recipe has none: set one"),
         (["target={source: digits}"], (), "nothing looks at it: add a term that does"),
         (["target={source: indian-pines}"], ("target",), "has 200 bands, but digits has 1"),
         (["target={source: arrays, path: FILE}"], ("target",), "gives views of 9x9 pixels, but digits gives 8x8"),
