@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, cast
 
 import torch
+from pydantic import JsonValue
 from torch import Tensor
 
 from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
 from simclr.eval.open_set.evaluate import OpenEntry, OpenTest, open_entries, open_test
+from simclr.eval.open_set.kept import ENTRIES, seen_of_pair
 from simclr.eval.open_set.metrics import UNKNOWN, open_scores
 from simclr.eval.open_set.rejection import TAILS, reject, reject_by_class
 from simclr.eval.open_set.scores import OPEN_SCORES, SCORE, Scored
@@ -24,7 +27,11 @@ from simclr.eval.splits.labelled import LabelledData
 from simclr.eval.splits.open_split import OpenSplit
 from simclr.eval.splits.split import Split
 from simclr.eval.splits.validation import folds_of
+from simclr.eval.work.journal import Part
+from simclr.eval.work.work import Form, Work
 
+OBJECTIVES = "objectives"
+"""The kind of work, in objectives on one split."""
 STARTS = ("pretrained", "random")
 CROSS_FITTED = 2
 """Parts of the training samples: each is scored by an encoder that was trained on the others."""
@@ -80,6 +87,7 @@ def compare_objectives(
     pairs: Sequence[OpenSplit],
     job: Job,
     progress: Callable[[str, int, int], None],
+    work: Work | None = None,
 ) -> list[ObjectiveFound]:
     """Trains every objective from both starts on every split, and judges what comes of it.
 
@@ -92,7 +100,9 @@ def compare_objectives(
         pairs: as of :func:`as_pairs`, by ids of samples.
         job: what is asked.
         progress: called with (what, splits done, all of them).
+        work: keeps what is finished, in the scope of the encoder and the data.
     """
+    work = work or Work()
     inputs, classes_of = LessonInputs(encoder, job.device), data.labels
     found: dict[int, list[ObjectiveFound]] = {}
     # Seeds outermost: a seed's views and random weights are made once.
@@ -109,8 +119,24 @@ def compare_objectives(
                     continue
                 progress(f"objectives: {word}, {start}", done, len(pairs))
                 lesson = Lesson(begin, begin is encoder, inputs, data.source, ids, targets, seed, job.device)
-                found.setdefault(i, []).append(_one(word, lesson, data, pairs[i], job))
+                train, kept = partial(_one, word, lesson, data, pairs[i], job), _kept(word, start, pairs[i])
+                how: JsonValue = [word, start, job.probe, job.thresholds, seed, cast(JsonValue, job.options or {})]
+                one = work.part(kept, train, OBJECTIVES, 1, how=how, **seen_of_pair(pairs[i]))
+                found.setdefault(i, []).append(one)
     return [one for i in range(len(pairs)) for one in found.get(i, [])]
+
+
+def _kept(word: str, start: str, pair: OpenSplit) -> Form[ObjectiveFound]:
+    """How one objective on one split is kept: without these three, which those who ask for it have."""
+
+    def pack(one: ObjectiveFound) -> Part:
+        return Part([ENTRIES.pack(list(one.entries)).facts, one.score, one.selected])
+
+    def unpack(part: Part) -> ObjectiveFound:
+        entries, score, selected = cast(Any, part.facts)
+        return ObjectiveFound(word, start, pair.open, ENTRIES.unpack(Part(entries)), score, selected)
+
+    return Form(pack, unpack)
 
 
 def frozen_found(

@@ -11,6 +11,7 @@ from simclr.cli.options import (
     Cache,
     DataOverrides,
     EncoderFile,
+    Overwrite,
     Seeds,
     Standardise,
     at_most,
@@ -159,6 +160,7 @@ def few_shot(
         ),
     ] = True,
     cache: Cache = True,
+    overwrite: Overwrite = False,
 ) -> None:
     """Judge an encoder with a few labels: prototypes, k-shot probes, episodes, fine-tuning, unknown classes.
 
@@ -195,4 +197,5 @@ def few_shot(
         objective_steps=objective_steps,
         objective_thresholds=objective_thresholds,
         cache=cache,
+        overwrite=overwrite,
     )

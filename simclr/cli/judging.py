@@ -12,6 +12,7 @@ from simclr.cli.options import (
     Cache,
     DataOverrides,
     EncoderFile,
+    Overwrite,
     Seeds,
     Standardise,
     check_subject,
@@ -68,6 +69,7 @@ def linear_eval(
         bool, typer.Option("--keep-splits", help="Write every split to OUTPUT/splits.", rich_help_panel=SWITCHES)
     ] = False,
     cache: Cache = True,
+    overwrite: Overwrite = False,
 ) -> None:
     """Judge a frozen encoder with linear probes and kNN, beside raw input, random weights and training from scratch.
 
@@ -86,6 +88,7 @@ def linear_eval(
         output=folder,
         keep_splits=keep_splits,
         cache=cache,
+        overwrite=overwrite,
         split=split,
         shots=shots,
         labels=labels,

@@ -13,7 +13,7 @@ from simclr.encoder_file import FrozenEncoder
 from simclr.errors import InputError
 from simclr.eval.subject import feature_cache
 from simclr.eval.subject.feature_cache import FeatureCache
-from simclr.eval.subject.features import extract_features
+from simclr.eval.subject.features import extract_features, feature_batches
 from simclr.models.encoder import random_encoder
 
 
@@ -30,15 +30,14 @@ def encoder_for(source, seed=0):
 
 @pytest.fixture
 def counted(monkeypatch):
-    """The ids of every extraction of more than the two samples that a reading checks."""
+    """The ids of every extraction, beside the two samples that a reading checks."""
     calls = []
 
-    def extract(encoder, source, ids, *rest):
-        if len(ids) > 2:
-            calls.append(ids.tolist())
-        return extract_features(encoder, source, ids, *rest)
+    def extract(encoder, source, batches, device):
+        calls.append(torch.cat(batches).tolist())
+        return feature_batches(encoder, source, batches, device)
 
-    monkeypatch.setattr(feature_cache, "extract_features", extract)
+    monkeypatch.setattr(feature_cache, "feature_batches", extract)
     return calls
 
 
