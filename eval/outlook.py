@@ -5,10 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import cast
 
 import torch
+from pydantic import JsonValue
 
 from simclr.data.scenes.scene import SceneSource
+from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
 from simclr.eval.judging import Drawn, of_training
 from simclr.eval.probes.end_to_end import FINE_TUNE, QUICK_SECONDS, SUPERVISED, seconds_of_step, training_steps
@@ -17,7 +21,7 @@ from simclr.eval.protocol import Request
 from simclr.eval.results.words import several
 from simclr.eval.splits.split import Split
 from simclr.eval.subject.baselines import CALIBRATIONS, unlabelled_ids
-from simclr.eval.subject.features import extract_features
+from simclr.eval.subject.features import feature_batches
 from simclr.eval.subject.representations import FEATURES
 from simclr.eval.subject.subject import Subject
 from simclr.eval.work.forecast import duration
@@ -67,16 +71,19 @@ def expect_features(subject: Subject, request: Request, pixels: bool, work: Work
     more = 2 * (len(source) - n) if pixels and isinstance(source, SceneSource) else 0
     work.forecast.expect(FEATURES, n * (1 + seeds) + more)
     work.forecast.expect(CALIBRATIONS, seeds)
-    ids = torch.arange(len(source))
-    seconds = samples = 0.0
-    for some in (ids[:FIRST], ids[:SECOND]):
-        started = time.perf_counter()
-        extract_features(encoder, source, some, device=subject.device)
-        seconds, samples = time.perf_counter() - started, float(len(some))
-        if seconds > 1:
-            break
-    work.forecast.tried(FEATURES, samples, seconds)
-    work.forecast.tried(CALIBRATIONS, samples, seconds * len(unlabelled_ids(source)))
+    samples, seconds = min(FIRST + SECOND, len(source)) - FIRST, partial(_seconds_of_batch, encoder, source, subject)
+    if samples < 1:
+        return
+    took = cast(float, of_training(subject, work).part(FACTS, seconds, what="seconds of a first batch"))
+    work.forecast.tried(FEATURES, samples, took)
+    work.forecast.tried(CALIBRATIONS, samples, took * len(unlabelled_ids(source)))
+
+
+def _seconds_of_batch(encoder: FrozenEncoder, source: Source, subject: Subject) -> float:
+    """Of ``SECOND`` samples, behind ``FIRST`` that warm up."""
+    batches = list(torch.arange(min(FIRST + SECOND, len(source))).split([FIRST, min(SECOND, len(source) - FIRST)]))
+    times = [time.perf_counter() for _ in feature_batches(encoder, source, batches, subject.device)]
+    return times[1] - times[0]
 
 
 def expect_fits(subject: Subject, drawn: Drawn, request: Request, work: Work) -> int:
@@ -99,7 +106,7 @@ def expect_trainings(subject: Subject, trainings: Sequence[Trainings], work: Wor
     """Adds trainings to what is to be done, with the time of one measured step; or leaves them out, where they are long
     and were not asked for, in one line.
 
-    Whether they are left out is kept as a part: an evaluation that goes on stays with it.
+    The time of the step is kept: an evaluation that goes on decides as it did.
 
     Returns:
         Whether to train.
@@ -114,19 +121,24 @@ def expect_trainings(subject: Subject, trainings: Sequence[Trainings], work: Wor
     elif any(one.name == FINE_TUNE for one in trainings):
         settings = FineTuning()
     settings = replace(settings, augment="recipe" in encoder.metadata)
-    seconds = seconds_of_step(start, source, largest, settings, subject.device)
     steps = sum(one.steps for one in trainings)
-    asked, name = trainings[0].asked, " and ".join(one.name for one in trainings)
-    quick = of_training(subject, work).part(
-        FACTS, lambda: seconds * steps <= QUICK_SECONDS, what="quick", name=name, steps=steps
-    )
-    if asked is None and not quick:
-        work.say(f"{name}: {several(steps, 'step')} take about {duration(seconds * steps)}, and are left out")
+    name = " and ".join(one.name for one in trainings)
+    measure = partial(_of_step, start, source, largest, settings, subject)
+    kept = of_training(subject, work).part(FACTS, measure, what="seconds of a step", name=name, steps=steps)
+    waited, alone = cast(list[float], kept)
+    if trainings[0].asked is None and alone * steps > QUICK_SECONDS:
+        work.say(f"{name}: {several(steps, 'step')} take about {duration(waited * steps)}, and are left out")
         return False
     for one in trainings:
         work.forecast.expect(one.name, one.steps / one.passes)
-        work.forecast.tried(one.name, 1, one.passes * seconds)
+        work.forecast.tried(one.name, 1, one.passes * waited)
     return True
+
+
+def _of_step(
+    start: FrozenEncoder, source: Source, split: Split, settings: FineTuning, subject: Subject
+) -> list[JsonValue]:
+    return list(seconds_of_step(start, source, split, settings, subject.device))
 
 
 def announce(subject: Subject, drawn: Drawn, request: Request, fits: int, work: Work) -> None:

@@ -186,10 +186,17 @@ class _EnoughError(Exception):
     """Steps were seen."""
 
 
+class StepSeconds(NamedTuple):
+    """Of one step of training: as people wait for it, and as if nothing else ran on the machine."""
+
+    waited: float
+    alone: float
+
+
 def seconds_of_step(
     encoder: FrozenEncoder, source: Source, split: Split, settings: FineTuning, device: torch.device | str = "cpu"
-) -> float:
-    """How long one step of training takes here: the second or, where the first takes long, that one.
+) -> StepSeconds:
+    """How long one step of training takes here: the third or, where the first takes long, that one.
 
     Args:
         encoder: to start from; it stays as it is.
@@ -198,17 +205,18 @@ def seconds_of_step(
         settings: how.
         device: where training runs.
     """
-    times = [time.perf_counter()]
+    times = [(time.perf_counter(), time.process_time())]
 
     def stepped() -> None:
-        times.append(time.perf_counter())
-        if len(times) > 3 or times[-1] - times[0] > LONG_STEP:
+        times.append((time.perf_counter(), time.process_time()))
+        if len(times) > 3 or times[-1][0] - times[0][0] > LONG_STEP:
             raise _EnoughError
 
     with suppress(_EnoughError):
         train = split.learned()
         train_classifier(encoder, source, train, train[:0], replace(settings, steps=4), device=device, stepped=stepped)
-    return times[-1] - times[-2]
+    waited, busy = (last - before for last, before in zip(times[-1], times[-2]))
+    return StepSeconds(waited, min(waited, busy))
 
 
 def _fine_tuned(
