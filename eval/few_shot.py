@@ -49,9 +49,9 @@ from simclr.eval.work.work import Form, Work
 from simclr.models.head import ProjectionHead
 
 PROTOCOL = "simclr-few-shot/3"
-_EPISODES = TypeAdapter(list[EpisodeRow])
-EPISODES = Form(
-    lambda found: Part(_EPISODES.dump_python(found, mode="json")), lambda p: _EPISODES.validate_python(p[0])
+_EPISODES: TypeAdapter[list[EpisodeRow]] = TypeAdapter(list[EpisodeRow])
+EPISODES: Form[list[EpisodeRow]] = Form(
+    lambda rows: Part(_EPISODES.dump_python(rows, mode="json")), lambda part: _EPISODES.validate_python(part.facts)
 )
 
 
