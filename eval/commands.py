@@ -18,12 +18,14 @@ from simclr.eval.console import command_line, say_notes, say_written
 from simclr.eval.few_shot import UnknownMap, evaluate_few_shot
 from simclr.eval.judging import why_excluded
 from simclr.eval.keeping import say_standing, set_aside, work_on
+from simclr.eval.launched import opened_everywhere
 from simclr.eval.linear_eval import LinearEvaluation, evaluate_linear
 from simclr.eval.maps.belonging import drawn_for
 from simclr.eval.maps.looks_like import draw_looks_like
 from simclr.eval.maps.picture import SceneMap, draw_scene_map
 from simclr.eval.maps.predict import predict_with_unknown
 from simclr.eval.open_set.scores import SCORE, THRESHOLD
+from simclr.eval.protocol import FewShotRequest, LinearRequest
 from simclr.eval.report.gather import LOOKS_LIKE, gather, title_of
 from simclr.eval.report.moving import moving
 from simclr.eval.report.page import report_html
@@ -36,7 +38,7 @@ from simclr.eval.results.words import probe_name, several
 from simclr.eval.splits.open_split import class_ids
 from simclr.eval.splits.split import Split
 from simclr.eval.splits.split_file import write_split
-from simclr.eval.subject.opened import OpenedSubject, open_subject
+from simclr.eval.subject.opened import OpenedSubject
 from simclr.eval.subject.subject import Subject
 from simclr.eval.work.forecast import Forecast
 from simclr.files import check_writable, write_text
@@ -67,10 +69,14 @@ def run_linear_eval(
     Raises:
         InputError: what was given does not fit together.
     """
-    opened = open_subject(path, overrides, output=output, keep_features=cache)
+    with opened_everywhere(path, overrides, output, cache) as opened:
+        if opened is not None:
+            _linear_eval(opened, linear_request(words), keep_splits, overwrite)
+
+
+def _linear_eval(opened: OpenedSubject, request: LinearRequest, keep_splits: bool, overwrite: bool) -> None:
     subject, folder = opened.subject, opened.folder
     say_notes(subject.data.source.notes)
-    request = linear_request(words)
     written, notes = [folder / RESULT], list[str]()
     check_writable(written[0])
     forecast = Forecast()
@@ -128,13 +134,19 @@ def run_few_shot(
     Raises:
         InputError: what was given does not fit together.
     """
-    opened = open_subject(path, overrides, output=output, keep_features=cache)
+    with opened_everywhere(path, overrides, output, cache) as opened:
+        if opened is None:
+            return
+        named = words.get("unknown")
+        recipes: Sequence[str | int] = () if words.get("unknown_classes") else opened.section.unknown
+        unknown = class_ids(recipes if named is None else named.split(","), opened.subject.data.source)
+        request = few_shot_request(words, unknown, load_head(path) if from_head else None)
+        _few_shot(opened, request, overwrite)
+
+
+def _few_shot(opened: OpenedSubject, request: FewShotRequest, overwrite: bool) -> None:
     subject, folder = opened.subject, opened.folder
     say_notes(subject.data.source.notes)
-    named = words.get("unknown")
-    recipes: Sequence[str | int] = () if words.get("unknown_classes") else opened.section.unknown
-    unknown = class_ids(recipes if named is None else named.split(","), subject.data.source)
-    request = few_shot_request(words, unknown, load_head(path) if from_head else None)
     started = time.perf_counter()
     written = [folder / FEW_SHOT]
     check_writable(written[0])

@@ -199,7 +199,8 @@ def evaluate_few_shot(
             usable = y.where(take_part[sight.ids], -1)
             run = partial(_episodes, name, features, usable, chosen, request, data.class_names)
             how: JsonValue = [name, list(chosen.shots), chosen.ways, chosen.queries, request.episodes, request.seeds[0]]
-            episodes.extend(kept.part(EPISODES, run, "episodes", 1, what="episodes", of=usable, how=how))
+            drawn = kept.part(EPISODES, run, "episodes", 1, what="episodes", of=usable, how=how)
+            episodes.extend(drawn)
 
     def expect(drawn: Drawn) -> None:
         nonlocal trains

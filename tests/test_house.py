@@ -71,6 +71,7 @@ _TABLE = {
     "eval/maps": f"{_RECORDED} simclr/views",
     "eval/report": f"{_RECORDED} eval/maps simclr/views simclr/run",
     "eval/judging.py": f"{_RECORDED} eval/maps simclr/views simclr/train simclr/run",
+    "eval/launched.py": _ROAD,
     "eval/keeping.py": _ROAD,
     "eval/mapped.py": _ROAD,
     "eval/outlook.py": _ROAD,
@@ -78,8 +79,8 @@ _TABLE = {
     "eval/few_shot.py": f"{_ROAD} eval/mapped.py eval/outlook.py",
     "eval/distance.py": _ROAD,
     "eval/console.py": "simclr/data",
-    "eval/commands.py": f"eval/asked.py {_ROAD} eval/report eval/console.py eval/keeping.py eval/mapped.py "
-    "eval/linear_eval.py eval/few_shot.py",
+    "eval/commands.py": f"eval/asked.py {_ROAD} eval/report eval/console.py eval/keeping.py eval/launched.py "
+    "eval/mapped.py eval/linear_eval.py eval/few_shot.py",
     "eval/distance_command.py": f"{_ROAD} eval/set_words.py eval/report eval/console.py eval/commands.py "
     "eval/distance.py",
     "simclr/cli": f"{_LOOP} simclr/choose simclr/pretrain.py simclr/finetune.py simclr/plan.py simclr/verify.py "
