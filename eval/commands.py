@@ -14,7 +14,7 @@ from simclr.data.scenes.scene import SceneSource
 from simclr.encoder_file import load_head
 from simclr.errors import InputError
 from simclr.eval.asked import FewShotWords, LinearWords, few_shot_request, linear_request
-from simclr.eval.console import command_line, say_notes, say_written
+from simclr.eval.console import command_line, fit_threads, say_notes, say_written
 from simclr.eval.few_shot import UnknownMap, evaluate_few_shot
 from simclr.eval.judging import why_excluded
 from simclr.eval.keeping import say_standing, set_aside, work_on
@@ -69,6 +69,7 @@ def run_linear_eval(
     Raises:
         InputError: what was given does not fit together.
     """
+    say_notes(fit_threads())
     with opened_everywhere(path, overrides, output, cache) as opened:
         if opened is not None:
             _linear_eval(opened, linear_request(words), keep_splits, overwrite)
@@ -134,6 +135,7 @@ def run_few_shot(
     Raises:
         InputError: what was given does not fit together.
     """
+    say_notes(fit_threads())
     with opened_everywhere(path, overrides, output, cache) as opened:
         if opened is None:
             return

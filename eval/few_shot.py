@@ -177,11 +177,9 @@ def evaluate_few_shot(
         return Drawn(*few_shot_splits(data, request.kinds, exclude=subject.excluded, **amounts, **strangers))  # type: ignore[arg-type]
 
     def measure(sight: Sight) -> None:
-        name, features = sight.representation.name, sight.representation.features
+        name, seed, features, _ = sight.representation
         show = in_part(report, f"probes: {name}")
-        closed, y = sight.drawn.closed, sight.labels
-        seed = sight.representation.seed
-        kept = sight.work
+        closed, y, kept = sight.drawn.closed, sight.labels, sight.work
         scores = score(features, y, closed, request.names, show, standardise=request.standardise, seed=seed, work=kept)
         found.setdefault(name, []).extend(scores)
         entries: list[list[OpenEntry]] = []
@@ -194,7 +192,7 @@ def evaluate_few_shot(
             pairs = as_pairs(*sight.drawn)
             for pair, of_pair in zip(pairs, entries or [[] for _ in pairs]):
                 frozen.append(frozen_found(name, features, y, pair, of_pair, request.headline))
-        if chosen is not None and sight.representation.seed in (None, request.seeds[0]):
+        if chosen is not None and seed in (None, request.seeds[0]):
             report(f"episodes: {name}", 0, 1)
             usable = y.where(take_part[sight.ids], -1)
             run = partial(_episodes, name, features, usable, chosen, request, data.class_names)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import cast
@@ -14,6 +15,7 @@ from pydantic import JsonValue
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
+from simclr.errors import InputError
 from simclr.eval.judging import Drawn, of_training
 from simclr.eval.probes.end_to_end import FINE_TUNE, QUICK_SECONDS, SUPERVISED, seconds_of_step, training_steps
 from simclr.eval.probes.tuned_classifier import FROM_SCRATCH, FineTuning
@@ -82,8 +84,10 @@ def expect_features(subject: Subject, request: Request, pixels: bool, work: Work
 def _seconds_of_batch(encoder: FrozenEncoder, source: Source, subject: Subject) -> float:
     """Of ``SECOND`` samples, behind ``FIRST`` that warm up."""
     batches = list(torch.arange(min(FIRST + SECOND, len(source))).split([FIRST, min(SECOND, len(source) - FIRST)]))
-    times = [time.perf_counter() for _ in feature_batches(encoder, source, batches, subject.device)]
-    return times[1] - times[0]
+    times = [0.0]
+    with suppress(InputError):  # what is wrong is said when all of them are looked at
+        times = [time.perf_counter() for _ in feature_batches(encoder, source, batches, subject.device)]
+    return times[-1] - times[0]
 
 
 def expect_fits(subject: Subject, drawn: Drawn, request: Request, work: Work) -> int:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 SECONDS = 20.0
+TICK = 1.0
 
 
 class Moving:
@@ -19,11 +20,13 @@ class Moving:
     Args:
         console: where to.
         left: gives the time that is left, in words, or nothing.
-        seconds: on a file or pipe, the time to the first line and between two; what is quicker says nothing.
+        seconds: on a file or pipe, the time to the first line and between two, ``SECONDS`` by default; what is
+            quicker says nothing.
     """
 
-    def __init__(self, console: Console, left: Callable[[], str] = str, seconds: float = SECONDS) -> None:
-        self._console, self._left, self._seconds = console, left, seconds
+    def __init__(self, console: Console, left: Callable[[], str] = str, seconds: float | None = None) -> None:
+        self._console, self._left = console, left
+        self._seconds = SECONDS if seconds is None else seconds
         self._began = self._said = time.perf_counter()
         self._part = self._progress = ""
         self.status = console.status("")
@@ -66,7 +69,7 @@ def moving(part: str, left: Callable[[], str] = str) -> Iterator[Moving]:
     over = threading.Event()
 
     def watch() -> None:
-        while not over.wait(1.0):  # a part may report nothing for long
+        while not over.wait(TICK):  # a part may report nothing for long
             shown.look()
 
     with shown.status:
