@@ -26,8 +26,8 @@ from simclr.run.metadata import versions
 
 FORMAT = "simclr-features/1"
 LIMIT = 4 << 30
-SECONDS = 5.0
-"""What is being extracted is written once so much time has passed, if writing takes less than a twentieth of it."""
+SECONDS, TIMES = 5.0, 20.0
+"""What is being extracted is written once so much time has passed, and so many times what the last writing took."""
 
 Extract = Callable[[nn.Module, Source, Sequence[Tensor], "torch.device | str"], Iterator[Tensor]]
 """As :func:`simclr.eval.subject.features.feature_batches`."""
@@ -133,7 +133,7 @@ class FeatureCache:
                     started = time.perf_counter()
                     note = self._write(file, key, done, new[0], _damaged_ids(source, done))
                     written = time.perf_counter()
-                    pause = max(SECONDS, 20 * (written - started))
+                    pause = max(SECONDS, TIMES * (written - started))
             known, found, note = done, new[0], note or look.note
             look = look._replace(note=note)
         self.log.append(look)

@@ -38,15 +38,15 @@ class Journal:
 
     Args:
         file: where parts are kept; it is there once there is something to keep. None keeps nothing.
-        seconds: between two writings.
+        seconds: between two writings, ``SECONDS`` by default.
 
     Attributes:
         found: how many whole lines the file held.
         notes: what was not as it should be.
     """
 
-    def __init__(self, file: Path | None, seconds: float = SECONDS) -> None:
-        self.file, self._seconds = file, seconds
+    def __init__(self, file: Path | None, seconds: float | None = None) -> None:
+        self.file, self._seconds = file, SECONDS if seconds is None else seconds
         self.notes: list[str] = []
         self._lines: dict[str, str] = {}
         self._waiting: list[str] = []
