@@ -13,6 +13,10 @@ from simclr.files import writing
 _ENCODERS = tuple(f"{name}.{kind}" for name in ("encoder", "encoder-target") for kind in ("safetensors", "json"))
 WRITTEN = ("run.json", "recipe.yaml", "metrics.jsonl", *_ENCODERS, "views.png", "prototypes.png")
 _OF_RESULTS = ("result.json", "few-shot.json", "map.png", "unknown-map.png", "looks-like.png", "report.html")
+# Results that stood before, their maps, and parts of unfinished ones.
+_EARLIER = re.compile(
+    r"(result|few-shot|map|unknown-map|looks-like)-\d{8}-\d{6}\.(json|png)|(result|few-shot)\.parts\.jsonl"
+)
 _IN_FOLDERS = {"checkpoints": re.compile(r"\.?step-\d{8}\.pt.*"), "features": re.compile(r"\.?[0-9a-f]{32}\.safe.*")}
 
 OF_RUNS = tuple(_IN_FOLDERS)
@@ -66,6 +70,7 @@ def remove_aside(folder: Path) -> None:
 
 def _files(folder: Path) -> Iterator[Path]:
     yield from (folder / name for name in (*WRITTEN, *_OF_RESULTS) if (folder / name).is_file())
+    yield from (file for file in folder.glob("*") if _EARLIER.fullmatch(file.name) and file.is_file())
     for name, ours in _IN_FOLDERS.items():
         yield from (file for file in (folder / name).glob("*") if ours.fullmatch(file.name))
 

@@ -4,11 +4,11 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-import torch.multiprocessing as multiprocessing
 from PIL import Image
 from torch import nn
 
@@ -47,8 +47,8 @@ class Broken(nn.Module):
         return x.flatten(1).where(x.flatten(1).amax(1, keepdim=True) < 0.999, torch.nan)
 
 
-def one_process(rank, port, folder):
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+def one_process(rank, folder):
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT="29517")
     torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", rank=rank, world_size=2)
     source, files = photos(), ImageFolder(folder / "photos", image_size=8)
@@ -67,7 +67,7 @@ def one_process(rank, port, folder):
         cache.features(encoder, files, torch.arange(len(files)), 4)
         (folder / "damaged").write_text(json.dumps(files.damaged))
         crew.let_go()
-    broken = Broken(source.preprocess if hasattr(source, "preprocess") else fit_preprocess(source))
+    broken = Broken(fit_preprocess(source))
     crew = Crew(broken, [source], rank, 2, "cpu")
     try:
         if rank:
@@ -88,7 +88,10 @@ def test_two_processes_give_what_one_gives_and_know_what_the_other_met(tmp_path)
         Image.fromarray(pixels).save(file)
     damaged = tmp_path / "photos" / "b" / "11.png"  # of the second process's last batch but one
     damaged.write_bytes(damaged.read_bytes()[:60])
-    multiprocessing.spawn(one_process, args=(29_517, tmp_path), nprocs=2)
+    command = [sys.executable, __file__, str(tmp_path)]
+    others = [subprocess.Popen([*command, str(rank)], stderr=subprocess.PIPE, text=True) for rank in (0, 1)]
+    said = [process.communicate(timeout=300)[1] for process in others]
+    assert [process.returncode for process in others] == [0, 0], said
     source = photos()
     encoder = encoder_for(source)
     for i, n in enumerate((21, 1, 5, 17)):
@@ -136,3 +139,7 @@ def test_a_mistake_is_said_once_and_ends_both(scene_run, tmp_path):
     said = [line for line in done.stderr.splitlines() if line.startswith("simclr: ")]
     assert len(said) == 1
     assert "the largest" in said[0]
+
+
+if __name__ == "__main__":
+    one_process(int(sys.argv[2]), Path(sys.argv[1]))
