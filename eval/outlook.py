@@ -131,7 +131,8 @@ def expect_trainings(subject: Subject, trainings: Sequence[Trainings], work: Wor
     kept = of_training(subject, work).part(FACTS, measure, what="seconds of a step", name=name, steps=steps)
     waited, alone = cast(list[float], kept)
     if trainings[0].asked is None and alone * steps > QUICK_SECONDS:
-        work.say(f"{name}: {several(steps, 'step')} take about {duration(waited * steps)}, and are left out")
+        ask, took = "--fine-tune" if start is encoder else "--supervised", duration(waited * steps)
+        work.say(f"{name}: left out, since {several(steps, 'step')} take about {took}; {ask} asks for it")
         return False
     for one in trainings:
         work.forecast.expect(one.name, one.steps / one.passes)
