@@ -17,7 +17,7 @@ from simclr.eval.asked import FewShotWords, LinearWords, few_shot_request, linea
 from simclr.eval.console import command_line, fit_threads, say_notes, say_written
 from simclr.eval.few_shot import UnknownMap, evaluate_few_shot
 from simclr.eval.judging import why_excluded
-from simclr.eval.keeping import say_standing, set_aside, work_on
+from simclr.eval.keeping import set_aside, work_on
 from simclr.eval.launched import opened_everywhere
 from simclr.eval.linear_eval import LinearEvaluation, evaluate_linear
 from simclr.eval.maps.belonging import drawn_for
@@ -82,13 +82,10 @@ def _linear_eval(opened: OpenedSubject, request: LinearRequest, keep_splits: boo
     check_writable(written[0])
     forecast = Forecast()
     with moving("reading …", forecast.words) as shown, work_on(written[0], forecast, shown.line) as work:
-        if not overwrite:
-            say_standing(written[0], shown.line)
         found = evaluate_linear(subject, request, command_line(), shown.report, work, maps=True)
         result = _of_file(found.result, opened)
         folder.mkdir(parents=True, exist_ok=True)
-        if not overwrite:
-            set_aside(written[0], ("map.png", LOOKS_LIKE))
+        kept = [] if overwrite else set_aside(written[0], ("map.png", LOOKS_LIKE))
         write_result(result, written[0])
         if keep_splits:
             _write_splits(found.splits, subject, folder / "splits")
@@ -106,7 +103,7 @@ def _linear_eval(opened: OpenedSubject, request: LinearRequest, keep_splits: boo
     say_notes(_left_out(subject))
     console = Console()
     print_result(result, console)
-    for note in notes:
+    for note in [*notes, *kept]:
         console.print(Text(note), soft_wrap=True)
     say_written(written, console)
 
@@ -154,14 +151,11 @@ def _few_shot(opened: OpenedSubject, request: FewShotRequest, overwrite: bool) -
     check_writable(written[0])
     forecast = Forecast()
     with moving("reading …", forecast.words) as shown, work_on(written[0], forecast, shown.line) as work:
-        if not overwrite:
-            say_standing(written[0], shown.line)
         found = evaluate_few_shot(subject, request, command_line(), shown.report, work)
         seconds = round(time.perf_counter() - started, 1)
         result = _of_file(found.result, opened).model_copy(update={"seconds": seconds})
         folder.mkdir(parents=True, exist_ok=True)
-        if not overwrite:
-            set_aside(written[0], ("unknown-map.png",))
+        kept = [] if overwrite else set_aside(written[0], ("unknown-map.png",))
         write_result(result, written[0])
         if found.unknown_map is not None:
             shown.say("map of the scene")
@@ -172,6 +166,8 @@ def _few_shot(opened: OpenedSubject, request: FewShotRequest, overwrite: bool) -
     say_notes(_left_out(subject))
     console = Console()
     print_few_shot(result, console)
+    for note in kept:
+        console.print(Text(note), soft_wrap=True)
     say_written(written, console)
 
 

@@ -53,24 +53,21 @@ def name_aside(result: Path) -> Path:
     return result.with_name(f"{result.stem}-{written}{result.suffix}")
 
 
-def say_standing(result: Path, say: Callable[[str], None]) -> None:
-    """Says what will become of a result that stands, if one does."""
-    if result.is_file():
-        say(f"{result} stands, and will be kept as {name_aside(result).name} (--overwrite replaces it)")
-
-
-def set_aside(result: Path, pictures: tuple[str, ...]) -> None:
+def set_aside(result: Path, pictures: tuple[str, ...]) -> list[str]:
     """Gives a result that stands, and those of its pictures that were drawn for it, the name by their time.
 
     Args:
         result: the file; nothing happens where there is none.
         pictures: names of files beside it.
 
+    Returns:
+        A line that says so, if there was one.
+
     Raises:
         InputError: it cannot be written.
     """
     if not result.is_file():
-        return
+        return []
     aside = name_aside(result)
     with writing(result):
         for name in pictures:
@@ -78,3 +75,4 @@ def set_aside(result: Path, pictures: tuple[str, ...]) -> None:
             if belongs(picture, result):
                 picture.replace(picture.with_name(aside.stem.replace(result.stem, picture.stem, 1) + picture.suffix))
         result.replace(aside)
+    return [f"kept: {aside.name}, the {result.name} that stood before (--overwrite replaces it)"]

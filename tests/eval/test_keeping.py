@@ -110,7 +110,7 @@ def test_a_result_that_stands_is_kept_under_its_time_with_its_map(scene_run, tmp
     aside = time.strftime("result-%Y%m%d-%H%M%S.json", time.localtime(1_700_000_000))
     capsys.readouterr()
     run_linear_eval(scene_run, **{**options, "shots": "4"})
-    assert f"result.json stands, and will be kept as {aside}" in capsys.readouterr().err.replace("\n", "")
+    assert f"kept: {aside}, the result.json that stood before" in capsys.readouterr().out
     assert (tmp_path / "a" / aside).read_bytes() == before["result.json"]
     assert (tmp_path / "a" / aside.replace("result", "map").replace("json", "png")).read_bytes() == before["map.png"]
     count = len(list((tmp_path / "a").iterdir()))
