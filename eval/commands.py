@@ -8,23 +8,25 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
-from torch import Tensor
 from typing_extensions import Unpack
 
 from simclr.data.scenes.scene import SceneSource
 from simclr.encoder_file import load_head
 from simclr.errors import InputError
 from simclr.eval.asked import FewShotWords, LinearWords, few_shot_request, linear_request
-from simclr.eval.console import command_line, say_notes, say_written
+from simclr.eval.console import command_line, fit_threads, say_notes, say_written
 from simclr.eval.few_shot import UnknownMap, evaluate_few_shot
 from simclr.eval.judging import why_excluded
-from simclr.eval.linear_eval import LinearEvaluation, MapProbe, evaluate_linear
+from simclr.eval.keeping import set_aside, work_on
+from simclr.eval.launched import opened_everywhere
+from simclr.eval.linear_eval import LinearEvaluation, evaluate_linear
 from simclr.eval.maps.belonging import drawn_for
 from simclr.eval.maps.looks_like import draw_looks_like
 from simclr.eval.maps.picture import SceneMap, draw_scene_map
-from simclr.eval.maps.predict import predict_scene, predict_spectra, predict_with_unknown
+from simclr.eval.maps.predict import predict_with_unknown
 from simclr.eval.open_set.scores import SCORE
 from simclr.eval.open_set.thresholds import THRESHOLD
+from simclr.eval.protocol import FewShotRequest, LinearRequest
 from simclr.eval.report.gather import LOOKS_LIKE
 from simclr.eval.report.moving import moving
 from simclr.eval.report.summary import print_comparison, print_few_shot, print_result
@@ -36,8 +38,9 @@ from simclr.eval.results.words import probe_name, several
 from simclr.eval.splits.open_split import class_ids
 from simclr.eval.splits.split import Split
 from simclr.eval.splits.split_file import write_split
-from simclr.eval.subject.opened import OpenedSubject, open_subject
+from simclr.eval.subject.opened import OpenedSubject
 from simclr.eval.subject.subject import Subject
+from simclr.eval.work.forecast import Forecast
 from simclr.files import check_writable
 from simclr.models.prototypes import Prototyped
 
@@ -49,6 +52,7 @@ def run_linear_eval(
     output: Path | None = None,
     keep_splits: bool = False,
     cache: bool = True,
+    overwrite: bool = False,
     **words: Unpack[LinearWords],
 ) -> None:
     """Judge an encoder file on its own data or on other data, or features in files, and write what came out.
@@ -59,21 +63,29 @@ def run_linear_eval(
         output: folder for result.json and map.png; by default the encoder's.
         keep_splits: write every split into the folder ``splits``.
         cache: keep features in the folder ``features`` of the output, and use those that are there.
+        overwrite: replace a result that stands; else it is kept under another name.
         words: the other options of ``simclr linear-eval``.
 
     Raises:
         InputError: what was given does not fit together.
     """
-    opened = open_subject(path, overrides, output=output, keep_features=cache)
+    say_notes(fit_threads())
+    with opened_everywhere(path, overrides, output, cache) as opened:
+        if opened is not None:
+            _linear_eval(opened, linear_request(words), keep_splits, overwrite)
+
+
+def _linear_eval(opened: OpenedSubject, request: LinearRequest, keep_splits: bool, overwrite: bool) -> None:
     subject, folder = opened.subject, opened.folder
     say_notes(subject.data.source.notes)
-    request = linear_request(words)
     written, notes = [folder / RESULT], list[str]()
     check_writable(written[0])
-    with moving("reading …") as shown:
-        found = evaluate_linear(subject, request, command_line(), shown.report)
+    forecast = Forecast()
+    with moving("reading …", forecast.words) as shown, work_on(written[0], forecast, shown.line) as work:
+        found = evaluate_linear(subject, request, command_line(), shown.report, work, maps=True)
         result = _of_file(found.result, opened)
         folder.mkdir(parents=True, exist_ok=True)
+        kept = [] if overwrite else set_aside(written[0], ("map.png", LOOKS_LIKE))
         write_result(result, written[0])
         if keep_splits:
             _write_splits(found.splits, subject, folder / "splits")
@@ -87,10 +99,11 @@ def run_linear_eval(
             likeness = draw_looks_like(subject, found.splits[0], picture, texts)
             written += [picture] if likeness.drawn else []
             notes = likeness.notes
+        work.journal.clear()
     say_notes(_left_out(subject))
     console = Console()
     print_result(result, console)
-    for note in notes:
+    for note in [*notes, *kept]:
         console.print(Text(note), soft_wrap=True)
     say_written(written, console)
 
@@ -103,6 +116,7 @@ def run_few_shot(
     from_head: bool = False,
     cache: bool = True,
     all_scores: bool = False,
+    overwrite: bool = False,
     **words: Unpack[FewShotWords],
 ) -> None:
     """Judge an encoder file, or features in files, with a few labels, and write what came out.
@@ -114,37 +128,50 @@ def run_few_shot(
         from_head: fine-tune from the first layer of the projection head.
         cache: keep features in the folder ``features`` of the output, and use those that are there.
         all_scores: print every probe, score, threshold and difference.
+        overwrite: replace a result that stands; else it is kept under another name.
         words: the other options of ``simclr few-shot``; unknown classes are by default the recipe's ``data.unknown``.
 
     Raises:
         InputError: what was given does not fit together.
     """
-    opened = open_subject(path, overrides, output=output, keep_features=cache)
+    say_notes(fit_threads())
+    with opened_everywhere(path, overrides, output, cache) as opened:
+        if opened is None:
+            return
+        named = words.get("unknown")
+        recipes: Sequence[str | int] = () if words.get("unknown_classes") else opened.section.unknown
+        unknown = class_ids(recipes if named is None else named.split(","), opened.subject.data.source)
+        if from_head and opened.subject.encoder is None:
+            raise InputError(f"{path} holds features, which have no projection head: leave --from-head out")
+        request = few_shot_request(words, unknown, load_head(path) if from_head else None)
+        _few_shot(opened, request, overwrite, all_scores)
+
+
+def _few_shot(opened: OpenedSubject, request: FewShotRequest, overwrite: bool, all_scores: bool) -> None:
     subject, folder = opened.subject, opened.folder
     say_notes(subject.data.source.notes)
-    named = words.get("unknown")
-    recipes: Sequence[str | int] = () if words.get("unknown_classes") else opened.section.unknown
-    unknown = class_ids(recipes if named is None else named.split(","), subject.data.source)
-    if from_head and subject.encoder is None:
-        raise InputError(f"{path} holds features, which have no projection head: leave --from-head out")
-    request = few_shot_request(words, unknown, load_head(path) if from_head else None)
     started = time.perf_counter()
     written = [folder / FEW_SHOT]
     check_writable(written[0])
-    with moving("reading …") as shown:
-        found = evaluate_few_shot(subject, request, command_line(), shown.report)
+    forecast = Forecast()
+    with moving("reading …", forecast.words) as shown, work_on(written[0], forecast, shown.line) as work:
+        found = evaluate_few_shot(subject, request, command_line(), shown.report, work)
         seconds = round(time.perf_counter() - started, 1)
         result = _of_file(found.result, opened).model_copy(update={"seconds": seconds})
         folder.mkdir(parents=True, exist_ok=True)
+        kept = [] if overwrite else set_aside(written[0], ("unknown-map.png",))
         write_result(result, written[0])
         if found.unknown_map is not None:
             shown.say("map of the scene")
             written.append(folder / "unknown-map.png")
             judged = name_of_judged(result.encoder.fine_tuned is not None)
             _draw_unknown_map(subject, found.unknown_map, judged, written)
+        work.journal.clear()
     say_notes(_left_out(subject))
     console = Console()
     print_few_shot(result, console, all_scores)
+    for note in kept:
+        console.print(Text(note), soft_wrap=True)
     say_written(written, console)
 
 
@@ -197,19 +224,12 @@ def _of_file(result: Result, opened: OpenedSubject) -> Result:
 
 def _draw_map(subject: Subject, found: LinearEvaluation, headline: str, written: Sequence[Path]) -> None:
     """The scene classified whole by the pretrained encoder and what it must beat, on each kind of split."""
-    source, encoder = subject.data.source, subject.encoder
+    source = subject.data.source
     assert isinstance(source, SceneSource)  # it has a map
-    assert encoder is not None
-
-    def predicted(probe: MapProbe) -> Tensor:
-        if probe.encoder is None:
-            return predict_spectra(encoder.preprocess, source, probe.classify)
-        return predict_scene(probe.encoder, source, probe.classify, subject.cache, subject.device)
-
     called = {PRETRAINED: name_of_judged(found.result.encoder.fine_tuned is not None)}
     maps = [
-        SceneMap(split, {called.get(name, name): predicted(probe) for name, probe in probes.items()})
-        for split, probes in found.maps
+        SceneMap(split, {called.get(name, name): classes for name, classes in shown.items()})
+        for split, shown in found.maps
     ]
     result, path = written
     draw_scene_map(path, source, maps, probe=f"{probe_name(headline)} probe", texts=drawn_for(result))

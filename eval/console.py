@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import torch
 from rich.console import Console
 from rich.text import Text
+
+from simclr.data.workers import usable_cores
 
 
 def command_line() -> str:
     """The command as it was typed."""
     return shlex.join(["simclr", *sys.argv[1:]])
+
+
+def fit_threads() -> list[str]:
+    """Lets torch compute with as many threads as there are cores for this process; what OMP_NUM_THREADS says, holds.
+
+    For commands: it is a setting of the whole process.
+
+    Returns:
+        A line where the machine has more to do than it has cores.
+    """
+    cores = usable_cores()
+    if "OMP_NUM_THREADS" not in os.environ and torch.get_num_threads() > cores:
+        torch.set_num_threads(cores)
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if torch.get_num_threads() == 1 or load < 2 * cores:
+        return []
+    return [
+        f"this machine is busy (its load is {load:.0f}, and {cores} of its cores are for this command): several "
+        f"commands side by side are quicker with OMP_NUM_THREADS=1 for each"
+    ]
 
 
 def say_notes(notes: Iterable[str]) -> None:

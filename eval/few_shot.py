@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -10,38 +9,43 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from pydantic import JsonValue
 from torch import Tensor
 from typing_extensions import TypedDict, Unpack
 
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
-from simclr.eval.judging import Drawn, Sight, circumstances, in_part, judge, silent
+from simclr.eval.judging import Drawn, Sight, circumstances, in_part, judge, of_training, silent
+from simclr.eval.mapped import UnknownMap, unknown_map
 from simclr.eval.metrics.registry import reported
 from simclr.eval.open_set.evaluate import OpenEntry, open_set
+from simclr.eval.open_set.kept import ENTRIES, OPEN_SET, seen_of_pair
 from simclr.eval.open_set.objectives import Job, ObjectiveFound, as_pairs, compare_objectives, frozen_found
-from simclr.eval.open_set.scores import SCORE
-from simclr.eval.open_set.thresholds import REJECTED, TAIL, THRESHOLD
-from simclr.eval.probes.end_to_end import FINE_TUNE, SUPERVISED, fine_tuned_scores, supervised_scores
-from simclr.eval.probes.episodes import EpisodeShots, episode_shots, run_episodes
+from simclr.eval.open_set.thresholds import REJECTED, TAIL
+from simclr.eval.outlook import Trainings, announce, expect_features, expect_fits, expect_trainings
+from simclr.eval.probes.end_to_end import FINE_TUNE, QUICK_SECONDS, SUPERVISED, fine_tuned_scores, supervised_scores
+from simclr.eval.probes.episodes import EpisodeShots, episode_shots
 from simclr.eval.probes.score import Score, score
 from simclr.eval.probes.tuned_classifier import FineTuning, FineTuningOptions
 from simclr.eval.probes.tuned_objective import ObjectiveOptions
 from simclr.eval.protocol import FewShotRequest
 from simclr.eval.results.describe import describe_apart, describe_split, fewer_shots
+from simclr.eval.results.episode_rows import EPISODES, episode_rows
 from simclr.eval.results.objective_rows import objectives_record
-from simclr.eval.results.record import EpisodeRow, FineTuned, Interval, Result, Skipped, Thresholds
+from simclr.eval.results.record import EpisodeRow, FineTuned, Result, Skipped, Thresholds
 from simclr.eval.results.result_file import as_json
 from simclr.eval.results.rows import gaps, open_rows, paired, rows
 from simclr.eval.splits.amounts import check_amounts
-from simclr.eval.splits.open_split import OpenSplit, check_unknown, few_shot_splits
+from simclr.eval.splits.open_split import check_unknown, few_shot_splits
 from simclr.eval.splits.split import Split
 from simclr.eval.subject.baselines import calibrated_twin
 from simclr.eval.subject.feature_cache import FeatureCache
 from simclr.eval.subject.given import check_wordings
 from simclr.eval.subject.representations import Progress
-from simclr.eval.subject.rows import Matrix
 from simclr.eval.subject.subject import Subject, subject_of
+from simclr.eval.work.forecast import duration
+from simclr.eval.work.work import Work
 from simclr.models.head import ProjectionHead
 
 PROTOCOL = "simclr-few-shot/4"
@@ -69,13 +73,6 @@ class Asked(TypedDict, total=False):
     objectives: Sequence[str]
     objective_thresholds: bool
     objective_options: ObjectiveOptions
-
-
-class UnknownMap(NamedTuple):
-    """What a map with unknown classes is drawn from: a split, and the threshold that was found for it."""
-
-    pair: OpenSplit
-    threshold: float
 
 
 class FewShotEvaluation(NamedTuple):
@@ -134,7 +131,11 @@ def few_shot(
 
 
 def evaluate_few_shot(
-    subject: Subject, request: FewShotRequest, command: str | None = None, report: Progress = silent
+    subject: Subject,
+    request: FewShotRequest,
+    command: str | None = None,
+    report: Progress = silent,
+    work: Work | None = None,
 ) -> FewShotEvaluation:
     """The evaluation under :func:`few_shot`, from a subject and a request.
 
@@ -143,10 +144,12 @@ def evaluate_few_shot(
         request: what is asked for.
         command: to be kept in the result.
         report: called with (what, done, all of it).
+        work: keeps what is finished.
 
     Raises:
         InputError, RuntimeError: as in :func:`few_shot`.
     """
+    work = work or Work()
     # Whatever is wrong is found before the long extraction.
     data, encoder = subject.data, subject.encoder
     FineTuning(**request.fine_tune_options)
@@ -163,6 +166,7 @@ def evaluate_few_shot(
     tunes = request.fine_tune
     if tunes is None:
         tunes = encoder is not None and isinstance(data.source, SceneSource)
+    trains = False
 
     def draw() -> Drawn:
         amounts = {"shots": request.shots, "shares": request.shares, "seeds": request.seeds}
@@ -170,42 +174,57 @@ def evaluate_few_shot(
         return Drawn(*few_shot_splits(data, request.kinds, exclude=subject.excluded, **amounts, **strangers))  # type: ignore[arg-type]
 
     def measure(sight: Sight) -> None:
-        name, features = sight.representation.name, sight.representation.features
+        name, seed, features, _ = sight.representation
         show = in_part(report, f"probes: {name}")
-        closed, y = sight.drawn.closed, sight.labels
-        seed = sight.representation.seed
-        scores = score(features, y, closed, request.names, show, standardise=request.standardise, seed=seed)
+        closed, y, kept = sight.drawn.closed, sight.labels, sight.work
+        scores = score(features, y, closed, request.names, show, standardise=request.standardise, seed=seed, work=kept)
         found.setdefault(name, []).extend(scores)
         entries: list[list[OpenEntry]] = []
         for i, pair in enumerate(sight.drawn.opened):
             report(f"unknown classes: {name}", i, len(sight.drawn.opened))
-            entries.append(open_set(features, y, pair, request.conformal))
+            judge_pair = partial(open_set, features, y, pair, request.conformal)
+            seen = {**seen_of_pair(pair), "conformal": request.conformal}
+            entries.append(kept.part(ENTRIES, judge_pair, OPEN_SET, 1, what=OPEN_SET, **seen))
             open_found.append((name, pair.open, entries[-1]))
         if request.objectives and encoder is not None:
             pairs = as_pairs(*sight.drawn)
             assert isinstance(features, Tensor)  # an encoder's
             for pair, of_pair in zip(pairs, entries or [[] for _ in pairs]):
                 frozen.append(frozen_found(name, features, y, pair, of_pair, request.headline))
-        if chosen is not None and sight.representation.seed in (None, request.seeds[0]):
+        if chosen is not None and seed in (None, request.seeds[0]):
             report(f"episodes: {name}", 0, 1)
             usable = y.where(take_part[sight.ids], -1)
-            episodes.extend(_episodes(name, features, usable, chosen, request, data.class_names))
+            run = partial(episode_rows, name, features, usable, chosen, request, data.class_names)
+            how: JsonValue = [name, list(chosen.shots), chosen.ways, chosen.queries, request.episodes, request.seeds[0]]
+            drawn = kept.part(EPISODES, run, "episodes", 1, what="episodes", of=usable, how=how)
+            episodes.extend(drawn)
+
+    def expect(drawn: Drawn) -> None:
+        nonlocal trains
+        expect_features(subject, request, False, work)
+        fits = expect_fits(subject, drawn, request, work)
+        if tunes and encoder is not None:
+            on = request.tuned_on(drawn.closed)
+            both = [Trainings(FINE_TUNE, request.fine_tune, on, 2), Trainings(SUPERVISED, request.fine_tune, on)]
+            trains = expect_trainings(subject, both, work)
+        announce(subject, drawn, request, fits, work)
 
     def train(drawn: Drawn) -> None:
+        kept = of_training(subject, work)
         if request.objectives and encoder is not None:
             how = request.objective_thresholds, request.objective_options, subject.device
-            twin = partial(calibrated_twin, encoder, source=data.source, device=subject.device)
+            twin = partial(calibrated_twin, encoder, source=data.source, device=subject.device, work=kept)
             job = Job(request.objectives, request.headline, *how)
-            trained.extend(compare_objectives(encoder, twin, data, as_pairs(*drawn), job, report))
-        if not tunes or encoder is None:
+            trained.extend(compare_objectives(encoder, twin, data, as_pairs(*drawn), job, report, kept))
+        if not trains or encoder is None:
             return
-        seeds = request.tuned_seeds
-        on = [split for split in drawn.closed if split.seed is None or split.seed in seeds]
-        show, options = in_part(report, FINE_TUNE), request.fine_tune_options
-        found["pretrained"] += fine_tuned_scores(encoder, data, on, request.head, subject.device, show, **options)
-        found[SUPERVISED] = supervised_scores(encoder, data, on, seeds, subject.device, in_part(report, SUPERVISED))
+        on = request.tuned_on(drawn.closed)
+        where = request.head, subject.device, in_part(report, FINE_TUNE), kept
+        found["pretrained"] += fine_tuned_scores(encoder, data, on, *where, **request.fine_tune_options)
+        beside = request.tuned_seeds, subject.device, in_part(report, SUPERVISED), kept
+        found[SUPERVISED] = supervised_scores(encoder, data, on, *beside)
 
-    judged = judge(subject, request.seeds, draw, measure, train, report)
+    judged = judge(subject, request.seeds, draw, measure, train, report, work, expect)
     closed, opened = judged.drawn
     table, names = rows(found, reported(few_or_scene=True)), data.class_names
     result = Result(
@@ -219,7 +238,7 @@ def evaluate_few_shot(
         selected_on="training samples only (ridge: leave-one-out; thresholds: held-out training samples; "
         "fine-tuning: number of steps on a validation part of the training samples)",
         interval="paired: 95 % Student t over seeds; episodes: mean ± 1.96·sd/√episodes",
-        skipped=tuple(_skipped(request, chosen, tunes, of_features=encoder is None)),
+        skipped=tuple(_skipped(request, chosen, tunes and not trains, of_features=encoder is None)),
         fewer_shots=tuple(fewer_shots(closed, data)),
         splits=(
             *(describe_split(split, data, ()) for split in closed),
@@ -231,12 +250,12 @@ def evaluate_few_shot(
             fitted_on="training samples scored by a subject that has not seen them",
             left_out=describe_apart(opened),
         ),
-        fine_tune=FineTuned(seeds=request.tuned_seeds) if tunes and encoder is not None else None,
+        fine_tune=FineTuned(seeds=request.tuned_seeds) if trains else None,
     )
     if trained:
         compared = objectives_record(trained, frozen, request.headline)
         result = result.model_copy(update={"objectives": compared})
-    return FewShotEvaluation(result, _unknown_map(subject, opened, open_found))
+    return FewShotEvaluation(result, unknown_map(subject, opened, open_found))
 
 
 def _of_episodes(subject: Subject, request: FewShotRequest) -> Tensor:
@@ -248,54 +267,14 @@ def _of_episodes(subject: Subject, request: FewShotRequest) -> Tensor:
     return found
 
 
-def _episodes(
-    name: str,
-    features: Matrix,
-    labels: Tensor,
-    chosen: EpisodeShots,
-    request: FewShotRequest,
-    class_names: Sequence[str],
-) -> list[EpisodeRow]:
-    """A row for each number of shots that can be drawn."""
-    found = []
-    for k in chosen.shots:
-        amounts = {"ways": chosen.ways, "shots": k, "queries": chosen.queries, "episodes": request.episodes}
-        left_out, accuracy = run_episodes(features, labels, seed=request.seeds[0], **amounts)  # type: ignore[arg-type]
-        found.append(
-            EpisodeRow(
-                representation=name,
-                **amounts,
-                seed=request.seeds[0],
-                left_out=tuple(class_names[c] for c in left_out),
-                accuracy={distance: Interval(**mean._asdict()) for distance, mean in accuracy.items()},
-            )
-        )
-    return found
-
-
-def _unknown_map(
-    subject: Subject, opened: Sequence[OpenSplit], found: Sequence[tuple[str, Split, list[OpenEntry]]]
-) -> UnknownMap | None:
-    """Of the first kind and seed the split with the most training samples, and the threshold of the subject on it."""
-    data = subject.data
-    if not opened or not isinstance(data.source, SceneSource) or data.test_source is not None:
-        return None
-    first = opened[0].open
-    alike = [p for p in opened if (p.open.name, p.open.seed) == (first.name, first.seed)]
-    pair = max(alike, key=lambda p: len(p.open.train))
-    key = (pair.open.name, pair.open.seed, pair.open.shots, pair.open.share)
-    mine = (e for name, s, e in found if name == subject.name and (s.name, s.seed, s.shots, s.share) == key)
-    cut = next(e.selected["value"] for e in next(mine) if (e.probe, e.threshold) == (SCORE, THRESHOLD))
-    return UnknownMap(pair, cut if isinstance(cut, float) else math.inf)
-
-
-def _skipped(request: FewShotRequest, chosen: EpisodeShots | None, tunes: bool, of_features: bool) -> list[Skipped]:
+def _skipped(request: FewShotRequest, chosen: EpisodeShots | None, untuned: bool, of_features: bool) -> list[Skipped]:
     """What was asked for and cannot be."""
     found = [] if chosen is None else [Skipped(what=what, why=why) for what, why in chosen.skipped]
     if (request.unknown or request.unknown_classes) and min(request.few, default=2) < 2:
         found.append(Skipped(what="unknown classes at 1 shot", why="a threshold needs a sample that is left out"))
-    if tunes and of_features:
-        found.append(Skipped(what=FINE_TUNE, why="features cannot be trained"))
+    if untuned:
+        slow = f"it takes longer than {duration(QUICK_SECONDS)} here: --fine-tune does it all the same"
+        found.append(Skipped(what=FINE_TUNE, why="features cannot be trained" if of_features else slow))
     if request.objectives and of_features:
         found.append(Skipped(what="objectives", why="features cannot be trained"))
     return found

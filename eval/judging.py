@@ -5,6 +5,7 @@ What is particular to an evaluation (which splits, what is measured on a represe
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -21,7 +22,9 @@ from simclr.eval.splits.open_split import OpenSplit
 from simclr.eval.splits.split import Split
 from simclr.eval.subject.features import check_finite
 from simclr.eval.subject.representations import Progress, Representation, representations
+from simclr.eval.subject.rows import digest
 from simclr.eval.subject.subject import Subject
+from simclr.eval.work.work import Work
 from simclr.run.metadata import versions
 
 
@@ -40,12 +43,14 @@ class Sight(NamedTuple):
         labels: class of each row, (n,) int64.
         ids: the sample of each row, (n,) int64, ascending.
         drawn: all splits, or with random weights those of their seed.
+        work: in the scope of the features and labels.
     """
 
     representation: Representation
     labels: Tensor
     ids: Tensor
     drawn: Drawn
+    work: Work
 
 
 class Judged(NamedTuple):
@@ -70,6 +75,8 @@ def judge(
     measure: Callable[[Sight], None],
     train: Callable[[Drawn], None],
     report: Progress,
+    work: Work,
+    expect: Callable[[Drawn], None],
 ) -> Judged:
     """Walk the road once.
 
@@ -80,30 +87,50 @@ def judge(
         measure: called with one representation after the other, first that of the subject.
         train: end to end, on the splits.
         report: called with (what, done, all of it).
+        work: keeps what is finished.
+        expect: told the splits before anything else is done.
 
     Raises:
         InputError: features that are NaN or infinite.
         RuntimeError: if the encoder changed on the way.
     """
     drawn = draw()
+    expect(drawn)
     before = subject.fingerprint()
     ids = subject.usable()
     place = torch.full((len(subject.data),), -1)
     place[ids] = torch.arange(len(ids))
     feature_dim = 0
-    for representation in representations(subject, ids, seeds, report):
+    for representation in representations(subject, ids, seeds, report, work):
         check_finite(representation.features, ids, f"the features ({representation.name})")
         if not feature_dim:
             feature_dim = representation.features.shape[1]
             # A streamed source has found its unreadable images now, and taken their labels away.
             drawn = draw() if subject.data.damaged else drawn
         mine = _by_rows(drawn, place, representation.seed)
-        measure(Sight(representation, subject.data.labels[ids], ids, mine))
+        labels = subject.data.labels[ids]
+        x = representation.features
+        told: str | Tensor = x if isinstance(x, Tensor) else digest(x) if work.keeps else ""
+        scope = work.within(features=told, labels=labels)
+        measure(Sight(representation, labels, ids, mine, scope))
     train(drawn)
     after = subject.fingerprint()
     if after != before:
         raise RuntimeError("the encoder changed during the evaluation: it is not frozen.")
     return Judged(drawn, feature_dim, before, after)
+
+
+def of_training(subject: Subject, work: Work) -> Work:
+    """The work in the scope of what training end to end depends on: encoder, recipe, and all samples and labels."""
+    encoder, data, cache = subject.encoder, subject.data, subject.cache
+    if encoder is None or not work.keeps:
+        return work
+    return work.within(
+        encoder=cache.identity(encoder, data.source, subject.device),
+        recipe=json.dumps(encoder.metadata.get("recipe"), sort_keys=True, default=str),
+        labels=data.labels,
+        test=None if data.test_source is None else cache.content_of(data.test_source),
+    )
 
 
 class Circumstances(TypedDict):

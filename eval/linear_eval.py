@@ -14,11 +14,12 @@ from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
 from simclr.errors import InputError
-from simclr.eval.judging import Drawn, Sight, circumstances, in_part, judge, silent
+from simclr.eval.judging import Drawn, Sight, circumstances, in_part, judge, of_training, silent
+from simclr.eval.mapped import MAPPED, Mapped, classify_pixels, mapped_splits
 from simclr.eval.metrics.registry import reported, structural
 from simclr.eval.metrics.structure import POLICY, Structure, structure
-from simclr.eval.probes.end_to_end import SUPERVISED, SUPERVISED_MOST, supervised_scores
-from simclr.eval.probes.prediction import Classify, Prediction
+from simclr.eval.outlook import Trainings, announce, expect_features, expect_fits, expect_trainings
+from simclr.eval.probes.end_to_end import QUICK_SECONDS, SUPERVISED, SUPERVISED_MOST, supervised_scores
 from simclr.eval.probes.registry import PROBES
 from simclr.eval.probes.score import Score, score
 from simclr.eval.protocol import LinearRequest
@@ -38,6 +39,8 @@ from simclr.eval.subject.given import check_wordings
 from simclr.eval.subject.representations import Progress
 from simclr.eval.subject.rows import in_memory
 from simclr.eval.subject.subject import Subject, subject_of
+from simclr.eval.work.forecast import duration
+from simclr.eval.work.work import Work
 
 PROTOCOL = "simclr-linear-eval/5"
 
@@ -56,27 +59,14 @@ class Asked(TypedDict, total=False):
     all_penalties: bool
 
 
-class MapProbe(NamedTuple):
-    """The headline probe as it was fitted for the map of a scene, on an encoder's features or, if None, on spectra."""
-
-    encoder: FrozenEncoder | None
-    classify: Classify
-
-
-class Mapped(NamedTuple):
-    """A split that a map is drawn of, and the probes that were fitted to it, by what the map calls them."""
-
-    split: Split
-    probes: dict[str, MapProbe]
-
-
 class LinearEvaluation(NamedTuple):
     """The result of a linear evaluation, the splits it is of, and what draws a scene's map.
 
     Attributes:
         result: what ``result.json`` holds.
         splits: by ids of samples, in the order of the result.
-        maps: of each kind of split, and its first seed, the split with the most training samples; none for no scene.
+        maps: of each kind of split, and its first seed, the split with the most training samples; none for no scene,
+            and where none are asked for.
     """
 
     result: Result
@@ -152,7 +142,12 @@ def linear_eval(
 
 
 def evaluate_linear(
-    subject: Subject, request: LinearRequest, command: str | None = None, report: Progress = silent
+    subject: Subject,
+    request: LinearRequest,
+    command: str | None = None,
+    report: Progress = silent,
+    work: Work | None = None,
+    maps: bool = False,
 ) -> LinearEvaluation:
     """The evaluation under :func:`linear_eval`, from a subject and a request.
 
@@ -161,10 +156,13 @@ def evaluate_linear(
         request: what is asked for.
         command: to be kept in the result.
         report: called with (what, done, all of it).
+        work: keeps what is finished.
+        maps: whether to classify a scene's pixels for maps.
 
     Raises:
         InputError, RuntimeError: as in :func:`linear_eval`.
     """
+    work = work or Work()
     # Whatever is wrong is found before the long extraction.
     data, encoder = subject.data, subject.encoder
     if request.supervised and encoder is None:
@@ -173,9 +171,10 @@ def evaluate_linear(
     check_amounts(data, kinds, request.shots or (), request.shares, subject.excluded)
     found: dict[str, list[Score]] = {}
     geometry: dict[str, list[Structure]] = {}
-    map_probes: dict[str, dict[str, MapProbe]] = {}
+    drawn_maps: dict[str, dict[str, Tensor]] = {}
     skipped: list[Skipped] = []
     repeated: int | None = None
+    trains = False
 
     def draw() -> Drawn:
         amounts = {"shots": request.shots, "shares": request.shares, "validation": request.validation}
@@ -183,14 +182,8 @@ def evaluate_linear(
 
     def measure(sight: Sight) -> None:
         nonlocal repeated
-        name, seed, features, of = sight.representation
-        wanted = _mapped(sight.drawn.closed) if name in _MAPPED else {}
-
-        def keep(probe: str, split: Split, predicted: Prediction) -> None:
-            if split is wanted.get(split.name) and probe == request.headline and predicted.classify is not None:
-                # Of random weights the first seed's.
-                map_probes.setdefault(split.name, {}).setdefault(_MAPPED[name], MapProbe(of, predicted.classify))
-
+        name, seed, features, _ = sight.representation
+        watch = classify_pixels(subject, request, sight, report) if maps else None
         scores = score(
             features,
             sight.labels,
@@ -199,27 +192,32 @@ def evaluate_linear(
             in_part(report, f"probes: {name}"),
             standardise=request.standardise,
             all_penalties=request.all_penalties,
-            watch=keep if isinstance(data.source, SceneSource) else None,
+            watch=watch,
             seed=seed,
+            work=sight.work,
         )
+        for one in scores:
+            if one.beside is not None:
+                drawn_maps.setdefault(one.split.name, {})[MAPPED[name]] = one.beside
         found.setdefault(name, []).extend(scores)
-        geometry.setdefault(name, []).extend(structure(features, sight.labels, sight.drawn.closed, seed))
+        geometry.setdefault(name, []).extend(structure(features, sight.labels, sight.drawn.closed, seed, sight.work))
         if name == "raw" and data.test_source is not None:
             repeated = _repeated(in_memory(features, "the raw input"), sight.drawn.closed[0])
 
-    def train(drawn: Drawn) -> None:
-        most = max(len(split.learned()) for split in drawn.closed)
-        wanted = request.supervised
-        if wanted is None:
-            wanted = most <= SUPERVISED_MOST and isinstance(encoder, FrozenEncoder)
-            if encoder is not None and most > SUPERVISED_MOST:
-                why = f"{most} training samples are more than {SUPERVISED_MOST}: ask for it to train from scratch"
-                skipped.append(Skipped(probe=SUPERVISED, why=why))
-        if wanted and encoder is not None:
-            show = in_part(report, SUPERVISED)
-            found[SUPERVISED] = supervised_scores(encoder, data, drawn.closed, request.seeds, subject.device, show)
+    def expect(drawn: Drawn) -> None:
+        nonlocal trains
+        expect_features(subject, request, maps, work)
+        fits = expect_fits(subject, drawn, request, work)
+        trains = _trains(subject, request, drawn, skipped, work)
+        announce(subject, drawn, request, fits, work)
 
-    judged = judge(subject, request.seeds, draw, measure, train, report)
+    def train(drawn: Drawn) -> None:
+        if trains and encoder is not None:
+            kept, show = of_training(subject, work), in_part(report, SUPERVISED)
+            where = request.seeds, subject.device, show, kept
+            found[SUPERVISED] = supervised_scores(encoder, data, drawn.closed, *where)
+
+    judged = judge(subject, request.seeds, draw, measure, train, report, work, expect)
     splits = judged.drawn.closed
     few_or_scene = any(split.shots for split in splits) or isinstance(data.source, SceneSource)
     table = rows(found, reported(few_or_scene)) + rows(geometry, structural())
@@ -246,22 +244,27 @@ def evaluate_linear(
         },
         probes=_settings(request.standardise),
     )
-    maps = [Mapped(split, map_probes[kind]) for kind, split in _mapped(splits).items() if kind in map_probes]
-    return LinearEvaluation(result, splits, maps)
+    shown = [Mapped(split, drawn_maps[kind]) for kind, split in mapped_splits(splits).items() if kind in drawn_maps]
+    return LinearEvaluation(result, splits, shown)
 
 
-# Representations that a map shows, by what it calls them.
-_MAPPED = {"pretrained": "pretrained", "random": "random weights", "raw": "raw spectrum"}
-
-
-def _mapped(splits: Sequence[Split]) -> dict[str, Split]:
-    """The splits that maps are of: of each kind and its first seed the one with the most training samples."""
-    first: dict[str, int | None] = {}
-    for split in splits:
-        first.setdefault(split.name, split.seed)
-    alike = [split for split in splits if split.seed == first[split.name]]
-    # Of equally large ones the first, which max takes.
-    return {kind: max((s for s in alike if s.name == kind), key=lambda s: len(s.train)) for kind in first}
+def _trains(subject: Subject, request: LinearRequest, drawn: Drawn, skipped: list[Skipped], work: Work) -> bool:
+    """Whether to train from scratch: where it was asked for, or is quick; else it is said why not."""
+    encoder, wanted = subject.encoder, request.supervised
+    most = max(len(split.learned()) for split in drawn.closed)
+    if encoder is None or wanted is False or (wanted is None and not isinstance(encoder, FrozenEncoder)):
+        return False
+    if wanted is None and most > SUPERVISED_MOST:
+        why = f"{most} training samples are more than {SUPERVISED_MOST}: ask for it to train from scratch"
+    else:
+        free = [split for split in drawn.closed if split.seed is None]
+        seeded = [split for split in drawn.closed if split.seed is not None]
+        splits = [*seeded, *free * len(request.seeds)]
+        if expect_trainings(subject, [Trainings(SUPERVISED, wanted, splits)], work):
+            return True
+        why = f"it takes longer than {duration(QUICK_SECONDS)} here: --supervised trains from scratch all the same"
+    skipped.append(Skipped(probe=SUPERVISED, why=why))
+    return False
 
 
 def _repeated(raw: Tensor, split: Split) -> int:

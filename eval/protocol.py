@@ -161,6 +161,10 @@ class FewShotRequest(Request):
         """Those that are fine-tuned on."""
         return tuple(self.seeds[: self.fine_tune_seeds])
 
+    def tuned_on(self, splits: Sequence[Split]) -> list[Split]:
+        """Those of the splits that are fine-tuned on."""
+        return [split for split in splits if split.seed is None or split.seed in self.tuned_seeds]
+
     def _check(self) -> None:
         if not self.seeds or not (self.few or self.shares):
             raise InputError("seeds or shots are empty: give at least one of each.")

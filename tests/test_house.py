@@ -26,7 +26,7 @@ _GROUND = "simclr/errors.py simclr/files.py simclr/launch.py simclr/registry.py"
 _ENCODER = "simclr/encoder_metadata.py simclr/frozen_encoder.py simclr/encoder_file.py"
 _CARRIED = f"augment {_GROUND} simclr/recipe simclr/data simclr/models simclr/losses {_ENCODER}"
 _LOOP = f"{_CARRIED} simclr/choose simclr/views simclr/train simclr/run simclr/build.py"
-_JUDGED = f"augment {_GROUND} simclr/recipe simclr/data simclr/models {_ENCODER} eval/streams.py"
+_JUDGED = f"augment {_GROUND} simclr/recipe simclr/data simclr/models {_ENCODER} eval/streams.py eval/work"
 _FEATURES = f"{_JUDGED} eval/splits eval/subject"
 _SCORED = f"{_FEATURES} eval/metrics eval/probes eval/open_set"
 _RECORDED = f"{_SCORED} eval/protocol.py eval/results"
@@ -60,6 +60,7 @@ _TABLE = {
     "simclr/replay.py": _LOOP,
     "eval/__init__.py": "augment",
     "eval/streams.py": "augment",
+    "eval/work": "simclr/errors.py",
     "eval/set_words.py": "simclr/errors.py simclr/recipe",
     "eval/splits": _JUDGED,
     "eval/subject": f"{_JUDGED} eval/set_words.py eval/splits simclr/views simclr/run",
@@ -72,11 +73,16 @@ _TABLE = {
     "eval/maps": f"{_RECORDED} simclr/views",
     "eval/report": f"{_RECORDED} eval/maps simclr/views simclr/run",
     "eval/judging.py": f"{_RECORDED} eval/maps simclr/views simclr/train simclr/run",
-    "eval/linear_eval.py": _ROAD,
-    "eval/few_shot.py": _ROAD,
+    "eval/launched.py": _ROAD,
+    "eval/keeping.py": _ROAD,
+    "eval/mapped.py": _ROAD,
+    "eval/outlook.py": _ROAD,
+    "eval/linear_eval.py": f"{_ROAD} eval/mapped.py eval/outlook.py",
+    "eval/few_shot.py": f"{_ROAD} eval/mapped.py eval/outlook.py",
     "eval/distance.py": _ROAD,
     "eval/console.py": "simclr/data",
-    "eval/commands.py": f"eval/asked.py {_ROAD} eval/report eval/console.py eval/linear_eval.py eval/few_shot.py",
+    "eval/commands.py": f"eval/asked.py {_ROAD} eval/report eval/console.py eval/keeping.py eval/launched.py "
+    "eval/mapped.py eval/linear_eval.py eval/few_shot.py",
     "eval/report_command.py": f"{_ROAD} eval/report",
     "eval/distance_command.py": f"{_ROAD} eval/set_words.py eval/report eval/console.py eval/report_command.py "
     "eval/distance.py",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -15,34 +17,48 @@ from simclr.eval.subject.baselines import raw_features
 from simclr.eval.subject.feature_cache import FeatureCache
 
 
-def predict_scene(
+def pixel_features(
     encoder: nn.Module,
     source: SceneSource,
-    classify: Classify,
     cache: FeatureCache | None = None,
     device: torch.device | str = "cpu",
+    progress: Callable[[int, int], None] | None = None,
 ) -> Tensor:
-    """Predicted class of every pixel, by a probe that was fitted to features of the encoder.
+    """Features of every pixel, labelled or not.
 
     Args:
         encoder: as of ``simclr.load_encoder``.
         source: the scene.
-        classify: of the probe's ``Prediction``.
         cache: where features are kept; None extracts them.
         device: where the encoder runs.
+        progress: as in ``extract_features``.
 
     Returns:
-        (height, width) int64. At the test pixels of the probe's split these are the predictions that it is scored on.
+        (height * width, dim) float32.
 
     Raises:
         InputError, RuntimeError: as in ``simclr.eval.subject.features.extract_features``.
     """
-    return classify(_features(encoder, source, cache, device)).reshape(source.height, source.width)
+    ids = torch.arange(len(source))
+    return (cache or FeatureCache(None)).features(encoder, source, ids, device=device, progress=progress)
 
 
-def predict_spectra(preprocess: Preprocess, source: SceneSource, classify: Classify) -> Tensor:
-    """Predicted class of every pixel by a probe that was fitted to the pixels' own spectra, (height, width) int64."""
-    return classify(raw_features(preprocess, source, torch.arange(len(source)))).reshape(source.height, source.width)
+def pixel_spectra(preprocess: Preprocess, source: SceneSource) -> Tensor:
+    """The pixels' own spectra as features, (height * width, bands) float32."""
+    return raw_features(preprocess, source, torch.arange(len(source)))
+
+
+def predict_pixels(classify: Classify, features: Tensor, source: SceneSource) -> Tensor:
+    """Predicted class of every pixel, (height, width) int64.
+
+    At the test pixels of the probe's split these are the predictions that it is scored on.
+
+    Args:
+        classify: of the probe's ``Prediction``.
+        features: of every pixel, as it was fitted to.
+        source: the scene.
+    """
+    return classify(features).reshape(source.height, source.width)
 
 
 def predict_with_unknown(
@@ -62,7 +78,7 @@ def predict_with_unknown(
         split: of known classes, as of ``simclr.eval.splits.open_split``, whose training part scores learn from.
         cut: the threshold, as of ``simclr.eval.open_set.thresholds.threshold``.
         score: of ``simclr.eval.open_set.scores.OPEN_SCORES``, one that gives a single score.
-        cache, device: as in :func:`predict_scene`.
+        cache, device: as in :func:`pixel_features`.
 
     Returns:
         (height, width) int64.
@@ -70,14 +86,8 @@ def predict_with_unknown(
     Raises:
         InputError, RuntimeError: as in ``simclr.eval.subject.features.extract_features``.
     """
-    features, labels = _features(encoder, source, cache, device), source.labels
+    features, labels = pixel_features(encoder, source, cache, device), source.labels
     assert labels is not None  # a split exists
     learned = split.learned()
     classes, values = OPEN_SCORES[score](features[learned], labels[learned], features)
     return classes.where(values[score] <= cut, UNKNOWN).reshape(source.height, source.width)
-
-
-def _features(
-    encoder: nn.Module, source: SceneSource, cache: FeatureCache | None, device: torch.device | str
-) -> Tensor:
-    return (cache or FeatureCache(None)).features(encoder, source, torch.arange(len(source)), device=device)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, cast
 
+from pydantic import JsonValue
 from torch import Tensor
 
 from simclr.augment.addressed import permutation
@@ -14,8 +16,11 @@ from simclr.eval.metrics.registry import METRICS
 from simclr.eval.splits.split import Split
 from simclr.eval.streams import Stream
 from simclr.eval.subject.rows import Matrix
+from simclr.eval.work.work import FACTS, Work
 
 STRUCTURED = 1_000
+STRUCTURE = "structure"
+"""The kind of work, in measurements."""
 POLICY: dict[str, dict[str, str | int]] = {
     "retrieval": {
         "features": "as they are, cosine",
@@ -35,7 +40,9 @@ class Structure(NamedTuple):
     seed: int | None = None
 
 
-def structure(features: Matrix, labels: Tensor, splits: Sequence[Split], seed: int | None = None) -> list[Structure]:
+def structure(
+    features: Matrix, labels: Tensor, splits: Sequence[Split], seed: int | None = None, work: Work | None = None
+) -> list[Structure]:
     """Every metric that needs features (R@1, MAP@R, NMI of k-means), on test samples of the first split of each seed.
 
     Of a test part with more than ``STRUCTURED`` samples so many are drawn by the split's seed: they are queries and
@@ -46,12 +53,13 @@ def structure(features: Matrix, labels: Tensor, splits: Sequence[Split], seed: i
         labels: classes, (N,) int64, -1 = unlabelled.
         splits: whose ids are rows of ``features``; those of the first one's kind count.
         seed: of the features, where they are of random weights; None leaves each measurement the seed of its split.
+        work: keeps measurements, in the scope of the features and labels.
 
     Returns:
         One measurement for each seed and name of ``Metric.by``, of splits without ``shots`` and ``share``: no label was
         learned from.
     """
-    found = []
+    work, found = work or Work(), []
     measured: dict[str, list[str]] = {}
     for name, metric in METRICS.items():
         if metric.needs == "features":
@@ -69,6 +77,12 @@ def structure(features: Matrix, labels: Tensor, splits: Sequence[Split], seed: i
         whole = replace(split, shots=None, share=None)
         drawn = {"samples": len(rows), "of": len(split.test)}
         for by, names in measured.items():
-            values = {name: METRICS[name].function(h, y, drawn_by) for name in names}
+            measure = partial(_measure, names, h, y, drawn_by)
+            kept = work.part(FACTS, measure, STRUCTURE, 1, names=list(names), rows=rows, drawn_by=drawn_by)
+            values = cast(dict[str, float], kept)
             found.append(Structure(by, whole, values, drawn, split.seed if seed is None else seed))
     return found
+
+
+def _measure(names: Sequence[str], h: Tensor, y: Tensor, drawn_by: int) -> JsonValue:
+    return {name: METRICS[name].function(h, y, drawn_by) for name in names}

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, cast
 
 import torch
+from pydantic import JsonValue
 from torch import Tensor
 
 from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
 from simclr.eval.open_set.calibration import Calibration, alone_groups, calibrate
 from simclr.eval.open_set.evaluate import OpenEntry, OpenTest, open_entries, open_test
+from simclr.eval.open_set.kept import ENTRIES, seen_of_pair
 from simclr.eval.open_set.metrics import UNKNOWN, open_scores
 from simclr.eval.open_set.rejection import TAILS, reject, reject_by_class
 from simclr.eval.open_set.scores import FOLDS_OF, LEAST_CLASSES, OPEN_SCORES, SCORE, Scored
@@ -28,7 +31,11 @@ from simclr.eval.splits.open_split import OpenSplit
 from simclr.eval.splits.split import Split
 from simclr.eval.splits.validation import folds_of
 from simclr.eval.subject.features import extract_features
+from simclr.eval.work.journal import Part
+from simclr.eval.work.work import Form, Work
 
+OBJECTIVES = "objectives"
+"""The kind of work, in objectives on one split."""
 STARTS = ("pretrained", "random")
 CROSS_FITTED = 2
 """Parts of the training samples: each is scored by an encoder that was trained on the others."""
@@ -103,6 +110,7 @@ def compare_objectives(
     pairs: Sequence[OpenSplit],
     job: Job,
     progress: Callable[[str, int, int], None],
+    work: Work | None = None,
 ) -> list[ObjectiveFound]:
     """Trains every objective from both starts on every split, and judges what comes of it.
 
@@ -115,7 +123,9 @@ def compare_objectives(
         pairs: as of :func:`as_pairs`, by ids of samples.
         job: what is asked.
         progress: called with (what, splits done, all of them).
+        work: keeps what is finished, in the scope of the encoder and the data.
     """
+    work = work or Work()
     inputs, classes_of = LessonInputs(encoder, job.device), data.labels
     found: dict[int, list[ObjectiveFound]] = {}
     # Seeds outermost: a seed's views and random weights are made once.
@@ -133,10 +143,25 @@ def compare_objectives(
                     continue
                 progress(f"objectives: {word}, {start}", done, len(pairs))
                 lesson = Lesson(begin, begin is encoder, inputs, data.source, ids, targets, seed, job.device)
-                if job.thresholds and pairs[i].unknown and start not in halves:
-                    halves[start] = _halves(lesson, data, pairs[i].apart or SINGLE)
-                found.setdefault(i, []).append(_one(word, lesson, data, pairs[i], job, halves.get(start)))
+                train = partial(_with_halves, halves, start, word, lesson, data, pairs[i], job)
+                how: JsonValue = [word, start, job.probe, job.thresholds, seed, cast(JsonValue, job.options or {})]
+                kept = _kept(word, start, pairs[i])
+                one = work.part(kept, train, OBJECTIVES, 1, how=how, **seen_of_pair(pairs[i]))
+                found.setdefault(i, []).append(one)
     return [one for i in range(len(pairs)) for one in found.get(i, [])]
+
+
+def _kept(word: str, start: str, pair: OpenSplit) -> Form[ObjectiveFound]:
+    """How one objective on one split is kept: without these three, which those who ask for it have."""
+
+    def pack(one: ObjectiveFound) -> Part:
+        return Part([ENTRIES.pack(list(one.entries)).facts, one.score, one.selected])
+
+    def unpack(part: Part) -> ObjectiveFound:
+        entries, score, selected = cast(Any, part.facts)
+        return ObjectiveFound(word, start, pair.open, ENTRIES.unpack(Part(entries)), score, selected)
+
+    return Form(pack, unpack)
 
 
 def frozen_found(
@@ -154,6 +179,15 @@ def frozen_found(
     """
     closed = _closed(features, labels, pair.open, pair.unknown, probe)
     return ObjectiveFound(FROZEN, name, pair.open, [closed, *entries], SCORE, {})
+
+
+def _with_halves(
+    halves: dict[str, Halves], start: str, word: str, lesson: Lesson, data: LabelledData, pair: OpenSplit, job: Job
+) -> ObjectiveFound:
+    """The same, with parts for thresholds that all objectives of a start share: made when the first one needs them."""
+    if job.thresholds and pair.unknown and start not in halves:
+        halves[start] = _halves(lesson, data, pair.apart or SINGLE)
+    return _one(word, lesson, data, pair, job, halves.get(start))
 
 
 def _one(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import asdict, replace
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -14,7 +17,7 @@ from typing_extensions import Unpack
 from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
 from simclr.eval.probes.prediction import Prediction, Selected
-from simclr.eval.probes.score import Score, scored
+from simclr.eval.probes.score import Score, kept_score, scored, seen_of
 from simclr.eval.probes.tuned_classifier import (
     FROM_SCRATCH,
     FineTuned,
@@ -27,6 +30,8 @@ from simclr.eval.probes.tuned_classifier import (
 from simclr.eval.splits.labelled import LabelledData
 from simclr.eval.splits.split import Split
 from simclr.eval.splits.validation import FIXED, SHARE, parts_of
+from simclr.eval.subject.features import fingerprint
+from simclr.eval.work.work import Work
 from simclr.models.head import ProjectionHead
 
 FINE_TUNE = "fine-tune"
@@ -36,6 +41,9 @@ PASSES = 20
 
 SUPERVISED = "supervised"
 SUPERVISED_MOST = 2_000
+QUICK_SECONDS = 300.0
+"""Training end to end that was not asked for is left out where it takes longer, by a measured step."""
+LONG_STEPS = 10.0
 
 
 class Trained(NamedTuple):
@@ -105,6 +113,7 @@ def fine_tuned_scores(
     head: ProjectionHead | None = None,
     device: torch.device | str = "cpu",
     progress: Callable[[int, int], None] | None = None,
+    work: Work | None = None,
     **options: Unpack[FineTuningOptions],
 ) -> list[Score]:
     """Trains a copy of the encoder end to end on every split and scores it once on the test part.
@@ -116,8 +125,10 @@ def fine_tuned_scores(
         head: fine-tune from the first layer of this projection head instead of h.
         device: where training runs.
         progress: called with (trainings done, all of them), from 0 on.
+        work: keeps what is finished, in the scope of the encoder and the data.
         options: settings of ``simclr.eval.probes.tuned_classifier.FineTuning`` to be changed.
     """
+    work = work or Work()
     found: list[Score] = []
     if progress is not None:
         progress(0, len(splits))
@@ -125,8 +136,10 @@ def fine_tuned_scores(
         usual = FineTuning(
             steps=training_steps(len(split.learned())), augment="recipe" in encoder.metadata, seed=split.seed or 0
         )
-        trained = _train(encoder, data.source, split, replace(usual, **options), head=head, device=device)
-        found.append(_score(FINE_TUNE, trained, encoder, data, split, device))
+        settings = replace(usual, **options)
+        one = partial(_fine_tuned, encoder, data, split, settings, head, device)
+        start = "" if head is None or not work.keeps else fingerprint(head)
+        found.append(_kept(work, FINE_TUNE, split, settings, one, start))
         if progress is not None:
             progress(len(found), len(splits))
     return found
@@ -139,6 +152,7 @@ def supervised_scores(
     seeds: Sequence[int],
     device: torch.device | str = "cpu",
     progress: Callable[[int, int], None] | None = None,
+    work: Work | None = None,
 ) -> list[Score]:
     """Trains the encoder's random twin end to end on every split and scores it once on the test part.
 
@@ -151,7 +165,9 @@ def supervised_scores(
         seeds: for a split without a seed, one training for each; otherwise the split's own.
         device: where training runs.
         progress: called with (trainings done, all of them), from 0 on.
+        work: keeps what is finished, in the scope of the encoder and the data.
     """
+    work = work or Work()
     jobs = [(split, seed) for split in splits for seed in (seeds if split.seed is None else (split.seed,))]
     found: list[Score] = []
     if progress is not None:
@@ -159,11 +175,76 @@ def supervised_scores(
     for split, seed in jobs:
         steps = training_steps(len(split.learned()))
         settings = replace(FROM_SCRATCH, steps=steps, augment="recipe" in encoder.metadata, seed=seed)
-        trained = _train(encoder.random_twin(seed), data.source, split, settings, share=0.0, device=device)
-        found.append(_score(SUPERVISED, trained, encoder, data, split, device, seed))
+        one = partial(_supervised, encoder, data, split, settings, device)
+        found.append(_kept(work, SUPERVISED, split, settings, one))
         if progress is not None:
             progress(len(found), len(jobs))
     return found
+
+
+class _EnoughError(Exception):
+    """Steps were seen."""
+
+
+class StepSeconds(NamedTuple):
+    """Of one step of training: as people wait for it, and as if nothing else ran on the machine."""
+
+    waited: float
+    alone: float
+
+
+def seconds_of_step(
+    encoder: FrozenEncoder, source: Source, split: Split, settings: FineTuning, device: torch.device | str = "cpu"
+) -> StepSeconds:
+    """How long one step of training takes here: the third or, where two take long, the second.
+
+    Args:
+        encoder: to start from; it stays as it is.
+        source: labelled samples.
+        split: whose training part is trained on.
+        settings: how.
+        device: where training runs.
+    """
+    times = [(time.perf_counter(), time.process_time())]
+
+    def stepped() -> None:
+        times.append((time.perf_counter(), time.process_time()))
+        if len(times) > 3 or (len(times) > 2 and times[-1][0] - times[0][0] > LONG_STEPS):
+            raise _EnoughError
+
+    with suppress(_EnoughError):
+        train = split.learned()
+        train_classifier(encoder, source, train, train[:0], replace(settings, steps=4), device=device, stepped=stepped)
+    waited, busy = (last - before for last, before in zip(times[-1], times[-2]))
+    return StepSeconds(waited, min(waited, busy))
+
+
+def _fine_tuned(
+    encoder: FrozenEncoder,
+    data: LabelledData,
+    split: Split,
+    settings: FineTuning,
+    head: ProjectionHead | None,
+    device: torch.device | str,
+) -> Score:
+    trained = _train(encoder, data.source, split, settings, head=head, device=device)
+    return _score(FINE_TUNE, trained, encoder, data, split, device)
+
+
+def _supervised(
+    encoder: FrozenEncoder, data: LabelledData, split: Split, settings: FineTuning, device: torch.device | str
+) -> Score:
+    twin = encoder.random_twin(settings.seed)
+    trained = _train(twin, data.source, split, settings, share=0.0, device=device)
+    return _score(SUPERVISED, trained, encoder, data, split, device, settings.seed)
+
+
+def _kept(
+    work: Work, name: str, split: Split, settings: FineTuning, make: Callable[[], Score], start: str = ""
+) -> Score:
+    """One training as a part of the work."""
+    key = {"how": dict(asdict(settings)), "start": start, **seen_of(split)}
+    return work.part(kept_score(name, split), make, name, settings.steps, what=name, **key)
 
 
 def fine_tune(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, cast
 
 import torch
+from pydantic import JsonValue
 from torch import Tensor
 
 from simclr.errors import InputError
@@ -17,8 +20,10 @@ from simclr.eval.probes.registry import DEFAULT_PROBES, PROBES, check_probes, fi
 from simclr.eval.splits.split import Split
 from simclr.eval.subject.features import check_finite
 from simclr.eval.subject.rows import Matrix, rows_of
+from simclr.eval.work.journal import Part
+from simclr.eval.work.work import Form, Work
 
-Watch = Callable[[str, Split, Prediction], None]
+Watch = Callable[[str, Split], "Callable[[Prediction], Tensor | None] | None"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,7 @@ class Score:
         correct: whether each test sample was recognised, (m,) bool, in the order of ``split.test``.
         selected: what the probe chose.
         seed: of the measurement: that of random weights or of training, else the split's; None where nothing is drawn.
+        beside: what ``watch`` of :func:`score` made of the prediction.
     """
 
     probe: str
@@ -45,6 +51,7 @@ class Score:
     correct: Tensor
     selected: Selected
     seed: int | None = None
+    beside: Tensor | None = None
 
 
 def score(
@@ -58,6 +65,7 @@ def score(
     all_penalties: bool = False,
     watch: Watch | None = None,
     seed: int | None = None,
+    work: Work | None = None,
 ) -> list[Score]:
     """Every probe on every split: learns from the training rows alone, scored once on the test rows.
 
@@ -72,8 +80,10 @@ def score(
         progress: called with (probes fitted, all of them), from 0 on.
         standardise: whether linear probes divide features by their standard deviation over the training rows.
         all_penalties: whether a probe that ends its search early goes to the end of it.
-        watch: called with each probe's name, split and prediction, to keep what is needed once more.
+        watch: called with each probe's name and split; gives what makes, of the prediction, that which is kept beside
+            the score, or None for nothing.
         seed: of the features, where they are of random weights; None leaves each score the seed of its split.
+        work: keeps scores that are finished, in the scope of the features and labels.
 
     Returns:
         One score for each split and probe, splits outermost.
@@ -88,6 +98,7 @@ def score(
             f"features are {tuple(features.shape)} and labels {tuple(labels.shape)}: give (N, dim) and (N,) of one N."
         )
     check_finite(features, torch.arange(len(features)), "features")
+    work = work or Work()
     found: list[Score] = []
     if progress is not None:
         progress(0, len(splits) * len(probes))
@@ -96,17 +107,62 @@ def score(
         used = torch.cat([train, split.test])
         if int(used.min()) < 0 or int(used.max()) >= len(labels) or bool((labels[used] < 0).any()):
             raise InputError(f"the {split.name} split uses a sample that is unlabelled or not among the {len(labels)}.")
-        train_x, train_y, test_x = rows_of(features, train), labels[train], rows_of(features, split.test)
-        options = {"standardise": standardise, "all_penalties": all_penalties}
-        validation = split.validation_rows()
         for probe in probes:
-            predicted = fit_probe(probe, train_x, train_y, test_x, validation=validation, **options)
-            if watch is not None:
-                watch(probe, split, predicted)
-            found.append(scored(probe, split, labels[split.test], predicted, seed))
+            wanted = None if watch is None else watch(probe, split)
+            options = {"standardise": standardise, "all_penalties": all_penalties}
+            fit = partial(_fit, features, labels, split, probe, wanted=wanted, seed=seed, **options)
+            key = {"probe": probe, "seed": seed, "beside": wanted is not None, **options, **seen_of(split)}
+            found.append(work.part(kept_score(probe, split), fit, probe, len(train), **key))
             if progress is not None:
                 progress(len(found), len(splits) * len(probes))
     return found
+
+
+def _fit(
+    features: Matrix,
+    labels: Tensor,
+    split: Split,
+    probe: str,
+    *,
+    wanted: Callable[[Prediction], Tensor | None] | None,
+    seed: int | None,
+    **options: bool,
+) -> Score:
+    """One probe on one split, scored once."""
+    train, validation = split.learned(), split.validation_rows()
+    x, y, test_x = rows_of(features, train), labels[train], rows_of(features, split.test)
+    predicted = fit_probe(probe, x, y, test_x, validation=validation, **options)
+    beside = None if wanted is None else wanted(predicted)
+    return replace(scored(probe, split, labels[split.test], predicted, seed), beside=beside)
+
+
+def kept_score(probe: str, split: Split) -> Form[Score]:
+    """How the score of a probe on a split is kept: without the two, which those who ask for it have."""
+
+    def pack(one: Score) -> Part:
+        recall: JsonValue = [[c, value] for c, value in one.recall.items()]
+        counts = torch.zeros(0, 0) if one.counts is None else one.counts
+        places = counts.nonzero()
+        tensors = {"places": places, "counts": counts[places[:, 0], places[:, 1]].long(), "correct": one.correct}
+        return Part(
+            [dict(one.metrics), recall, len(counts), one.selected, one.seed],
+            tensors if one.beside is None else {**tensors, "beside": one.beside},
+        )
+
+    def unpack(part: Part) -> Score:
+        metrics, recall, classes, selected, seed = cast(Any, part.facts)
+        places, numbers, correct = (part.tensors[name] for name in ("places", "counts", "correct"))
+        counts = torch.zeros(classes, classes, dtype=torch.int64)
+        counts[places[:, 0], places[:, 1]] = numbers
+        table = counts if classes else None
+        return Score(probe, split, metrics, dict(recall), table, correct, selected, seed, part.tensors.get("beside"))
+
+    return Form(pack, unpack)
+
+
+def seen_of(split: Split) -> dict[str, JsonValue | Tensor]:
+    """What a score depends on of its split: ids by part, and its seed."""
+    return {"train": split.train, "test": split.test, "validation": split.validation, "drawn by": split.seed}
 
 
 def scored(probe: str, split: Split, truth: Tensor, predicted: Prediction, seed: int | None = None) -> Score:

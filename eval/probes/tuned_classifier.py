@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -148,6 +148,7 @@ def train_classifier(
     *,
     head: ProjectionHead | None = None,
     device: torch.device | str = "cpu",
+    stepped: Callable[[], None] | None = None,
 ) -> FineTuned:
     """Trains a copy of an encoder and a classifier; looks at the samples ``train`` and their labels alone.
 
@@ -164,6 +165,7 @@ def train_classifier(
         head: the projection head g (``simclr.encoder_file.load_head``): the classifier then stands on its first layer
             (linear, BatchNorm, ReLU), which is trained too, as in SimCLR v2; on h when None.
         device: where training runs.
+        stepped: called after each step.
 
     Raises:
         InputError: as :func:`targets_of`, or the encoder has no recipe to draw views with.
@@ -203,6 +205,8 @@ def train_classifier(
                 group["lr"] = warmup_cosine(step, settings.steps, max(1, settings.steps * 3 // 100), peak)
             optimizer.step()
             optimizer.zero_grad()
+            if stepped is not None:
+                stepped()
 
             done = step + 1
             if len(watched) and (done % CHECK_EVERY == 0 or done == total_steps):

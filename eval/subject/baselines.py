@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -15,11 +15,14 @@ from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
 from simclr.eval.streams import Stream
-from simclr.eval.subject.features import BATCH_SIZE, check_finite
+from simclr.eval.subject.features import BATCH_SIZE, check_finite, fingerprint
+from simclr.eval.work.work import TENSORS, Work
 from simclr.views.encoder_inputs import plain_inputs
 
 RAW_SIDE = 16
 BASELINE_SAMPLES = 2_048
+CALIBRATIONS = "calibrations"
+"""The kind of work, in encoders."""
 NORMS = (nn.modules.batchnorm._BatchNorm,)
 
 
@@ -101,7 +104,7 @@ def fit_pca(x: Tensor, components: int) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def calibrated_twin(
-    encoder: FrozenEncoder, seed: int, source: Source, device: torch.device | str = "cpu"
+    encoder: FrozenEncoder, seed: int, source: Source, device: torch.device | str = "cpu", work: Work | None = None
 ) -> FrozenEncoder:
     """The encoder's random twin, its BatchNorm statistics those of ``unlabelled_ids`` of the source.
 
@@ -113,20 +116,32 @@ def calibrated_twin(
         seed: of the weights.
         source: training samples.
         device: where the passes run.
+        work: keeps the statistics; in the scope of the source.
     """
     twin = encoder.random_twin(seed).to(device)
-    norms = [module for module in twin.modules() if isinstance(module, NORMS)]
+    norms = {name: module for name, module in twin.named_modules() if isinstance(module, NORMS)}
     if not norms:
         return twin
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # the plain average over batches
-        norm.train()
-    inputs, ids = plain_inputs(encoder, source, device), unlabelled_ids(source)
-    # The network itself: a frozen module around it keeps statistics as they are.
-    network = twin.encoder if isinstance(twin, FrozenEncoder) else twin
-    for part in ids.tensor_split(max(1, len(ids) // BATCH_SIZE)):
-        network(inputs(part).contiguous(memory_format=torch.channels_last))
+
+    def statistics() -> Mapping[str, Tensor]:
+        for norm in norms.values():
+            norm.reset_running_stats()
+            norm.momentum = None  # the plain average over batches
+            norm.train()
+        inputs, ids = plain_inputs(encoder, source, device), unlabelled_ids(source)
+        # The network itself: a frozen module around it keeps statistics as they are.
+        network = twin.encoder if isinstance(twin, FrozenEncoder) else twin
+        for part in ids.tensor_split(max(1, len(ids) // BATCH_SIZE)):
+            network(inputs(part).contiguous(memory_format=torch.channels_last))
+        return {f"{name}.{key}": value.cpu() for name, norm in norms.items() for key, value in norm.named_buffers()}
+
+    work = work or Work()
+    of = fingerprint(twin) if work.keeps else ""
+    found = work.part(TENSORS, statistics, CALIBRATIONS, 1, what="statistics of the inputs", of=of)
+    for name, norm in norms.items():
+        norm.momentum = None
+        for key, value in norm.named_buffers():
+            value.copy_(found[f"{name}.{key}"])
     return twin.eval()
 
 

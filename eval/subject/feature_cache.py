@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,12 +20,17 @@ from torch import Tensor, nn
 from simclr.data.source import Source
 from simclr.data.stream import StreamSource
 from simclr.errors import InputError
-from simclr.eval.subject.features import BATCH_SIZE, extract_features, fingerprint
+from simclr.eval.subject.features import BATCH_SIZE, extract_features, feature_batches, fingerprint
 from simclr.files import write_atomically
 from simclr.run.metadata import versions
 
 FORMAT = "simclr-features/1"
 LIMIT = 4 << 30
+SECONDS, TIMES = 5.0, 20.0
+"""What is being extracted is written once so much time has passed, and so many times what the last writing took."""
+
+Extract = Callable[[nn.Module, Source, Sequence[Tensor], "torch.device | str"], Iterator[Tensor]]
+"""As :func:`simclr.eval.subject.features.feature_batches`."""
 
 
 class Look(NamedTuple):
@@ -52,11 +58,13 @@ class FeatureCache:
     its preprocessing, the content of the source (its ``content_hash``), kind of device, versions of torch and of
     this package. The file says so itself, and holds a hash of its numbers. Two of its samples are extracted again on
     every reading, so that a change in the code is noticed, too. A file that is damaged, belongs to something else or
-    gives other features is not used: features are extracted anew, and ``log`` says why.
+    gives other features is not used: features are extracted anew, and ``log`` says why. A long extraction is written as
+    it goes; one that was cut off goes on behind what is there, in the same batches.
 
     Args:
         folder: where the files lie, made when needed; None extracts every time.
         limit: bytes that the folder may hold; the files that were not used for longest go first.
+        extract: does the extraction; None is ``feature_batches``.
 
     Attributes:
         log: one entry for each call.
@@ -66,9 +74,10 @@ class FeatureCache:
         >>> h = cache.features(encoder, source, source.labelled_ids())
     """
 
-    def __init__(self, folder: Path | None, limit: int = LIMIT) -> None:
+    def __init__(self, folder: Path | None, limit: int = LIMIT, extract: Extract | None = None) -> None:
         self.folder = folder
         self.limit = limit
+        self.extract = extract or feature_batches
         self.log: list[Look] = []
         self._contents: WeakKeyDictionary[Source, str] = WeakKeyDictionary()
 
@@ -80,10 +89,15 @@ class FeatureCache:
         batch_size: int = BATCH_SIZE,
         device: torch.device | str = "cpu",
         progress: Callable[[int, int], None] | None = None,
+        looked: Callable[[Look], Look] | None = None,
     ) -> Tensor:
         """What ``extract_features`` gives for these arguments; only samples not on disk are extracted.
 
         Damaged images of a streamed source lose their label, as they do on extraction.
+
+        Args:
+            encoder, source, ids, batch_size, device, progress: as there.
+            looked: told what there is before anything is extracted; gives the entry of the log.
 
         Returns:
             (n, dim) float32 on the CPU, in the order of ``ids``.
@@ -91,11 +105,11 @@ class FeatureCache:
         Raises:
             InputError, RuntimeError: as in ``extract_features``.
         """
+        show = progress or (lambda done, total: None)
         if self.folder is None or len(ids) == 0:
-            return extract_features(encoder, source, ids, batch_size, device, progress)
+            return torch.cat(list(self._extracted(encoder, source, ids.split(batch_size), device, show)))
         key = self._key(encoder, source, device)
-        name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
-        file = self.folder / f"{name}.safetensors"
+        file = self.folder / f"{_hash(key)[:32]}.safetensors"
         known, found, damaged, note = _read(file, key)
         if len(known):
             probe = torch.stack([known.min(), known.max()]).unique()
@@ -106,25 +120,58 @@ class FeatureCache:
         if isinstance(source, StreamSource) and len(damaged):
             source.note_damaged(damaged.tolist())
         missing = ids[~torch.isin(ids, known)].unique()
+        look = Look(file.name, key["encoder"], key["source"], len(ids) - len(missing), len(missing), note)
+        look = looked(look) if looked is not None else look
         if len(missing):
-            new = extract_features(encoder, source, missing, batch_size, device, progress)
-            known = torch.cat([known, missing])
-            found = torch.cat([found, new]) if len(found) else new
-            note = self._write(file, key, known, found, _damaged_ids(source, known)) or note
-        read = len(ids) - len(missing)
-        self.log.append(Look(file.name, key["encoder"], key["source"], read, len(missing), note))
+            batches, new = missing.split(batch_size), [found] if len(found) else []
+            written, pause = time.perf_counter(), SECONDS
+            for i, h in enumerate(self._extracted(encoder, source, batches, device, show)):
+                new.append(h)
+                last = i + 1 == len(batches)
+                if last or time.perf_counter() - written > pause:
+                    done, new = torch.cat([known, *batches[: i + 1]]), [torch.cat(new)]
+                    started = time.perf_counter()
+                    note = self._write(file, key, done, new[0], _damaged_ids(source, done))
+                    written = time.perf_counter()
+                    pause = max(SECONDS, TIMES * (written - started))
+            known, found, note = done, new[0], note or look.note
+            look = look._replace(note=note)
+        self.log.append(look)
         return found[_rows(known, ids)]
 
-    def _key(self, encoder: nn.Module, source: Source, device: torch.device | str) -> dict[str, Any]:
+    def _extracted(
+        self,
+        encoder: nn.Module,
+        source: Source,
+        batches: Sequence[Tensor],
+        device: torch.device | str,
+        show: Callable[[int, int], None],
+    ) -> Iterator[Tensor]:
+        done, total = 0, sum(map(len, batches))
+        show(0, total)
+        for h in self.extract(encoder, source, batches, device):
+            done += len(h)
+            yield h
+            show(done, total)
+
+    def identity(self, encoder: nn.Module, source: Source, device: torch.device | str) -> str:
+        """SHA-256 of all that the features of an encoder depend on."""
+        return _hash(self._key(encoder, source, device))
+
+    def content_of(self, source: Source) -> str:
+        """The source's ``content_hash``, computed once."""
         if source not in self._contents:
             self._contents[source] = source.content_hash()
+        return self._contents[source]
+
+    def _key(self, encoder: nn.Module, source: Source, device: torch.device | str) -> dict[str, Any]:
         return {
             "format": FORMAT,
             "encoder": fingerprint(encoder),
             "structure": hashlib.sha256(str(encoder).encode()).hexdigest(),
             "architecture": getattr(encoder, "metadata", {}).get("encoder"),
             "preprocess": encoder.preprocess.config(),  # type: ignore[union-attr, operator]
-            "source": self._contents[source],
+            "source": self.content_of(source),
             "device": torch.device(device).type,
             "torch": torch.__version__,
             "simclr": versions()["simclr"],
@@ -172,6 +219,10 @@ def _read(file: Path, key: dict[str, Any]) -> tuple[Tensor, Tensor, Tensor, str 
     with suppress(OSError):
         os.utime(file)  # files go in the order of their last use
     return tensors["ids"], tensors["features"], tensors["damaged"], None
+
+
+def _hash(key: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
 
 
 def _nothing() -> tuple[Tensor, Tensor, Tensor]:

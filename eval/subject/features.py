@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -33,7 +33,6 @@ def fingerprint(module: nn.Module) -> str:
     return digest.hexdigest()
 
 
-@torch.no_grad()
 def extract_features(
     encoder: nn.Module,
     source: Source,
@@ -62,31 +61,44 @@ def extract_features(
         InputError: if a feature is NaN or infinite, naming the first sample.
         RuntimeError: if a parameter or buffer changed on the way: the encoder was not frozen.
     """
+    show = progress or (lambda done, total: None)
+    found: list[Tensor] = []
+    show(0, len(ids))
+    for h in feature_batches(encoder, source, ids.split(batch_size), device):
+        found.append(h)
+        show(min(len(ids), batch_size * len(found)), len(ids))
+    return torch.cat(found)
+
+
+@torch.no_grad()
+def feature_batches(
+    encoder: nn.Module, source: Source, batches: Sequence[Tensor], device: torch.device | str = "cpu"
+) -> Iterator[Tensor]:
+    """The same batch by batch, (b, dim) float32 each; arguments and errors as in :func:`extract_features`.
+
+    Args:
+        encoder, source, device: as there.
+        batches: ids of each, (b,) int64.
+    """
     before = fingerprint(encoder)
     preprocess: Preprocess = encoder.preprocess  # type: ignore[assignment]
-    found: list[Tensor] = []
-    if progress is not None:
-        progress(0, len(ids))
     with _frozen_on(encoder, device):
         scene = isinstance(source, SceneSource)
         # A copy moves to the device: the caller's scene stays where it is.
         taken = preprocess.scene(copy.copy(source).to(device)) if isinstance(source, SceneSource) else source
-        for batch in _batches(taken, ids, batch_size):
+        for ids, batch in zip(batches, _batches(taken, batches)):
             batch = batch.to(device)
             h = encoder(batch if scene else preprocess(batch, source.value_max))
             if h.dim() != 2:
                 raise InputError(f"the encoder gives {tuple(h.shape)} for {len(batch)} samples; (n, dim) is needed.")
-            found.append(h.float().cpu())
-            if progress is not None:
-                progress(min(len(ids), batch_size * len(found)), len(ids))
+            h = h.float().cpu()
+            check_finite(h, ids, "the encoder's features")
+            yield h
     if fingerprint(encoder) != before:
         raise RuntimeError(
             "the encoder's parameters or buffers changed while features were extracted: it is not frozen "
             "(BatchNorm that updates in eval mode, or another thread that trains it)."
         )
-    features = torch.cat(found)
-    check_finite(features, ids, "the encoder's features")
-    return features
 
 
 def check_finite(features: Matrix, ids: Tensor, what: str) -> None:
@@ -118,14 +130,13 @@ def check_finite(features: Matrix, ids: Tensor, what: str) -> None:
         raise InputError(f"{what} are at most {most:.3g} in size: bring them between {1 / MOST:g} and {MOST:g}.")
 
 
-def _batches(source: Source, ids: Tensor, batch_size: int) -> Iterator[Tensor]:
+def _batches(source: Source, batches: Sequence[Tensor]) -> Iterator[Tensor]:
     """The samples batch by batch; those of a streamed source are read ahead by one process a core."""
-    parts = ids.split(batch_size)
     if not isinstance(source, StreamSource):
-        yield from (source[part] for part in parts)
+        yield from (source[ids] for ids in batches)
         return
-    workers = min(usable_cores(), len(ids) // BATCH_SIZE)
-    for batch, damaged in read_ahead(source.read, (part.tolist() for part in parts), workers):
+    workers = min(usable_cores(), sum(map(len, batches)) // BATCH_SIZE)
+    for batch, damaged in read_ahead(source.read, (ids.tolist() for ids in batches), workers):
         source.note_damaged(damaged)
         yield batch
 

@@ -42,9 +42,14 @@ class OpenedSubject:
 
 
 def open_subject(
-    path: Path, overrides: Sequence[str] = (), *, output: Path | None = None, keep_features: bool = True
+    path: Path,
+    overrides: Sequence[str] = (),
+    *,
+    output: Path | None = None,
+    keep_features: bool = True,
+    device: torch.device | None = None,
 ) -> OpenedSubject:
-    """A subject from an encoder file, on the best device there is, or from files of features.
+    """A subject from an encoder file, or from files of features.
 
     Args:
         path: encoder file or run folder, or features in a .npy or .npz file.
@@ -52,6 +57,7 @@ def open_subject(
             as in ``simclr.eval.subject.feature_file``.
         output: folder for results; None is the encoder's own, for its own data, and of features ``runs/NAME-features``.
         keep_features: in the folder ``features`` of the output, where those that are there are used.
+        device: where encoders run; None is the best one there is.
 
     Raises:
         InputError: what was given does not fit together, or other data without a folder.
@@ -68,8 +74,9 @@ def open_subject(
             f"the encoder takes {encoder.preprocess.in_chans} bands, but {source.name} has {source.in_chans}: "
             "judge it on data of the same bands"
         )
-    device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
-    assert device is not None
+    if device is None and torch.accelerator.is_available():
+        device = torch.accelerator.current_accelerator()
+    device = device or torch.device("cpu")
     seen = what_was_seen(encoder, source, test_source)
     if output is None:
         _check_own(seen, source, overrides)

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from torch import Tensor
 
 from simclr.data.scenes.scene import SceneSource
+from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
 from simclr.eval.subject.baselines import calibrated_twin, fit_pca, patches, raw_features, unlabelled_ids, window_mean
+from simclr.eval.subject.feature_cache import Look
 from simclr.eval.subject.rows import Matrix, Rows, rows_of
 from simclr.eval.subject.subject import Subject
+from simclr.eval.work.journal import Part
+from simclr.eval.work.work import Form, Work
 
 Progress = Callable[[str, int, int], None]
 PCA_COMPONENTS = 64
+FEATURES = "features"
+"""The kind of work, in samples."""
+LOOKS: Form[Look] = Form(lambda look: Part(list(look)), lambda part: Look(*cast(tuple[Any, ...], part.facts)))
 
 
 class Representation(NamedTuple):
@@ -33,7 +41,9 @@ class Representation(NamedTuple):
     encoder: FrozenEncoder | None = None
 
 
-def representations(subject: Subject, ids: Tensor, seeds: Sequence[int], report: Progress) -> Iterator[Representation]:
+def representations(
+    subject: Subject, ids: Tensor, seeds: Sequence[int], report: Progress, work: Work | None = None
+) -> Iterator[Representation]:
     """What is judged, one after the other: an encoder and its baselines, or a matrix of features.
 
     Baselines: ``random`` twins, the ``raw`` input, its ``pca`` and, of a scene, the ``window mean``.
@@ -43,7 +53,9 @@ def representations(subject: Subject, ids: Tensor, seeds: Sequence[int], report:
         ids: samples that splits may use, ascending.
         seeds: of random weights, one twin for each.
         report: called with (what, done, all of it).
+        work: keeps what is long; features are kept by the subject's cache.
     """
+    work = work or Work()
     model, data, cache, device = subject.model, subject.data, subject.cache, subject.device
     if isinstance(model, Tensor | Rows):
         features = rows_of(model, ids)
@@ -51,16 +63,37 @@ def representations(subject: Subject, ids: Tensor, seeds: Sequence[int], report:
             features = features.float()
         yield Representation("features", None, features)
         return
+    if work.keeps:
+        work = work.within(source=cache.content_of(data.source), device=str(device))
 
     def extract(encoder: FrozenEncoder, what: str) -> Tensor:
+        before = 0, time.perf_counter()
+
         def show(done: int, total: int) -> None:
+            nonlocal before
+            now = time.perf_counter()
+            if done > before[0]:
+                work.forecast.took(FEATURES, done - before[0], now - before[1])
+            before = done, now
             report(f"features: {what}", done, total)
 
-        return data.gather(ids, lambda part, some: cache.features(encoder, part, some, device=device, progress=show))
+        def looked(look: Look) -> Look:
+            work.forecast.drop(FEATURES, look.read)
+            first = work.part(LOOKS, lambda: look, what="look into the features", file=look.file)
+            if look.extracted:  # for an evaluation that is cut off, what was there when it began
+                work.journal.write()
+            return first
+
+        def features(part: Source, some: Tensor) -> Tensor:
+            nonlocal before
+            before = 0, time.perf_counter()
+            return cache.features(encoder, part, some, device=device, progress=show, looked=looked)
+
+        return data.gather(ids, features)
 
     yield Representation("pretrained", None, extract(model, "pretrained"), model)
     for seed in seeds:
-        twin = calibrated_twin(model, seed, data.source, device)
+        twin = calibrated_twin(model, seed, data.source, device, work)
         yield Representation("random", seed, extract(twin, f"random weights, seed {seed}"), twin)
     preprocess = model.preprocess
     raw = data.gather(ids, lambda part, some: raw_features(preprocess, part, some))

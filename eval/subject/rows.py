@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import mmap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -149,6 +150,14 @@ def labelled_tiles(x: Matrix, y: Tensor, width: int = 0) -> Iterator[tuple[Tenso
     for tile in tiles(x, width):
         yield tile, y[first : first + len(tile)]
         first += len(tile)
+
+
+def digest(x: Rows) -> str:
+    """SHA-256 of the numbers, as they are read."""
+    found = hashlib.sha256(f"{tuple(x.shape)}".encode())
+    for tile in tiles(x):
+        found.update(tile.contiguous().view(torch.uint8).numpy().data)
+    return found.hexdigest()
 
 
 def unit_rows(x: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from simclr.cli.options import (
     DataOverrides,
     EncoderFile,
     LabelShares,
+    Overwrite,
     Seeds,
     Standardise,
     at_most,
@@ -169,6 +170,7 @@ def few_shot(
         ),
     ] = False,
     cache: Cache = True,
+    overwrite: Overwrite = False,
 ) -> None:
     """Judge an encoder with a few labels: prototypes, k-shot probes, episodes, fine-tuning, unknown classes.
 
@@ -207,4 +209,5 @@ def few_shot(
         objective_thresholds=objective_thresholds,
         cache=cache,
         all_scores=all_scores,
+        overwrite=overwrite,
     )

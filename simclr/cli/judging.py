@@ -13,6 +13,7 @@ from simclr.cli.options import (
     DataOverrides,
     EncoderFile,
     LabelShares,
+    Overwrite,
     Seeds,
     Standardise,
     check_subject,
@@ -64,6 +65,7 @@ def linear_eval(
         bool, typer.Option("--keep-splits", help="Write every split to OUTPUT/splits.", rich_help_panel=SWITCHES)
     ] = False,
     cache: Cache = True,
+    overwrite: Overwrite = False,
 ) -> None:
     """Judge a frozen encoder with linear probes and kNN, beside raw input, random weights and training from scratch.
 
@@ -82,6 +84,7 @@ def linear_eval(
         output=folder,
         keep_splits=keep_splits,
         cache=cache,
+        overwrite=overwrite,
         split=split,
         shots=shots,
         labels=labels,

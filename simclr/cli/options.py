@@ -164,3 +164,9 @@ Seeds = Annotated[
 Cache = Annotated[
     bool, typer.Option(help="Keep features in OUTPUT/features, for the next evaluation.", rich_help_panel=SWITCHES)
 ]
+Overwrite = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite", help="Replace a result that stands; else it gets another name.", rich_help_panel=SWITCHES
+    ),
+]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
@@ -118,7 +117,7 @@ def batches(
         return
     if workers is None:
         # The processes of a machine share its cores, and what is read ahead has to fit into its memory.
-        cores = usable_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        cores = usable_cores()
         batch_bytes = source.nbytes // len(source) * order.batch_size // order.world_size
         workers = max(1, min(cores, _AHEAD_BYTES // (PREFETCHED * batch_bytes)))
     lists = (order.at(step).tolist() for step in range(start, stop))

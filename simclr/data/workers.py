@@ -7,6 +7,8 @@ import os
 import re
 import signal
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -22,10 +24,37 @@ PREFETCHED = 2
 
 
 def usable_cores() -> int:
-    """Cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Cores for this process, 1 or more: those that it may run on, no more than its control group's share of time,
+    divided among the processes that a launcher started on this machine."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    processes = os.environ.get("LOCAL_WORLD_SIZE", "")
+    beside = int(processes) if processes.isdigit() and int(processes) > 0 else 1
+    return max(1, int(min(allowed, _quota())) // beside)
+
+
+def _quota(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> float:
+    """Cores' worth of time that Linux gives this process's control groups; infinite where nothing is said."""
+    least = float("inf")
+    with suppress(OSError, ValueError):
+        for line in own.read_text().splitlines():
+            _, kind, path = line.split(":", 2)
+            if kind == "":  # version 2: the group, and those around it
+                group = root / path.strip("/")
+                around = [place for place in (group, *group.parents) if place.is_relative_to(root)]
+                least = min(least, *(_share_of(place / "cpu.max", None) for place in around))
+            elif "cpu" in kind.split(","):
+                place = root / "cpu" / path.strip("/")
+                place = place if place.is_dir() else root / "cpu"  # a container sees its own group as the root
+                least = min(least, _share_of(place / "cpu.cfs_quota_us", place / "cpu.cfs_period_us"))
+    return least
+
+
+def _share_of(quota: Path, period: Path | None) -> float:
+    try:
+        words = quota.read_text().split() + ([] if period is None else period.read_text().split())
+        return int(words[0]) / int(words[1]) if int(words[0]) > 0 else float("inf")
+    except (OSError, ValueError, IndexError, ZeroDivisionError):  # no such limit, or "max"
+        return float("inf")
 
 
 class _Reader(Dataset[Any], Generic[T]):

@@ -17,6 +17,10 @@ _IN_FOLDERS = {
     "checkpoints": re.compile(r"\.?(step-\d{8}|diverged)\.pt.*"),
     "features": re.compile(r"\.?[0-9a-f]{32}\.safe.*"),
 }
+# Results that stood before, their maps, and parts of unfinished ones.
+_EARLIER = re.compile(
+    r"(result|few-shot|map|unknown-map|looks-like)-\d{8}-\d{6}\.(json|png)|(result|few-shot)\.parts\.jsonl"
+)
 
 OF_RUNS = tuple(_IN_FOLDERS)
 """Folders inside that of a run, which hold what it or its judges wrote."""
@@ -69,6 +73,7 @@ def remove_aside(folder: Path) -> None:
 
 def _files(folder: Path) -> Iterator[Path]:
     yield from (folder / name for name in (*WRITTEN, *_OF_RESULTS) if (folder / name).is_file())
+    yield from (file for file in folder.glob("*") if _EARLIER.fullmatch(file.name) and file.is_file())
     for name, ours in _IN_FOLDERS.items():
         yield from (file for file in (folder / name).glob("*") if ours.fullmatch(file.name))
 

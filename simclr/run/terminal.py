@@ -11,9 +11,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as RichProgress
 from rich.table import Table
 
+SECONDS = 20.0
+
 
 class Progress:
-    """Loss, images a second and time left: a bar on a terminal; on a file or pipe, a line every tenth of the run.
+    """Loss, images a second and time left: a bar on a terminal; on a file or pipe, a line every tenth of the run, and
+    where that is long, every ``SECONDS``, so that the first steps tell how long it takes.
 
     Args:
         total: steps of the run.
@@ -27,7 +30,8 @@ class Progress:
         self, total: int, start: int, batch_size: int, enabled: bool = True, what: str = "pretraining"
     ) -> None:
         self._total, self._done, self._batch_size = total, start, batch_size
-        self._began, self._start = time.perf_counter(), start
+        self._began = self._said = time.perf_counter()
+        self._start = start
         self._enabled = enabled
         self._bar: RichProgress | None = None
         if enabled and sys.stderr.isatty():
@@ -53,7 +57,7 @@ class Progress:
         text = f"{loss} · {rate:,.0f} images/s"
         if self._bar:
             self._bar.update(self._task, completed=self._done, numbers=text)
-        elif self._done % max(1, self._total // 10) == 0 or self._done == self._total:
+        elif self._is_time():
             left = (self._total - self._done) * seconds / (self._done - self._start)
             health = f" · RankMe {numbers['rankme']:.1f}" if "rankme" in numbers else ""
             knn = f" · kNN {100 * numbers['knn']:.1f} %" if "knn" in numbers else ""
@@ -62,6 +66,13 @@ class Progress:
                 file=sys.stderr,
                 flush=True,
             )
+
+    def _is_time(self) -> bool:
+        """Whether a line is due."""
+        now = time.perf_counter()
+        due = self._done % max(1, self._total // 10) == 0 or self._done == self._total or now - self._said > SECONDS
+        self._said = now if due else self._said
+        return due
 
     def __enter__(self) -> "Progress":
         if self._bar:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ from accelerate.utils import (
     DistributedDataParallelKwargs,
     DynamoBackend,
     GradientAccumulationPlugin,
+    InitProcessGroupKwargs,
     ProjectConfiguration,
     TorchDynamoPlugin,
     broadcast_object_list,
@@ -26,7 +28,12 @@ from simclr.losses.gather import gather
 T = TypeVar("T")
 
 
-def start_accelerator(precision: str = "fp32", trackers: Sequence[str] = (), folder: Path | None = None) -> Accelerator:
+def start_accelerator(
+    precision: str = "fp32",
+    trackers: Sequence[str] = (),
+    folder: Path | None = None,
+    patience: timedelta | None = None,
+) -> Accelerator:
     """An Accelerator on the GPUs if there are any, else on the CPU, over all processes of the launch.
 
     accelerate takes the CPU for several processes only when it is told to; otherwise each process believes that it
@@ -37,6 +44,7 @@ def start_accelerator(precision: str = "fp32", trackers: Sequence[str] = (), fol
         precision: ``fp32``, ``bf16`` or ``fp16`` autocast.
         trackers: accelerate's names of trackers.
         folder: where trackers write.
+        patience: how long a process waits for another; None is as torch has it.
 
     Raises:
         InputError: fp16 without a GPU, processes that do not see each other, or a way to train that is not ours.
@@ -58,7 +66,10 @@ def start_accelerator(precision: str = "fp32", trackers: Sequence[str] = (), fol
         step_scheduler_with_optimizer=False,
         gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
         dynamo_plugin=TorchDynamoPlugin(backend=DynamoBackend.NO),
-        kwargs_handlers=[DistributedDataParallelKwargs(gradient_as_bucket_view=True)],
+        kwargs_handlers=[
+            DistributedDataParallelKwargs(gradient_as_bucket_view=True),
+            *([] if patience is None else [InitProcessGroupKwargs(timeout=patience)]),
+        ],
     )
     if precision == "fp16" and accelerator.device.type == "cpu":  # as ACCELERATE_USE_CPU asks; it would be fp32 there
         raise InputError("train.precision is fp16, which needs a GPU, but ACCELERATE_USE_CPU is set: unset it")

@@ -7,6 +7,7 @@ from sklearn.linear_model import RidgeClassifierCV
 from sklearn.preprocessing import StandardScaler
 
 import simclr.eval.few_shot
+import simclr.eval.results.episode_rows
 from simclr.data.fitting import fit_preprocess
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import TensorSource
@@ -105,13 +106,13 @@ def test_samples_whose_labels_were_seen_are_in_nothing_that_is_measured(monkeypa
     kept = labelled[~torch.isin(labelled, torch.cat([seen, torch.tensor([0, 1])]))]
     rows, ids = [], []
 
-    def watch(name, look):
-        real = getattr(simclr.eval.few_shot, name)
-        monkeypatch.setattr(simclr.eval.few_shot, name, lambda *given, **more: (look(*given), real(*given, **more))[1])
+    def watch(name, look, where=simclr.eval.few_shot):
+        real = getattr(where, name)
+        monkeypatch.setattr(where, name, lambda *given, **more: (look(*given), real(*given, **more))[1])
 
     watch("score", lambda features, *more: rows.append(len(features)))
     watch("open_set", lambda features, *more: rows.append(len(features)))
-    watch("run_episodes", lambda features, *more: rows.append(len(features)))
+    watch("run_episodes", lambda features, *more: rows.append(len(features)), simclr.eval.results.episode_rows)
     watch(
         "fine_tuned_scores", lambda model, data, splits, *more: ids.extend(torch.cat([s.train, s.test]) for s in splits)
     )

@@ -9,7 +9,7 @@ from simclr.data.fitting import fit_preprocess
 from simclr.data.preprocess import Preprocess
 from simclr.data.scenes.scene import SceneSource
 from simclr.eval.maps.picture import SceneMap, draw_scene_map, map_title
-from simclr.eval.maps.predict import predict_scene
+from simclr.eval.maps.predict import pixel_features, predict_pixels
 from simclr.eval.probes.score import score
 from simclr.eval.splits.split import Split, k_shot
 from simclr.views.colours import PALETTE
@@ -38,9 +38,13 @@ def test_the_map_holds_the_predictions_that_are_scored():
     encoder = Mean(fit_preprocess(source))
     features = encoder(encoder.preprocess(source[torch.arange(600)]))
     kept = []
-    (expected,) = score(features, source.labels, [split], ["ridge"], watch=lambda *fitted: kept.append(fitted))
-    (_, _, prediction) = kept[0]
-    predicted = predict_scene(encoder, source, prediction.classify)
+
+    def watch(probe, split):
+        return lambda prediction: kept.append(prediction) or predict_pixels(prediction.classify, pixels, source)
+
+    pixels = pixel_features(encoder, source)
+    (expected,) = score(features, source.labels, [split], ["ridge"], watch=watch)
+    predicted, (prediction,) = expected.beside, kept
     assert predicted.shape == (20, 30)
     assert torch.equal(predicted.flatten()[split.test], prediction.classes)
     right = (predicted.flatten() == source.labels)[split.test].float().mean()

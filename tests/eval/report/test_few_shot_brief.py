@@ -12,7 +12,7 @@ def test_one_screen_holds_the_score_and_the_threshold_of_the_map_alone():
     ]
     unknown, trained = brief_grids(result(open_set=rows, objectives=record().model_dump(mode="json")))
     assert unknown.columns == (("AUROC",), ("open OA",))
-    assert [row.names for row in unknown.rows] == [("block, 5 shots", "pretrained"), ("", "raw input")]
+    assert [row.names for row in unknown.rows] == [("block, 5 shots", "pretrained"), ("block, 5 shots", "raw input")]
     assert trained.columns == (("random", "5 shots"),)
     cells = {row.names: row.cells[0].mean for row in trained.rows}
     assert cells["softmax", "pretrained"] == sum(OSCR["softmax", "pretrained"]) / 4

@@ -1,4 +1,5 @@
 import io
+import time
 
 from rich.console import Console
 
@@ -9,27 +10,31 @@ def lines(console):
     return [line.partition(" · ")[0] for line in console.file.getvalue().splitlines()]
 
 
-def test_on_a_pipe_each_part_is_told_as_it_begins_and_once():
+def test_on_a_pipe_what_is_quick_says_nothing():
     moved = Moving(Console(file=io.StringIO()))
     moved.say("reading …")
-    for done in range(3):
-        moved.report("features: pretrained", done, 2)
     for done in range(1_000):
         moved.report("probes: raw", done, 1_000)
-    assert lines(moved._console) == ["reading …", "features: pretrained 0/2", "probes: raw 0/1,000"]
+    assert lines(moved._console) == []
 
 
-def test_a_long_part_is_told_again():
-    moved = Moving(Console(file=io.StringIO()), seconds=-1)
-    for done in range(3):
-        moved.report("a part", done, 3)
-    assert lines(moved._console) == ["a part 0/3", "a part 1/3", "a part 2/3"]
+def test_on_a_pipe_there_is_a_line_every_so_often_with_the_time_that_is_left():
+    moved = Moving(Console(file=io.StringIO(), width=200), lambda: "about 3 min", seconds=-1)
+    moved.report("a part", 1_000, 3_000)
+    moved.look()
+    moved.line("[kept] as it is")
+    said = moved._console.file.getvalue().splitlines()
+    assert said == ["a part 1,000/3,000 · 0 s · about 3 min left"] * 2 + ["[kept] as it is"]
 
 
-def test_the_error_stream_takes_it_when_it_is_no_terminal(capsys):
+def test_a_part_that_reports_nothing_is_told_too(monkeypatch, capsys):
+    monkeypatch.setattr("simclr.eval.report.moving.TICK", 0.01)
+    monkeypatch.setattr("simclr.eval.report.moving.SECONDS", 0.0)
     with moving("reading …") as moved:
+        capsys.readouterr()
         moved.report("features: [raw]", 0, 1)
+        capsys.readouterr()
+        time.sleep(0.1)
     out, err = capsys.readouterr()
     assert out == ""
-    # Nothing before the first part: what is refused at once is one line.
     assert err.startswith("features: [raw] 0/1 · ")

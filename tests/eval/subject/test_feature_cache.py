@@ -13,7 +13,7 @@ from simclr.encoder_file import FrozenEncoder
 from simclr.errors import InputError
 from simclr.eval.subject import feature_cache
 from simclr.eval.subject.feature_cache import FeatureCache
-from simclr.eval.subject.features import extract_features
+from simclr.eval.subject.features import extract_features, feature_batches
 from simclr.models.encoder import random_encoder
 
 
@@ -30,15 +30,14 @@ def encoder_for(source, seed=0):
 
 @pytest.fixture
 def counted(monkeypatch):
-    """The ids of every extraction of more than the two samples that a reading checks."""
+    """The ids of every extraction, beside the two samples that a reading checks."""
     calls = []
 
-    def extract(encoder, source, ids, *rest):
-        if len(ids) > 2:
-            calls.append(ids.tolist())
-        return extract_features(encoder, source, ids, *rest)
+    def extract(encoder, source, batches, device):
+        calls.append(torch.cat(batches).tolist())
+        return feature_batches(encoder, source, batches, device)
 
-    monkeypatch.setattr(feature_cache, "extract_features", extract)
+    monkeypatch.setattr(feature_cache, "feature_batches", extract)
     return calls
 
 
@@ -190,3 +189,31 @@ def test_nan_is_never_written(tmp_path):
     with pytest.raises(InputError, match="NaN"):
         FeatureCache(tmp_path).features(encoder, source, torch.arange(20))
     assert not list(tmp_path.iterdir())
+
+
+def test_an_extraction_that_is_cut_off_goes_on_in_the_same_batches(tmp_path, monkeypatch):
+    monkeypatch.setattr(feature_cache, "SECONDS", 0.0)
+    monkeypatch.setattr(feature_cache, "TIMES", 0.0)
+    source, ids, seen = photos(), torch.arange(20), []
+    encoder = encoder_for(source)
+    extract = feature_cache.feature_batches
+
+    def cut(encoder, source, batches, device):
+        for i, h in enumerate(extract(encoder, source, batches, device)):
+            if i == 3:
+                raise KeyboardInterrupt
+            seen.append(batches[i].tolist())
+            yield h
+
+    with pytest.raises(KeyboardInterrupt):
+        FeatureCache(tmp_path / "a", extract=cut).features(encoder, source, ids, batch_size=4)
+
+    def count(encoder, source, batches, device):
+        for ids, h in zip(batches, extract(encoder, source, batches, device)):
+            seen.append(ids.tolist())
+            yield h
+
+    cache = FeatureCache(tmp_path / "a", extract=count)
+    found = cache.features(encoder, source, ids, batch_size=4)
+    assert seen == [list(range(i, i + 4)) for i in range(0, 20, 4)]
+    assert found.equal(FeatureCache(None).features(encoder, source, ids, batch_size=4))

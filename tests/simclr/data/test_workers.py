@@ -61,3 +61,33 @@ def test_workers_that_cannot_be_started_are_one_line(monkeypatch):
 def test_other_errors_are_not_explained_away():
     assert workers.explain_worker(RuntimeError("Caught KeyError in DataLoader worker process 0.")) is None
     assert workers.explain_worker(OSError(errno.ENOENT, "No such file")) is None
+
+
+@pytest.mark.parametrize(
+    ("group", "files", "expected"),
+    [
+        ("0::/a/b", {"a/b/cpu.max": "max 100000", "a/cpu.max": "150000 100000"}, 1.5),
+        ("0::/a", {"a/cpu.max": "400000 100000", "cpu.max": "max 100000"}, 4.0),
+        ("1:cpu,cpuacct:/a", {"cpu/a/cpu.cfs_quota_us": "50000", "cpu/a/cpu.cfs_period_us": "100000"}, 0.5),
+        ("1:cpu:/elsewhere", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, float("inf")),
+        ("3:memory:/a\nnonsense", {}, float("inf")),
+    ],
+)
+def test_control_groups_say_how_many_cores_worth_of_time_there_are(tmp_path, group, files, expected):
+    (tmp_path / "own").write_text(group)
+    for name, text in files.items():
+        file = tmp_path / "root" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text + "\n")
+    assert workers._quota(tmp_path / "root", tmp_path / "own") == expected
+
+
+def test_processes_of_a_launch_share_the_cores(monkeypatch):
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    monkeypatch.setattr(workers, "_quota", lambda: 5.5)
+    monkeypatch.setattr(workers.os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
+    assert workers.usable_cores() == 5
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    assert workers.usable_cores() == 2
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "64")
+    assert workers.usable_cores() == 1

@@ -1,0 +1,78 @@
+"""Beside a result: the parts of one that is not finished, and the ones that stood before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from simclr.eval.maps.belonging import belongs
+from simclr.eval.work.forecast import Forecast
+from simclr.eval.work.journal import Journal
+from simclr.eval.work.work import Work, code_hash
+from simclr.files import writing
+from simclr.run.metadata import versions
+
+
+def parts_file(result: Path) -> Path:
+    """Where the parts of a result are kept until it is whole: ``result.parts.jsonl`` beside ``result.json``."""
+    return result.with_suffix(".parts.jsonl")
+
+
+@contextmanager
+def work_on(result: Path, forecast: Forecast, say: Callable[[str], None]) -> Iterator[Work]:
+    """The work whose finished parts lie beside a result, from an evaluation that was cut off, too.
+
+    Parts of other versions or other code are none. Whatever ends this, what is finished is on disk; once the result is
+    written, ``journal.clear()`` removes it.
+
+    Args:
+        result: the file to be written in the end.
+        forecast: told how long things take.
+        say: prints a line.
+    """
+    journal = Journal(parts_file(result))
+    for note in journal.notes:
+        say(note)
+    if journal.found:
+        parts = f"{journal.found:,} finished part{'s' * (journal.found != 1)}"
+        say(f"{parts_file(result).name} holds {parts} of an evaluation that was cut off: what fits is not done again")
+    try:
+        yield Work(journal, forecast, say=say).within(code=code_hash(), versions=dict(versions()))
+    finally:
+        known = len(journal.notes)
+        journal.write()
+        for note in journal.notes[known:]:
+            say(note)
+
+
+def name_aside(result: Path) -> Path:
+    """What a result that stands will be called: by the time that it is of, ``result-20261126-164012.json``."""
+    written = datetime.fromtimestamp(result.stat().st_mtime).strftime("%Y%m%d-%H%M%S")
+    return result.with_name(f"{result.stem}-{written}{result.suffix}")
+
+
+def set_aside(result: Path, pictures: tuple[str, ...]) -> list[str]:
+    """Gives a result that stands, and those of its pictures that were drawn for it, the name by their time.
+
+    Args:
+        result: the file; nothing happens where there is none.
+        pictures: names of files beside it.
+
+    Returns:
+        A line that says so, if there was one.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    if not result.is_file():
+        return []
+    aside = name_aside(result)
+    with writing(result):
+        for name in pictures:
+            picture = result.with_name(name)
+            if belongs(picture, result):
+                picture.replace(picture.with_name(aside.stem.replace(result.stem, picture.stem, 1) + picture.suffix))
+        result.replace(aside)
+    return [f"kept: {aside.name}, the {result.name} that stood before (--overwrite replaces it)"]

@@ -1,0 +1,77 @@
+"""How long what is left to do takes, by what it took so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass
+class _Kind:
+    todo: float = 0.0
+    done: float = 0.0
+    seconds: float = 0.0
+
+
+class Forecast:
+    """Work of several kinds, each in units of its own, such as samples, fits or steps.
+
+    Example:
+        >>> forecast = Forecast()
+        >>> forecast.expect("features", 1_000)
+        >>> forecast.took("features", 100, seconds=2.0)
+        >>> forecast.left(), forecast.is_whole
+        (18.0, True)
+    """
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, _Kind] = {}
+
+    def expect(self, kind: str, units: float) -> None:
+        """So much more is to be done."""
+        self._of(kind).todo += units
+
+    def took(self, kind: str, units: float, seconds: float) -> None:
+        """So much of what was expected has been done."""
+        one = self._of(kind)
+        one.done, one.seconds = one.done + units, one.seconds + seconds
+        self.drop(kind, units)
+
+    def tried(self, kind: str, units: float, seconds: float) -> None:
+        """So much was done to see how long it takes: it is still to be done, and real work replaces what was seen."""
+        one = self._of(kind)
+        if not one.done:
+            one.done, one.seconds = 1e-9 * units, 1e-9 * seconds
+
+    def drop(self, kind: str, units: float) -> None:
+        """So much need not be done any more."""
+        one = self._of(kind)
+        one.todo = max(0.0, one.todo - units)
+
+    def left(self, kind: str | None = None) -> float:
+        """Seconds that what is left takes, of one kind or of all kinds of which something was done."""
+        if kind is None:
+            return sum(self.left(name) for name in list(self._kinds))
+        one = self._of(kind)
+        return one.todo * one.seconds / one.done if one.done else 0.0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether something was done of every kind of which something is left."""
+        return all(one.done or not one.todo for one in list(self._kinds.values()))
+
+    def words(self) -> str:
+        """The time that is left, such as ``about 2 min``; empty where nothing is known."""
+        seconds = self.left()
+        if not any(one.done for one in list(self._kinds.values())):
+            return ""
+        return f"about {duration(seconds)}" if self.is_whole else f"{duration(seconds)} or more"
+
+    def _of(self, kind: str) -> _Kind:
+        return self._kinds.setdefault(kind, _Kind())
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say it: ``40 s``, ``7 min``, ``3.5 h``."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5_970 else f"{seconds / 3600:.1f} h"
