@@ -8,8 +8,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from simclr.errors import InputError
-from simclr.eval.commands import run_few_shot, run_linear_eval, run_report
+from simclr.eval.commands import run_few_shot, run_linear_eval
 from simclr.eval.probes.ridge_probe import ALPHAS
+from simclr.eval.report_command import run_report
 from simclr.eval.subject import feature_file
 from simclr.eval.subject.feature_file import open_features
 from simclr.eval.subject.rows import Rows
