@@ -272,7 +272,11 @@ MADE = {
 }
 
 
-@pytest.mark.parametrize("kind", STRANGERS)
+# Those that start another process are left to all tests.
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(k, marks=pytest.mark.slow) if k in ("augmentation", "encoder") else k for k in STRANGERS],
+)
 def test_all_six_together(kind, house):
     MADE[kind](house)
 

@@ -308,6 +308,7 @@ class Lookup(FrozenEncoder):
         return self
 
 
+@pytest.mark.slow
 def test_block_splits_stand_beside_random_ones():
     encoder, scene = scene_encoder()
     result = few_shot(
@@ -327,6 +328,7 @@ def test_block_splits_stand_beside_random_ones():
     assert gap["mean"] == pytest.approx(both[0]["mean"] - both[1]["mean"])
 
 
+@pytest.mark.slow
 def test_a_given_split_is_one_value_and_one_for_each_random_twin(tmp_path):
     encoder, scene = scene_encoder()
     kept = k_shot(scene.labels, 6, 1, [0, 1])

@@ -70,7 +70,7 @@ def test_the_saved_recipe_runs_again_to_the_same_numbers(tmp_path):
     assert [m["loss"] for m in metrics(tmp_path / "a")] == [m["loss"] for m in metrics(tmp_path / "b")]
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "lars"])
+@pytest.mark.parametrize("optimizer", ["adamw", pytest.param("lars", marks=pytest.mark.slow)])
 def test_a_run_that_was_cut_off_resumes_to_the_same_numbers(tmp_path, optimizer):
     recipe = read_recipe("digits", [*TINY, "train.max_steps=12", f"train.optimizer={optimizer}"])
     pretrain(recipe, tmp_path / "whole")
@@ -325,7 +325,7 @@ def test_a_resumed_run_is_the_same_run_of_wandb(tmp_path):
     assert set(names) == {json.loads((tmp_path / "run" / "run.json").read_text())["id"]}
 
 
-@pytest.mark.parametrize("tracker", ["wandb", "tensorboard"])
+@pytest.mark.parametrize("tracker", [pytest.param("wandb", marks=pytest.mark.slow), "tensorboard"])
 def test_trackers_work_without_an_account(tmp_path, tracker):
     recipe = read_recipe("digits", [*TINY, "train.max_steps=2", f"log.trackers=[{tracker}]"])
     pretrain(recipe, tmp_path)

@@ -42,6 +42,7 @@ def test_a_scene_alone_is_enough(path, tmp_path):
     assert numbers["verdict"] == max(verdicts.values()) == verdicts[numbers["kept_step"] - 1]
 
 
+@pytest.mark.slow
 def test_the_encoder_of_the_best_look_is_kept_and_patience_ends_the_run(path, tmp_path, monkeypatch):
     values = iter([0.1, 0.3, 0.2, 0.1])
 

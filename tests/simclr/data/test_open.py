@@ -162,6 +162,7 @@ def test_fashion_mnist(tmp_path):
     np.testing.assert_array_equal(source.images.flatten().numpy(), pixels)
 
 
+@pytest.mark.slow
 def test_preprocess_alone_imports_little():
     code = (
         "import sys; import simclr.data.preprocess as p; from simclr.data import Preprocess;"

@@ -55,6 +55,7 @@ def test_unknown_names(name, words):
         build_encoder(name, in_chans=3)
 
 
+@pytest.mark.slow
 def test_a_scenes_encoder_does_without_torchvision():
     program = (
         "import sys; from simclr.models.encoder import build_encoder; build_encoder('spectral_spatial', in_chans=4); "

@@ -218,6 +218,7 @@ def test_without_batchnorm_a_run_has_the_same_losses_however_it_is_cut(tmp_path)
     assert losses(tmp_path / "two") == pytest.approx(whole, rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fresh_accelerate")
 def test_a_run_with_micro_batches_resumes_to_the_same_numbers(tmp_path):
     recipe = read_recipe("digits", [*TINY, "train.max_steps=8", "train.micro_batch=32"])
