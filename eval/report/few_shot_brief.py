@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from simclr.eval.open_set.objectives import STARTS
 from simclr.eval.report.few_shot_grids import closed_grid, open_grid
 from simclr.eval.report.few_shot_words import COMPARED
 from simclr.eval.report.grids import Entry, Grid, Percent, grid
-from simclr.eval.report.select import kinds, over_seeds
+from simclr.eval.report.select import kinds, known_splits, leakage_note, over_seeds
 from simclr.eval.results.objective_rows import HEADLINES, headline_rows
 from simclr.eval.results.record import Result
 from simclr.eval.results.words import JUDGED, amount_name, metric_name, representation_name
@@ -21,7 +23,9 @@ def brief_grids(result: Result) -> list[Grid]:
 
 def _closed(result: Result, split: str) -> Grid | None:
     rows = tuple(r for r in result.rows if r.probe == result.headline)
-    return closed_grid(result.model_copy(update={"rows": rows}), split)
+    found = closed_grid(result.model_copy(update={"rows": rows}), split)
+    leaks = leakage_note(known_splits(result, split))
+    return found and replace(found, notes=(*leaks, *found.notes))
 
 
 def _episodes(result: Result) -> Grid | None:

@@ -55,7 +55,7 @@ def print_few_shot(result: Result, console: Console, all_scores: bool = False) -
         all_scores: print every probe, score, threshold and difference, and not the headline's alone.
     """
     result = as_called(result)
-    words = [*_headline(result), *few_shot_findings(result), *(open_findings(result) if result.open_set else [])]
+    words = [*_headline(result), *few_shot_findings(result), *_of_unknown(result)]
     _say([*words, ""] if words else [], console)
     if all_scores:
         _print_all(result, console)
@@ -75,7 +75,6 @@ def _print_all(result: Result, console: Console) -> None:
     for grid in episode_grids(result):
         show(grid, console)
     if result.open_set:
-        _say([unknown_note(result.splits)], console)
         show(open_grid(result), console)
     for grid in objective_grids(result):
         show(grid, console)
@@ -115,6 +114,11 @@ def _headline(result: Result) -> list[str]:
     """What it comes to, as at the head of a report, what pretraining saw, and which samples no split may use."""
     excluded = excluded_text(result)
     return [*findings(result), f"{what_pretraining_saw(result)}.", *([excluded] if excluded else [])]
+
+
+def _of_unknown(result: Result) -> list[str]:
+    """Which classes were unknown, and what came of it."""
+    return [unknown_note(result.splits), *open_findings(result)] if result.open_set else []
 
 
 def _left_out(result: Result) -> list[str]:
