@@ -16,6 +16,8 @@ from simclr.run.checkpoint import where_to_go_on
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # A launcher passes on the signal that the terminal has sent to all already.
 _ONCE_SECONDS = 2.0
+# The main process may still be writing the state of the last step, which others are to name.
+_WRITING_SECONDS = 2.0
 
 
 class Stopping:
@@ -56,6 +58,8 @@ class Stopping:
         if isinstance(error, RuntimeError):
             error = explain_worker(error) or error
         if isinstance(error, InputError) and self._checkpoints.parent.exists():
+            if not self._speaks:
+                time.sleep(_WRITING_SECONDS)
             raise InputError(f"{str(error).rstrip('.')}; {where_to_go_on(self._checkpoints)}") from error
         # What else goes wrong after a signal is its echo: other processes of the launch have ended.
         if isinstance(error, KeyboardInterrupt) or (
