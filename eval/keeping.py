@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from simclr.eval.maps.belonging import belongs
@@ -49,8 +49,10 @@ def work_on(result: Path, forecast: Forecast, say: Callable[[str], None]) -> Ite
 
 def name_aside(result: Path) -> Path:
     """What a result that stands will be called: by the time that it is of, ``result-20261126-164012.json``."""
-    written = datetime.fromtimestamp(result.stat().st_mtime).strftime("%Y%m%d-%H%M%S")
-    return result.with_name(f"{result.stem}-{written}{result.suffix}")
+    when = datetime.fromtimestamp(result.stat().st_mtime)
+    while (aside := result.with_name(f"{result.stem}-{when:%Y%m%d-%H%M%S}{result.suffix}")).exists():
+        when += timedelta(seconds=1)  # another one of the same second
+    return aside
 
 
 def set_aside(result: Path, pictures: tuple[str, ...]) -> list[str]:

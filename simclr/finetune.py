@@ -21,6 +21,7 @@ from simclr.recipe.tuning import TuningRecipe
 from simclr.run.begin import Begun, begin_run
 from simclr.run.metadata import check_storable, describe_run
 from simclr.run.metrics_file import MetricsFile
+from simclr.run.resume import check_steps_left
 from simclr.run.run_folder import open_run_folder
 from simclr.run.start import all_seen, check_apart, check_start, load_start
 from simclr.run.states import RunStates, check_room, state_to_go_on_from
@@ -134,6 +135,7 @@ def fine_tune(
             """On the main process, with all that can be refused: from here on, the folder changes."""
             assert folder is not None
             check_room(checkpoints, model, train)
+            check_steps_left(state["step"], total_steps, changes)
             check_start(start, source, output, state)
             check_storable(describe(total_steps, {}, []))
             begun = begin_run(folder, recipe, source, state, accelerator, say, target)

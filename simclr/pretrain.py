@@ -21,6 +21,7 @@ from simclr.recipe.schema import Recipe
 from simclr.run.begin import Begun, begin_run
 from simclr.run.metadata import check_storable, describe_run
 from simclr.run.metrics_file import MetricsFile
+from simclr.run.resume import check_steps_left
 from simclr.run.run_folder import open_run_folder
 from simclr.run.states import RunStates, check_room, state_to_go_on_from
 from simclr.run.stopping import Stopping
@@ -125,6 +126,7 @@ def pretrain(
             """On the main process, with all that can be refused: from here on, the folder changes."""
             assert folder is not None
             check_room(checkpoints, model, train)
+            check_steps_left(state["step"], total_steps, changes)
             check_storable(describe_run(recipe, source, preprocess, encoder, total_steps, {}, ids_seen))
             begun = begin_run(folder, recipe, source, state, accelerator, say)
             return begun._replace(remembered={**begun.remembered, "micro_batches": len(sizes)})

@@ -78,7 +78,10 @@ def replay(folder: Path, say: Callable[[str], None] = print) -> list[str]:
             for line in found[1:]:
                 say(f"  then {line}")
             return found
-    say(f"all is finite from step {state['step']} to {stop - 1} here; on the device of the run it was not")
+    if state["step"] >= stop:
+        say(f"the run ended with step {stop}, and left no state of a step that diverged")
+    else:
+        say(f"all is finite from step {state['step']} to {stop - 1} here")
     return []
 
 

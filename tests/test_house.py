@@ -60,7 +60,7 @@ _TABLE = {
     "simclr/replay.py": _LOOP,
     "eval/__init__.py": "augment",
     "eval/streams.py": "augment",
-    "eval/work": "simclr/errors.py",
+    "eval/work": "simclr/errors.py simclr/files.py",
     "eval/set_words.py": "simclr/errors.py simclr/recipe",
     "eval/splits": _JUDGED,
     "eval/subject": f"{_JUDGED} eval/set_words.py eval/splits simclr/views simclr/run",

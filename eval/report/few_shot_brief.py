@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from simclr.eval.open_set.objectives import STARTS
+from simclr.eval.probes.registry import PROBES
 from simclr.eval.report.few_shot_grids import closed_grid, open_grid
 from simclr.eval.report.few_shot_words import COMPARED
 from simclr.eval.report.grids import Entry, Grid, Percent, grid
@@ -22,7 +23,8 @@ def brief_grids(result: Result) -> list[Grid]:
 
 
 def _closed(result: Result, split: str) -> Grid | None:
-    rows = tuple(r for r in result.rows if r.probe == result.headline)
+    # And what was trained end to end.
+    rows = tuple(r for r in result.rows if r.probe == result.headline or r.probe not in PROBES)
     found = closed_grid(result.model_copy(update={"rows": rows}), split)
     leaks = leakage_note(known_splits(result, split))
     return found and replace(found, notes=(*leaks, *found.notes))

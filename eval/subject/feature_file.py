@@ -37,6 +37,10 @@ def open_features(path: Path, overrides: Sequence[str] = ()) -> tuple[Subject, A
         InputError: a file that cannot be read, holds no matrix or no classes, or two that do not fit together.
     """
     section = feature_files(path, overrides)
+    if any(override.startswith("data.path=") for override in overrides):
+        raise InputError(f"data.path is {path} itself: leave it out, or judge the other file")
+    if section.test_labels is not None and section.test_path is None:
+        raise InputError("data.test_labels belongs to data.test_path=FILE, which is missing: give both, or neither")
     train = _read(section, str(path), section.labels)
     test = None if section.test_path is None else _read(section, section.test_path, section.test_labels)
     if test is not None and test.in_chans != train.in_chans:

@@ -17,6 +17,8 @@ import torch
 from pydantic import JsonValue
 from torch import Tensor
 
+from simclr.files import write_text
+
 FORMAT = "simclr-parts/1"
 SECONDS = 1.0
 """Parts are written once so much time has passed since the last ones: so much work may be lost."""
@@ -49,6 +51,7 @@ class Journal:
         self.file, self._seconds = file, SECONDS if seconds is None else seconds
         self.notes: list[str] = []
         self._lines: dict[str, str] = {}
+        self._mine: set[str] = set()
         self._waiting: list[str] = []
         self._written = time.perf_counter()
         if file is not None and file.is_file():
@@ -58,12 +61,14 @@ class Journal:
     def __getitem__(self, key: str) -> Part | None:
         """A kept part; None where there is none, or it is none of ours."""
         text = self._lines.get(key)
+        self._mine.add(key)
         return None if text is None else _unpacked(text)
 
     def __setitem__(self, key: str, part: Part) -> None:
         if self.file is None:
             return
         text = _packed(key, part)
+        self._mine.add(key)
         self._lines[key] = text
         self._waiting.append(f"{_digest(text)} {text}\n")
         if time.perf_counter() - self._written >= self._seconds:
@@ -88,9 +93,17 @@ class Journal:
         self._written = time.perf_counter()
 
     def clear(self) -> None:
-        """Removes the file: the work that its parts are of is done."""
-        self._lines, self._waiting = {}, []
-        if self.file is not None:
+        """The work is done: its parts go, and the file where no other evaluation has parts in it."""
+        self.write()
+        self._lines = {}
+        if self.file is None or not self.file.is_file():
+            return
+        self._read(self.file)
+        others = [text for key, text in self._lines.items() if key not in self._mine]
+        self._lines = {}
+        if others:
+            write_text(self.file, "".join(f"{_digest(text)} {text}\n" for text in others))
+        else:
             self.file.unlink(missing_ok=True)
 
     def _read(self, file: Path) -> None:

@@ -13,8 +13,11 @@ from simclr.recipe.data import Data
 from simclr.recipe.read import Experiment, check_experiment
 from simclr.recipe.tuning import TuningRecipe
 
-CHANGEABLE = ("train.", "loss.", "objective.", "monitor.")
+CHANGEABLE = ("train.", "loss.", "monitor.")
 """Sections of a recipe whose keys may differ when a run is resumed, where the user names them."""
+
+# What a run state or the order of samples hangs on, and what was learned from must not be asked about later.
+_FIXED = ("train.optimizer", "train.batch_size", "train.precision", "monitor.held_out")
 
 # What may differ when a run is resumed: it changes no number.
 _FREE = ("description", "monitor.every", "log", "train.checkpoint", "data.workers", "target.workers")
@@ -66,9 +69,12 @@ def identify(source: Source) -> DataIdentity:
 def check_changes(keys: Sequence[str]) -> None:
     """Raises InputError unless all of these keys are such as may be changed when a run is resumed."""
     for key in keys:
-        if not key.startswith(CHANGEABLE):
+        if not _changeable(key):
             sections = ", ".join(f"{section}*" for section in CHANGEABLE)
-            raise InputError(f"--change {key}: only keys of {sections} can change in a run; start another one")
+            raise InputError(
+                f"--change {key}: only keys of {sections} can change in a run, and of these not {', '.join(_FIXED)}; "
+                f"start another one"
+            )
 
 
 def check_same_recipe(
@@ -94,11 +100,23 @@ def check_same_recipe(
     free = (*_FREE, "data.path", "target.path") if moved else _FREE
     for key in [*then, *now]:
         if then.get(key) != now.get(key) and not key.startswith(free) and key not in changes:
-            allow = f", or allow it by --change {key}" if key.startswith(CHANGEABLE) else ""
+            allow = f", or allow it by --change {key}" if _changeable(key) else ""
             raise InputError(
                 f"{where} holds the run of another recipe: {key} was {then.get(key)}, now it is {now.get(key)}; "
                 f"resume with {where}/recipe.yaml{allow}"
             )
+
+
+def check_steps_left(done: int, total: int, changes: Sequence[str]) -> None:
+    """Raises InputError where a resumed run has made more steps than it is to have, or none is left for a change."""
+    if done > total:
+        raise InputError(f"the run has made {done:,} steps already, more than the {total:,} that it is to have")
+    if changes and done == total:
+        raise InputError(f"the run has ended with step {done:,}: no step is left for {', '.join(changes)} to change")
+
+
+def _changeable(key: str) -> bool:
+    return key.startswith(CHANGEABLE) and key not in (*CHANGEABLE, *_FIXED)
 
 
 def remember(recipe: Experiment, data: DataIdentity, target: DataIdentity | None = None) -> dict[str, Any]:
@@ -142,7 +160,7 @@ def check_remembered(
 
 def _flat(recipe: Experiment) -> dict[str, Any]:
     def walk(node: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-        if isinstance(node, dict):
+        if isinstance(node, dict) and node:  # an empty one says something, too: a term without arguments
             for key, value in node.items():
                 yield from walk(value, f"{prefix}{key}.")
         else:

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -50,11 +51,15 @@ class RunFolder:
         """
         if self._replaces:
             set_aside(self.path)
-        if _id_of(self.path) != self.id:
+        mark = _mark_of(self.path)
+        if mark.get("id") != self.id:
             now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-            write_text(
-                self.path / MARK, json.dumps({"format": _FORMAT, "id": self.id, "created": now}, indent=1) + "\n"
-            )
+            mark = {"format": _FORMAT, "id": self.id, "created": now}
+        changed = sorted({*mark.get("changes", ()), *self.changes})
+        if _id_of(self.path) != self.id or changed != mark.get("changes", []):
+            # States of before a change are those of this run, too.
+            mark |= {"changes": changed} if changed else {}
+            write_text(self.path / MARK, json.dumps(mark, indent=1) + "\n")
         write_recipe(self._recipe, self.path / "recipe.yaml")
 
     def keep(self) -> None:
@@ -162,13 +167,20 @@ def _check(output: Path, recipe: Experiment, resume: bool, overwrite: bool, chan
             raise InputError(f"{output} holds a run of simclr {kind}, and it stays: give another --output")
         raise InputError(f"{output} holds a run already: add --resume, or --overwrite, or give another --output")
     id = known if resume and known else uuid.uuid4().hex[:12]
-    return RunFolder(output, id, recipe, holds_run and not resume, changes)
+    before = _mark_of(output).get("changes", ()) if resume else ()
+    return RunFolder(output, id, recipe, holds_run and not resume, (*changes, *before))
 
 
 def _id_of(folder: Path) -> str | None:
     """The id that a run left in its folder, None where there is none."""
+    found = _mark_of(folder).get("id")
+    return None if found is None else str(found)
+
+
+def _mark_of(folder: Path) -> dict[str, Any]:
+    """What a run left in its folder to be known again; nothing where there is no such file."""
     try:
         mark = json.loads((folder / MARK).read_text(encoding="utf-8"))
-        return str(mark["id"]) if mark["format"] == _FORMAT else None
+        return dict(mark) if mark["format"] == _FORMAT else {}
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
+        return {}

@@ -390,6 +390,10 @@ def test_what_changes_on_resume_is_named_by_the_user(tmp_path):
     pretrain(longer, tmp_path / "run", resume=True, changes=["train.max_steps"])
     assert len(metrics(tmp_path / "run")) == 6
     assert read_recipe(str(tmp_path / "run" / "recipe.yaml"), []).train.max_steps == 6
+    # States of before the change are still those of the run: killed now, it goes on from them.
+    (tmp_path / "run" / "checkpoints" / "step-00000006.pt").unlink()
+    pretrain(longer, tmp_path / "run", resume=True)
+    assert len(metrics(tmp_path / "run")) == 6
 
 
 def test_a_view_picture_of_two_bands(tmp_path):

@@ -104,3 +104,14 @@ def test_two_writers_of_one_file_lose_nothing(tmp_path):
     found = Journal(file)
     assert [found[name].facts for name in "abc"] == [1, 2, 3]
     assert os.listdir(tmp_path) == ["a.parts.jsonl"]
+
+
+def test_what_another_evaluation_has_kept_stays(tmp_path):
+    file = tmp_path / "result.parts.jsonl"
+    one, other = Journal(file, seconds=0), Journal(file, seconds=0)
+    one["mine"], other["theirs"] = Part(1), Part(2)
+    one.clear()
+    assert Journal(file)["theirs"] == Part(2)
+    assert Journal(file)["mine"] is None
+    other.clear()
+    assert not file.exists()

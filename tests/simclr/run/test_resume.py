@@ -10,8 +10,16 @@ from PIL import Image
 
 from simclr.data import open_source
 from simclr.errors import InputError
-from simclr.recipe.read import read_experiment, read_recipe
-from simclr.run.resume import as_stored, check_remembered, check_same_recipe, identify, remember
+from simclr.recipe.read import check_tuning, read_experiment, read_recipe
+from simclr.run.resume import (
+    as_stored,
+    check_changes,
+    check_remembered,
+    check_same_recipe,
+    check_steps_left,
+    identify,
+    remember,
+)
 
 RECIPE = read_recipe("digits")
 
@@ -101,3 +109,28 @@ def test_a_run_of_pretraining_is_no_run_of_fine_tuning():
         InputError, match="here holds a run of fine-tuning: go on with it by simclr fine-tune here/recipe"
     ):
         check_same_recipe(tuning, RECIPE, "here")
+
+
+def test_a_term_without_arguments_is_a_key_too():
+    here, there = (
+        check_tuning({"data": {"source": "digits"}, "encoder": {"name": "resnet8"}, "objective": {term: {}}})
+        for term in ("sup-con", "triplet")
+    )
+    with pytest.raises(InputError, match="the run of another recipe"):
+        check_same_recipe(here, there, "runs/a", changes=["objective.triplet"])
+
+
+@pytest.mark.parametrize("key", ["monitor.held_out", "train.batch_size", "train.optimizer", "train.", "encoder.width"])
+def test_what_no_change_can_be_asked_for(key):
+    with pytest.raises(InputError, match=f"--change {key}: only keys of"):
+        check_changes([key])
+    check_changes(["train.epochs", "monitor.every", "loss.temperature"])
+
+
+def test_a_change_needs_steps_that_are_left():
+    check_steps_left(4, 4, [])
+    check_steps_left(4, 5, ["train.lr"])
+    with pytest.raises(InputError, match=r"no step is left for train.lr to change"):
+        check_steps_left(4, 4, ["train.lr"])
+    with pytest.raises(InputError, match=r"has made 4 steps already, more than the 3"):
+        check_steps_left(4, 3, ["train.max_steps"])
