@@ -23,7 +23,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -41,7 +40,6 @@ SHARE = 0.5
 MAX_NEWTON = 100
 MAX_CG = 500
 
-Step = Callable[[int, int], None]
 """Called with (penalties solved, all of them) after every Newton step."""
 
 
@@ -75,7 +73,6 @@ def logistic_path(
     max_gradient: float = 0.0,
     go_on: Callable[[Tensor, Tensor], bool] | None = None,
     start: tuple[Tensor, Tensor] | None = None,
-    progress: Step | None = None,
 ) -> LogisticPath:
     """L2-regularised multinomial logistic regression with an unpenalised intercept, for many penalties.
 
@@ -91,13 +88,11 @@ def logistic_path(
             intercepts (g, K); all are when None.
         start: weights (dim, K) and intercepts (K,) of a problem like the first, from which that one starts; None is
             the solution without features.
-        progress: called with (penalties solved, all of them) after every Newton step.
 
     Returns:
         The solutions, in the order of the penalties, as far as the path went. A problem that ``MAX_NEWTON`` steps
         do not solve is returned as it is: look at ``gaps``.
     """
-    report = progress or (lambda done, total: None)
     with _flushed_denormals():
         problem = Problem(x, y, num_classes)
         known = [(0.0, problem.without_features() if start is None else problem.inner(start[0][None], start[1][None]))]
@@ -109,7 +104,6 @@ def logistic_path(
                 _start(known, group),
                 width,
                 (max_gap, max_gradient),
-                partial(report, done, len(penalties)),
             )
             width = _width(problem, width, solved.products, len(group))
             ends = zip(group.log().tolist(), solved.w.split(1, 2))
@@ -154,9 +148,7 @@ class _Solved(NamedTuple):
     products: int
 
 
-def _solve(
-    problem: Problem, ridge: Tensor, start: Tensor, width: int, most: tuple[float, float], report: Callable[[], None]
-) -> _Solved:
+def _solve(problem: Problem, ridge: Tensor, start: Tensor, width: int, most: tuple[float, float]) -> _Solved:
     """Newton's method for a group, ridge = penalties / n, until its gaps or its gradients are at most so large.
 
     The weakest penalties take longest, so the problems at work are a tail of the group: a slice, not a copy.
@@ -195,7 +187,6 @@ def _solve(
             length = torch.where(passed, length / 2, length)
         w[..., first:] = trial
         steps[first:] += open_[first:]
-        report()
 
 
 def _newton_direction(

@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from simclr.eval.metrics.calibration import fit_temperature
-from simclr.eval.probes.logistic_path import LogisticPath, Step, logistic_path
+from simclr.eval.probes.logistic_path import LogisticPath, logistic_path
 from simclr.eval.probes.prediction import Prediction, Probe, Selected, Standardisation, classes_of, fit_standardisation
 from simclr.eval.splits.validation import FIXED, Parts, columns_of, folds_of, parts_of
 
@@ -59,7 +59,6 @@ def logistic(
     calibrate: bool = True,
     all_penalties: bool = False,
     device: torch.device | str = "cpu",
-    progress: Step | None = None,
 ) -> Prediction:
     """Multinomial logistic regression with an L2 penalty that is chosen on held-out samples, or fixed for few.
 
@@ -74,8 +73,6 @@ def logistic(
         calibrate: fit a temperature also where the penalty is fixed, which takes ``FOLDS`` more fits.
         all_penalties: try them all, however little the weak ones promise.
         device: where the problems are solved, in float64.
-        progress: called with (penalties solved, all of them) after every Newton step of the path, and of the last fit,
-            a path of one penalty.
 
     Returns:
         The classes, logits as scores, and in ``selected``: the ``rule`` and what it was ``selected_on``, ``C`` and
@@ -100,7 +97,7 @@ def logistic(
             selected |= _out_of_fold(train_x, train_y, penalty, standardise, device)
     else:
         parts = parts_of(train_y, validation)
-        choice = _held_out(train_x, train_y, parts, standardise, device, all_penalties, progress)
+        choice = _held_out(train_x, train_y, parts, standardise, device, all_penalties)
         penalty, selected = float(PENALTIES[choice.best]), choice.selected
         tried, most = selected["penalties_tried"], len(PENALTIES)
         which = f"{most} penalties" if tried == most else f"the {tried} strongest of {most} penalties"
@@ -110,7 +107,7 @@ def logistic(
     # The held-out samples join in: their penalty's solution is not far.
     start = choice.start(units) if choice is not None and torch.equal(choice.classes, classes) else None
     samples = units(train_x.to(device))
-    path = _fit(samples, train_y, classes, torch.tensor([penalty]), FINAL_GAP, start=start, progress=progress)
+    path = _fit(samples, train_y, classes, torch.tensor([penalty]), FINAL_GAP, start=start)
 
     def decide(x: Tensor) -> Tensor:
         return _logits(path, units(x.to(device)))[0].cpu()
@@ -168,7 +165,6 @@ def _held_out(
     standardise: bool,
     device: torch.device | str,
     all_penalties: bool,
-    progress: Step | None,
 ) -> _Choice:
     """Which penalty is the most accurate on the held-out samples, and the temperature of its logits there."""
     fit, held_out, _ = parts
@@ -195,7 +191,7 @@ def _held_out(
             return True
         return False
 
-    path = _fit(units(x[fit].to(device)), y[fit], classes, PENALTIES, SWEEP_GAP, go_on, progress=progress)
+    path = _fit(units(x[fit].to(device)), y[fit], classes, PENALTIES, SWEEP_GAP, go_on)
     # argmax gives the first of equals: the strongest penalty.
     best = int(right.argmax())
     weights, intercepts = path.weights[best], path.intercepts[best]
@@ -220,12 +216,11 @@ def _fit(
     go_on: Callable[[Tensor, Tensor], bool] | None = None,
     *,
     start: tuple[Tensor, Tensor] | None = None,
-    progress: Step | None = None,
 ) -> LogisticPath:
     # scikit-learn's C of two classes belongs to one vector of weights, the difference of our two.
     scaled = penalties.double() * (2.0 if len(classes) == 2 else 1.0)
     columns = torch.searchsorted(classes, y).to(x.device)
-    return logistic_path(x, columns, len(classes), scaled, max_gap, go_on=go_on, start=start, progress=progress)
+    return logistic_path(x, columns, len(classes), scaled, max_gap, go_on=go_on, start=start)
 
 
 def _logits(path: LogisticPath, x: Tensor) -> Tensor:

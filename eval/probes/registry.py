@@ -19,7 +19,7 @@ name, and results have rows of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
@@ -55,7 +55,6 @@ def fit_probe(
     train_x: Matrix,
     train_y: Tensor,
     test_x: Matrix,
-    progress: Callable[[int, int], None] | None = None,
     /,
     *,
     validation: Tensor | None = None,
@@ -69,7 +68,6 @@ def fit_probe(
         train_x: features to learn from, those of the split's validation part among them, (n, dim), any float type.
         train_y: classes, (n,) int64.
         test_x: features to classify, (m, dim).
-        progress: called with (solved, all of them) on the way by a probe that searches long.
         validation: rows of ``train_x`` that are the split's validation part; None where it has none.
         standardise: whether features are divided by their standard deviation.
         all_penalties: whether a probe that ends its search early goes to the end of it.
@@ -84,7 +82,7 @@ def fit_probe(
         train_x, test_x = in_memory(train_x, f"the probe {name}"), in_memory(test_x, f"the probe {name}")
     options: dict[str, Any] = {"validation": validation, "standardise": standardise} if probe.chooses else {}
     if probe.stops:
-        options |= {"all_penalties": all_penalties, "progress": progress}
+        options["all_penalties"] = all_penalties
     return probe.fit(train_x, train_y, test_x, **options)
 
 

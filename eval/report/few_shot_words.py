@@ -12,6 +12,7 @@ from simclr.eval.report.few_shot_grids import OpenKind, open_kinds
 from simclr.eval.report.prose import against
 from simclr.eval.results.objective_record import ObjectiveDifference, Objectives
 from simclr.eval.results.record import Difference, Result, Row
+from simclr.eval.results.row import paired
 from simclr.eval.results.words import (
     JUDGED,
     interval_points,
@@ -100,10 +101,8 @@ def _sizes(found: Sequence[ObjectiveDifference]) -> str:
 
 
 def _minus(ours: Row, other: Row) -> list[Difference]:
-    """Seed by seed; nothing where no seed has both. What was not drawn stands against every seed."""
-    theirs = dict(zip(other.seeds, other.per_seed))
-    pairs = [(a, theirs.get(seed, theirs.get(None))) for seed, a in zip(ours.seeds, ours.per_seed)]
-    values = [a - b for a, b in pairs if a is not None and b is not None]
+    """Of the seeds that both have; nothing where there is none."""
+    values = paired(ours, other)
     if not values:
         return []
     mean, sd = mean_sd(values)

@@ -13,7 +13,7 @@ from simclr.eval.open_set.scores import SCORE
 from simclr.eval.open_set.thresholds import THRESHOLD
 from simclr.eval.probes.learners import FROZEN
 from simclr.eval.results.objective_record import ObjectiveDifference, ObjectiveRow, Objectives
-from simclr.eval.results.row import Facts
+from simclr.eval.results.row import Facts, paired
 from simclr.eval.splits.split import Split
 
 RANKED = ("closed_oa", "closed_aa", "auroc", "oscr")
@@ -115,10 +115,8 @@ def _where(row: ObjectiveRow) -> tuple[object, ...]:
 
 
 def _minus(row: ObjectiveRow, other: ObjectiveRow) -> list[ObjectiveDifference]:
-    """Nothing where no seed has a value of both; what was not drawn stands against every seed."""
-    ours, theirs = (dict(zip(r.seeds, r.per_seed)) for r in (row, other))
-    pairs = [(a, theirs.get(seed, theirs.get(None))) for seed, a in ours.items()]
-    values = [a - b for a, b in pairs if a is not None and b is not None]
+    """Of the seeds that both have; nothing where there is none."""
+    values = paired(row, other)
     if not values:
         return []
     mean, sd = mean_sd(values)

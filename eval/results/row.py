@@ -45,3 +45,10 @@ class Row(Record):
     per_seed: tuple[float | None, ...] = ()
     seeds: tuple[int | None, ...] = ()
     selected: tuple[Facts, ...] = ()
+
+
+def paired(ours: Row, theirs: Row) -> list[float]:
+    """Ours minus theirs, seed by seed; empty where no seed has both. What was not drawn stands against every seed."""
+    other = dict(zip(theirs.seeds, theirs.per_seed))
+    pairs = [(a, other.get(seed, other.get(None))) for seed, a in zip(ours.seeds, ours.per_seed)]
+    return [a - b for a, b in pairs if a is not None and b is not None]
