@@ -21,10 +21,10 @@ from simclr.recipe.choice import check_options
 from simclr.recipe.schema import Encoder, Head, Loss, Optimisation, Recipe
 from simclr.recipe.tuning import TuningRecipe
 from simclr.run.start import Start, take_weights
+from simclr.train.batchnorm import convert_batchnorm
 from simclr.train.image_verdict import ImageJudge
 from simclr.train.optimizer import build_optimizer
 from simclr.train.scene_verdict import APART, SceneJudge, untrained_features
-from simclr.train.sync_batchnorm import convert_sync_batchnorm
 from simclr.train.systems import build_system
 from simclr.train.tuned import Tuned
 from simclr.train.verdict import Judge
@@ -120,9 +120,8 @@ def optimizer_of(
     parts: Sequence[nn.Module], train: Optimisation, peak_lr: float, device: torch.device, world_size: int
 ) -> torch.optim.Optimizer:
     """The optimizer of modules on their device, whose BatchNorm is from now on synchronised over the processes."""
-    if world_size > 1:
-        for part in parts:
-            convert_sync_batchnorm(part, device)
+    for part in parts:
+        convert_batchnorm(part, device, world_size)
     return build_optimizer(train.optimizer, parts, lr=peak_lr, weight_decay=train.weight_decay, momentum=train.momentum)
 
 

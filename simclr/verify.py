@@ -24,8 +24,8 @@ from torch import Tensor, nn
 from simclr.errors import InputError
 from simclr.files import write_text
 from simclr.losses.ntxent import nt_xent
+from simclr.train.batchnorm import convert_batchnorm
 from simclr.train.distributed import start_accelerator
-from simclr.train.sync_batchnorm import convert_sync_batchnorm
 
 CHECKED_TEMPERATURE = 0.1
 
@@ -157,8 +157,7 @@ def training_errors(
     expected = reference_loss(z.cpu().double().unflatten(0, x.shape[:2]), CHECKED_TEMPERATURE)
     (expected * scaler.get_scale()).backward()
 
-    if accelerator.num_processes > 1:
-        convert_sync_batchnorm(model, device)
+    convert_batchnorm(model, device, accelerator.num_processes)
     distributed = accelerator.prepare(model, device_placement=[False])
     mine = x[:, _own_part(accelerator, shares)].to(device)
     with context():

@@ -10,8 +10,8 @@ from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_
 from torch.nn.parallel import DistributedDataParallel
 
 from simclr.losses.ntxent import nt_xent
+from simclr.train.batchnorm import convert_batchnorm
 from simclr.train.grad_cache import backward_again, project_without_graph
-from simclr.train.sync_batchnorm import convert_sync_batchnorm
 
 dist.init_process_group("gloo")
 rank, world_size = dist.get_rank(), dist.get_world_size()
@@ -40,7 +40,7 @@ def compare(norm):
     expected = textbook_loss(z)
     expected.backward()
 
-    convert_sync_batchnorm(together, torch.device("cpu"))
+    convert_batchnorm(together, torch.device("cpu"), world_size)
     distributed = DistributedDataParallel(together, gradient_as_bucket_view=True)
     reduced = []
     distributed.register_comm_hook(None, lambda state, bucket: reduced.append(1) or allreduce_hook(state, bucket))
