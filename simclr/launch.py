@@ -9,6 +9,10 @@ import time
 
 from simclr.errors import InputError
 
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+"""Signals by which users, terminals, and batch systems before they end a job (SLURM's --signal=USR1@60), ask for an
+end."""
+
 # What launchers set when they start several processes; torchrun and accelerate set WORLD_SIZE.
 _LAUNCHED = ("WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS")
 _RANKS = ("RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID")

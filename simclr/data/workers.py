@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from simclr.errors import InputError
+from simclr.launch import STOPPING
 
 T = TypeVar("T")
 PREFETCHED = 2
@@ -108,8 +109,8 @@ class _Lists(Iterable[list[int]]):
 
 
 def _leave_signals_to_main(worker: int) -> None:
-    """A terminal sends Ctrl-C to all its processes; the main one decides when the reading is over."""
-    for number in (signal.SIGINT, signal.SIGHUP):
+    """Terminals and batch systems send signals to all processes; the main one decides when the reading is over."""
+    for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)
 
 

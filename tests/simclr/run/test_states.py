@@ -9,8 +9,8 @@ from simclr.data.source import TensorSource
 from simclr.errors import DivergenceError, InputError
 from simclr.recipe.schema import Optimisation
 from simclr.run.begin import Begun
-from simclr.run.checkpoint import load_run_state, run_states, save_run_state
-from simclr.run.states import RunStates, check_room
+from simclr.run.checkpoint import Keeping, load_run_state, run_states, save_run_state
+from simclr.run.states import RunStates, check_room, states_kept
 
 ALONE = SimpleNamespace(num_processes=1, scaler=None)
 
@@ -55,14 +55,30 @@ def test_a_disk_without_room_for_the_states_is_refused_before_the_run(tmp_path, 
     train, free = Optimisation(optimizer="adamw"), SimpleNamespace(free=8 * 2**20)
     monkeypatch.setattr("shutil.disk_usage", lambda folder: free)
     with pytest.raises(InputError, match=r"has room for 8.0 MiB, but 3 run states of 3.0 MiB each"):
-        check_room(tmp_path / "run" / "checkpoints", model, train)
-    check_room(tmp_path / "checkpoints", model, Optimisation(optimizer="sgd"))
+        check_room(tmp_path / "run" / "checkpoints", model, train, 2)
+    assert check_room(tmp_path / "checkpoints", model, Optimisation(optimizer="sgd"), 2) is None
+    with pytest.raises(InputError, match=r"but 5 run states of 2.0 MiB .*, keep fewer \(train.checkpoint_keep, "):
+        check_room(tmp_path / "checkpoints", model, Optimisation(optimizer="sgd"), 4)
+    with pytest.raises(InputError, match=r"but 3 run states of 3.0 MiB"):  # the best weights so far lie beside
+        check_room(tmp_path / "checkpoints", model, Optimisation(optimizer="sgd"), 2, best=model)
+    said = check_room(tmp_path / "checkpoints", model, Optimisation(optimizer="sgd"), 3)
+    assert said == "run states: 3 of 2.0 MiB each are kept, 0.0 GiB in all"
     optimizer = torch.optim.AdamW(model.parameters())
     model(torch.ones(1, 2**18)).sum().backward()
     optimizer.step()
     file = save_run_state(tmp_path, 1, {"model": model.state_dict(), "optimizer": optimizer.state_dict()})
     assert file.stat().st_size == pytest.approx(3 * 2**20, rel=0.01)
-    check_room(tmp_path, model, train)  # it is among the three
+    check_room(tmp_path, model, train, 2)  # it is among the three
+
+
+@pytest.mark.parametrize("total", [1, 9, 10, 60, 61])
+@pytest.mark.parametrize(("every", "keep", "keep_every"), [(10, 2, None), (10, 2, 30), (4, 1, 6), (1, 3, 1), (7, 5, 2)])
+def test_the_states_that_will_lie_there_are_counted(tmp_path, total, every, keep, keep_every):
+    train = Optimisation(checkpoint_keep=keep, checkpoint_keep_every=keep_every)
+    for step in [*range(every, total, every), total]:
+        save_run_state(tmp_path, step, {"model": {}, "optimizer": {}}, Keeping(keep, keep_every))
+    found = len(run_states(tmp_path))
+    assert states_kept(train, total, every) == max(keep, found)  # at least as many, as some come by time
 
 
 def test_a_state_is_written_while_the_model_learns_on(tmp_path, monkeypatch):

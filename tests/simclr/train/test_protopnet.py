@@ -164,7 +164,7 @@ def test_a_run_resumes_bit_for_bit_across_pushes_and_its_prototypes_are_places_o
             group["lr"] = lr
 
     with monkeypatch.context() as patch:
-        patch.setattr(simclr.finetune, "set_lr", cut)
+        patch.setattr("simclr.train.tuning_step.set_lr", cut)
         with pytest.raises(PowerCutError):
             fine_tune(recipe(), tmp_path / "cut")
     assert newest_state(tmp_path / "cut" / "checkpoints") == "step-00000004.pt"
