@@ -57,6 +57,7 @@ def pretrained(tmp_path_factory):
     return folder
 
 
+@pytest.mark.draws
 def test_a_run_is_a_folder_that_explains_itself(tmp_path):
     said: list[str] = []
     asked = recipe(TRIPLET, "embedding.dim=6", "monitor.every=5", "labels={shots: 20, unknown: [8, 9]}")

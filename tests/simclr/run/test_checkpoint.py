@@ -5,6 +5,7 @@ import torch
 
 from simclr.errors import InputError
 from simclr.run.checkpoint import (
+    DIVERGED,
     Keeping,
     given_state,
     go_back_to,
@@ -113,6 +114,9 @@ def test_a_state_that_is_asked_for_is_one_of_the_run(tmp_path):
     tmp_path.joinpath("checkpoints").mkdir()
     save_run_state(folder, 1, STATE)
     assert given_state(folder, folder / ".." / "checkpoints" / "step-00000001.pt") == "step-00000001.pt"
+    (folder / DIVERGED).write_bytes(b"half")
+    with pytest.raises(InputError, match=r"from which no run goes on: simclr replay .* makes that step again"):
+        given_state(folder, folder / DIVERGED)
     elsewhere = save_run_state(tmp_path, 1, STATE)
     for other in (folder / "step-00000002.pt", elsewhere, folder):
         with pytest.raises(InputError, match=r"is no run state of .*: there are step-00000001.pt in"):
