@@ -241,7 +241,8 @@ def _broken(again: Again, model: nn.Module, source: Source, careful: bool) -> li
 
 @contextmanager
 def _watched(model: nn.Module) -> Iterator[list[str]]:
-    """Collects modules without parts of their own whose output is not finite, as they are called."""
+    """Collects modules without parts of their own whose output or running statistics are not finite, as they are
+    called."""
     found: list[str] = []
 
     def look(name: str) -> Callable[[nn.Module, Any, Any], None]:
@@ -251,6 +252,9 @@ def _watched(model: nn.Module) -> Iterator[list[str]]:
                 whole = all(torch.isfinite(x).all() for x in given if isinstance(x, Tensor))
                 what = "the output" if whole else "the output (and its input)"
                 found.append(f"{what} of {name} ({type(module).__name__}), for {broken} of {len(output)} views")
+            for statistic, value in module.named_buffers():
+                if not torch.isfinite(value).all():
+                    found.append(f"{statistic} of {name} ({type(module).__name__})")
 
         return hook
 
