@@ -11,7 +11,7 @@ from torch import Tensor
 
 from simclr.data.class_numbers import Unlabelled
 from simclr.data.content import HASHED_AT_ONCE, ContentHash
-from simclr.data.numpy_file import read_arrays
+from simclr.data.numpy_file import check_key, read_arrays
 from simclr.data.source import TensorSource, as_labels, as_tensor, number_classes
 from simclr.data.stream import StreamSource
 from simclr.errors import InputError
@@ -128,8 +128,9 @@ def pick(arrays: dict[str, np.ndarray], key: str | None, ranks: Sequence[int], f
     Raises:
         InputError: naming what the file holds.
     """
+    check_key(key, arrays, file, option)
     holds = ", ".join(f"{name or 'array'} {tuple(a.shape)}" for name, a in arrays.items()) or "nothing"
-    if key is not None and "" not in arrays:
+    if key is not None:
         if key not in arrays:
             raise InputError(f"{option} is {key!r}, but {file} holds {holds}: name one of them.")
         chosen = arrays[key]

@@ -9,6 +9,7 @@ import torch
 
 from simclr.data.images.arrays import Arrays
 from simclr.errors import InputError
+from simclr.recipe.images import ArraysData
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (9, 6, 5, 3), dtype=np.uint8)
 
@@ -176,3 +177,17 @@ def test_a_fifo_and_other_formats_are_refused_at_once(tmp_path):
     (tmp_path / "y.csv.gz").write_bytes(gzip.compress(b"1\n2\n"))
     with pytest.raises(InputError, match=r"y.csv.gz is no .npy or .npz file, it is compressed \(gzip\)"):
         Arrays(tmp_path / "x.npy", labels=tmp_path / "y.csv.gz")
+
+
+def test_names_of_arrays_are_not_passed_over_where_arrays_have_none(tmp_path):
+    np.save(tmp_path / "a.npy", IMAGES)
+    np.save(tmp_path / "y.npy", np.arange(9) % 3)
+    with pytest.raises(
+        InputError, match=r"data.key is 'x', but .*a.npy is a .npy file, .*: leave it out \(data.key=nu"
+    ):
+        Arrays(tmp_path / "a.npy", key="x")
+    for labels in (None, tmp_path / "y.npy"):
+        with pytest.raises(InputError, match=r"data.labels_key is 'y', but .*.npy is a .npy file"):
+            Arrays(tmp_path / "a.npy", labels=labels, labels_key="y")
+    with pytest.raises(InputError, match=r"data.test_labels belongs to data.test_path=FILE"):
+        ArraysData(source="arrays", path="a.npy", test_labels="y.npy").named_files()
