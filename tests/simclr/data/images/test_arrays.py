@@ -183,7 +183,7 @@ def test_names_of_arrays_are_not_passed_over_where_arrays_have_none(tmp_path):
     np.save(tmp_path / "a.npy", IMAGES)
     np.save(tmp_path / "y.npy", np.arange(9) % 3)
     with pytest.raises(
-        InputError, match=r"data.key is 'x', but .*a.npy is a .npy file, .*: leave it out \(data.key=nu"
+        InputError, match=r"data.key is 'x', but .*a.npy is a .npy file, .*: leave it out \(data.key="
     ):
         Arrays(tmp_path / "a.npy", key="x")
     for labels in (None, tmp_path / "y.npy"):
