@@ -36,7 +36,7 @@ from simclr.run.states import (
 from simclr.run.stopping import Stopping
 from simclr.run.terminal import Progress
 from simclr.train.distributed import any_process, of_batch, on_main_first, prepare, start_accelerator
-from simclr.train.divergence import Left, explain_divergence
+from simclr.train.divergence import Cause, Left, explain_divergence
 from simclr.train.health import rankme
 from simclr.train.memory import memory_explained
 from simclr.train.nonfinite import NonFinite
@@ -192,8 +192,8 @@ def fine_tune(
                     numbers |= {"loss": None, "skipped": nonfinite.in_a_row}
                 elif nonfinite.too_many or not math.isfinite(loss):
                     updated, last_lr = step - nonfinite.updated, optimizer.param_groups[0]["lr"]
-                    why = _explain(taken, ids, source, model, updated, last_lr) + nonfinite.before(step)
-                    raise states.diverged(step, loss, why)
+                    why = _explain(taken, ids, source, model, updated, last_lr)
+                    raise states.diverged(step, loss, why, nonfinite.before(step))
                 else:
                     one_step.update(lr)
 
@@ -244,7 +244,7 @@ def fine_tune(
         return {**numbers, "seconds": time.perf_counter() - started}
 
 
-def _explain(taken: TuningTaken, ids: Tensor, source: Source, model: Tuned, updated: int, lr: float) -> str:
+def _explain(taken: TuningTaken, ids: Tensor, source: Source, model: Tuned, updated: int, lr: float) -> Cause:
     """Why a step that was taken went wrong, most likely, given the step of the last update and its learning rate."""
     left = Left(taken.x[None], taken.e[None], taken.loss, updated, lr, lambda at: named(source, ids[at].cpu()))
     return explain_divergence(model, left)

@@ -35,7 +35,7 @@ _UNUSED = {
 }
 
 # Seconds in which a launcher ends all processes after the end of one.
-_EXPECTED_SECONDS, _UNEXPECTED_SECONDS = 4, 9
+_EXPECTED_SECONDS, _UNSURE_SECONDS, _UNEXPECTED_SECONDS = 4, 6, 9
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 _PR_SET_PDEATHSIG = 1
@@ -56,7 +56,7 @@ def is_main_process() -> bool:
     return launched_processes() == 1 or rank == "0"
 
 
-def wait_for_others_to_say(expected: bool) -> None:
+def wait_for_others_to_say(expected: bool, sure: bool = True) -> None:
     """Before the last words of a process: let another one of its launch say what is wrong, if it knows.
 
     Mostly all processes find the same mistake, and the main one says so at once. A launcher ends all processes when
@@ -65,11 +65,13 @@ def wait_for_others_to_say(expected: bool) -> None:
 
     Args:
         expected: whether it ends with a mistake of the user, and not with whatever went wrong.
+        sure: whether it knows the cause of what all have met, of which one may have seen more than the main one.
     """
-    if launched_processes() == 1 or (expected and is_main_process()):
+    main, quick = is_main_process(), expected and sure
+    if launched_processes() == 1 or (quick and main):
         return
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    time.sleep(_EXPECTED_SECONDS if expected else _UNEXPECTED_SECONDS)
+    time.sleep(_EXPECTED_SECONDS if quick else _UNSURE_SECONDS if expected and main else _UNEXPECTED_SECONDS)
 
 
 def refuse_other_ways_to_train() -> None:

@@ -44,7 +44,7 @@ from simclr.train.distributed import (
     prepare,
     start_accelerator,
 )
-from simclr.train.divergence import Left, explain_divergence
+from simclr.train.divergence import Cause, Left, explain_divergence
 from simclr.train.health import collapse_warning, health
 from simclr.train.memory import memory_explained
 from simclr.train.nonfinite import NonFinite
@@ -189,8 +189,8 @@ def pretrain(
                 numbers |= {"loss": None, "skipped": nonfinite.in_a_row}
             elif nonfinite.too_many or not math.isfinite(loss):
                 updated, last_lr = step - nonfinite.updated, optimizer.param_groups[0]["lr"]
-                why = _explain(taken, inputs, model, updated, last_lr) + nonfinite.before(step)
-                raise states.diverged(step, loss, why)
+                why = _explain(taken, inputs, model, updated, last_lr)
+                raise states.diverged(step, loss, why, nonfinite.before(step))
             else:
                 one_step.update(lr)
                 if main and (jump := spikes.note(step, loss)):
@@ -248,7 +248,7 @@ def pretrain(
         return {**numbers, "seconds": time.perf_counter() - started}
 
 
-def _explain(taken: Taken, inputs: Inputs, model: nn.Module, updated: int, lr: float) -> str:
+def _explain(taken: Taken, inputs: Inputs, model: nn.Module, updated: int, lr: float) -> Cause:
     """Why a step that was taken went wrong, most likely, given the step of the last update and its learning rate."""
     ids = torch.cat([part.ids for part in taken.micro_batches]).cpu()
     views = taken.draw_again(inputs.augment)

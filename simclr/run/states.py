@@ -36,6 +36,7 @@ from simclr.run.checkpoint import (
 from simclr.run.replaced import is_aside
 from simclr.run.resume import finished
 from simclr.train.distributed import of_all, of_main, on_main_first, state_of
+from simclr.train.divergence import Cause
 
 _USUALLY_KEPT = 2
 
@@ -179,7 +180,12 @@ class RunStates:
         return self._begun is not None and time.perf_counter() - self._saved > self._seconds
 
     def save(
-        self, done: int, loss: float, why: Callable[[], str], more: Mapping[str, Any] | None = None, wait: bool = False
+        self,
+        done: int,
+        loss: float,
+        why: Callable[[], Cause],
+        more: Mapping[str, Any] | None = None,
+        wait: bool = False,
     ) -> None:
         """Begin to write one; every process calls it.
 
@@ -220,10 +226,11 @@ class RunStates:
             failed, self._failed = self._failed, None
             raise failed
 
-    def diverged(self, step: int, loss: float, why: str) -> DivergenceError:
+    def diverged(self, step: int, loss: float, why: Cause, before: str = "") -> DivergenceError:
         """What to raise when the loss of a step, or the weights after it, are NaN or infinite.
 
-        Weights that are still finite are kept as they were before the step: `simclr replay` makes it again.
+        Weights that are still finite are kept as they were before the step: `simclr replay` makes it again. What to say
+        of steps ``before`` it ends the sentence.
         """
         with suppress(InputError):
             self.written()
@@ -237,7 +244,7 @@ class RunStates:
             with suppress(InputError, OSError):
                 self._checkpoints.mkdir(exist_ok=True)
                 write_atomically(self._checkpoints / DIVERGED, lambda file: torch.save(_copied(state), file))
-        return DivergenceError(diverged(step, loss, why, self._checkpoints))
+        return DivergenceError(diverged(step, loss, why.text + before, self._checkpoints), why.sure)
 
     def __enter__(self) -> RunStates:
         return self

@@ -28,7 +28,14 @@ class Left(NamedTuple):
     named: Callable[[Tensor], str]
 
 
-def explain_divergence(model: nn.Module, left: Left) -> str:
+class Cause(NamedTuple):
+    """A sentence, and whether it tells the cause itself: what follows from it, all processes of a launch see."""
+
+    text: str
+    sure: bool = True
+
+
+def explain_divergence(model: nn.Module, left: Left) -> Cause:
     """The first thing that is not finite on the way from the views to the loss, as far as a step tells afterwards.
 
     Which module was the first, `simclr replay` tells, which makes the step again.
@@ -39,24 +46,25 @@ def explain_divergence(model: nn.Module, left: Left) -> str:
     """
     rows = (~torch.isfinite(left.views)).flatten(2).any(2).any(0)
     if rows.any():
-        return (
+        return Cause(
             f"views hold NaN or infinity, of {left.named(rows.nonzero()[:, 0])}, so the data or an augmentation is at "
             "fault: look at views.png"
         )
     at = f"at learning rate {left.lr:.3g}"
     broken = [name for name, p in model.named_parameters() if not torch.isfinite(p).all()]
     if broken:
-        return (
+        return Cause(
             f"{broken[0]} and {len(broken) - 1} other parameters became non-finite in the update of step "
             f"{left.updated} {at}: lower train.lr or lengthen train.warmup_epochs"
         )
     broken = [name for name, b in model.named_buffers() if b.is_floating_point() and not torch.isfinite(b).all()]
     if broken or not torch.isfinite(left.h).all():
         where = f" (as {broken[0]} shows)" if broken else ""
-        return f"activations overflow{where} {at}: lower train.lr, or use train.precision=fp32"
+        return Cause(f"activations overflow{where} {at}: lower train.lr, or use train.precision=fp32", sure=False)
     if math.isfinite(left.loss):
-        return f"gradients overflow {at}: lower train.lr, or use train.precision=fp32"
-    return (
+        return Cause(f"gradients overflow {at}: lower train.lr, or use train.precision=fp32", sure=False)
+    return Cause(
         "the projections are zero or overflow: lower train.lr, or raise the loss's temperature (lower an objective's "
-        "weights)"
+        "weights)",
+        sure=False,
     )
