@@ -35,7 +35,7 @@ _UNUSED = {
 }
 
 # Seconds in which a launcher ends all processes after the end of one.
-_EXPECTED_SECONDS, _UNSURE_SECONDS, _UNEXPECTED_SECONDS = 4, 6, 9
+_EXPECTED_SECONDS, _UNEXPECTED_SECONDS, _UNSURE_SECONDS = 4, 9, 12
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 _PR_SET_PDEATHSIG = 1
@@ -71,7 +71,8 @@ def wait_for_others_to_say(expected: bool, sure: bool = True) -> None:
     if launched_processes() == 1 or (quick and main):
         return
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    time.sleep(_EXPECTED_SECONDS if quick else _UNSURE_SECONDS if expected and main else _UNEXPECTED_SECONDS)
+    # The main one of those that are not sure is the first of them.
+    time.sleep(_EXPECTED_SECONDS if quick else _UNEXPECTED_SECONDS if main or not expected else _UNSURE_SECONDS)
 
 
 def refuse_other_ways_to_train() -> None:
