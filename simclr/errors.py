@@ -6,7 +6,15 @@ class InputError(ValueError):
 
 
 class DivergenceError(RuntimeError):
-    """The loss became NaN or infinite: at which step, why most likely, and where to go on from."""
+    """The loss became NaN or infinite: at which step, why most likely, and where to go on from.
+
+    Attributes:
+        sure: whether this process has seen the cause; else another one of the launch may know better.
+    """
+
+    def __init__(self, message: str, sure: bool = True) -> None:
+        super().__init__(message)
+        self.sure = sure
 
 
 class StoppedError(BaseException):

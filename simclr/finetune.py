@@ -3,16 +3,17 @@
 import math
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from functools import partial
 from itertools import repeat
 from pathlib import Path
 from typing import Any
 
-from simclr.build import build_tuned, optimizer_of, tuned_architecture
+from torch import Tensor
+
+from simclr.build import tuned_architecture
 from simclr.data import Source, batches
-from simclr.data.chosen_labels import ChosenLabels, choose_labels
-from simclr.data.feed import in_place_of_damaged, skipped
+from simclr.data.feed import named, skipped
 from simclr.encoder_file import save_encoder
 from simclr.encoder_metadata import EncoderMetadata
 from simclr.launch import unused_settings
@@ -23,24 +24,31 @@ from simclr.run.metadata import check_storable, describe_run
 from simclr.run.metrics_file import MetricsFile
 from simclr.run.resume import check_steps_left
 from simclr.run.run_folder import open_run_folder
-from simclr.run.start import all_seen, check_apart, check_start, load_start
-from simclr.run.states import RunStates, check_room, state_to_go_on_from
+from simclr.run.start import all_seen, check_apart, check_start
+from simclr.run.states import (
+    RunStates,
+    check_room,
+    numbers_if_finished,
+    state_to_go_on_from,
+    states_kept,
+    steps_between_states,
+)
 from simclr.run.stopping import Stopping
 from simclr.run.terminal import Progress
-from simclr.train.course import set_tuning_course
 from simclr.train.distributed import any_process, of_batch, on_main_first, prepare, start_accelerator
-from simclr.train.health import explain_divergence, rankme
+from simclr.train.divergence import Cause, Left, explain_divergence
+from simclr.train.health import rankme
 from simclr.train.memory import memory_explained
 from simclr.train.nonfinite import NonFinite
-from simclr.train.optimizer import parameter_table, set_lr
+from simclr.train.optimizer import parameter_table
 from simclr.train.schedule import warmup_cosine
-from simclr.train.tuned import Learned, try_objective
+from simclr.train.tuned import Tuned
+from simclr.train.tuning_step import TuningStep, TuningTaken
+from simclr.tuning_setup import set_up_tuning
 from simclr.views.drawn_views import choose_samples, look_at_views
 from simclr.views.held_out import HeldOutProbe, watch_held_out
-from simclr.views.inputs import build_tuning_inputs
 from simclr.views.likeness_picture import draw_prototypes
 from simclr.views.picture import draw_views
-from simclr.views.unlabelled import Share, build_unlabelled, open_target
 
 
 def fine_tune(
@@ -85,34 +93,18 @@ def fine_tune(
         opening = open_run_folder(output, recipe, resume=bool(resume), overwrite=overwrite, changes=changes)
         folder = on_main_first(accelerator, lambda: stack.enter_context(opening))
 
-        # What there is to learn from: samples, their labels, and in which order.
-        start = load_start(recipe)
-        with accelerator.main_process_first() if recipe.fetches else nullcontext():
-            inputs = build_tuning_inputs(recipe, device, start.encoder.preprocess if start else None)
-            target = open_target(recipe, device)
-        source, preprocess = inputs.source, inputs.preprocess
-        chosen = _labels(recipe, source)
-        targets = chosen.targets.to(device)
-        rank, world_size = accelerator.process_index, accelerator.num_processes
+        state = state_to_go_on_from(accelerator, checkpoints, resume, say)
+        if resume is True and (ended := numbers_if_finished(accelerator, output, recipe, state, say)):
+            return {**ended, "seconds": 0.0}
 
-        # What learns, and from where it goes on.
-        model = build_tuned(recipe, start, inputs, len(chosen.classes), device)
+        # What there is to learn from, what learns, and from where it goes on.
+        setup = set_up_tuning(recipe, accelerator)
+        start, inputs, target, chosen, targets, model, optimizer, course, unlabelled, learned = setup
+        source, preprocess = inputs.source, inputs.preprocess
         encoder, parts = model.encoder, list(model.children())
         watch = watch_held_out(probe, inputs, chosen, device) if main else None
-        course = set_tuning_course(train, chosen.targets, model.objective.wants_pairs, recipe.seed, rank, world_size)
         order, total_steps, warmup_steps, peak_lr = course
-        share = Share(order.batch_size, rank, world_size)
-        unlabelled = build_unlabelled(recipe, inputs, target, model.needs, share)
-        try_objective(model, targets[order.at(0)], inputs.view_shape, unlabelled and unlabelled.of_process)
-        learned = Learned(
-            ids=(targets >= 0).nonzero()[:, 0],
-            targets=targets,
-            inputs=lambda ids: inputs.embed(inputs.plain[ids].to(device)),
-            epochs=-(-total_steps // order.steps_per_epoch),
-        )
-        optimizer = optimizer_of(parts, train, peak_lr, device, world_size)
-        save_every = train.checkpoint_every or max(order.steps_per_epoch, total_steps // 10)
-        state = state_to_go_on_from(accelerator, checkpoints, resume, say)
+        save_every = steps_between_states(train, order.steps_per_epoch, total_steps)
 
         def describe(steps: int, numbers: dict[str, Any], monitor_ids: list[int]) -> EncoderMetadata:
             numbers = {**numbers, "samples_seen": steps * order.batch_size}
@@ -134,25 +126,26 @@ def fine_tune(
         def begin() -> Begun:
             """On the main process, with all that can be refused: from here on, the folder changes."""
             assert folder is not None
-            check_room(checkpoints, model, train)
+            room = check_room(checkpoints, model, train, states_kept(train, total_steps, save_every))
             check_steps_left(state["step"], total_steps, changes)
             check_start(start, source, output, state)
             check_storable(describe(total_steps, {}, []))
-            begun = begin_run(folder, recipe, source, state, accelerator, say, target)
+            begun = begin_run(folder, recipe, source, state, accelerator, say, (model, optimizer), target)
             started_from = {} if start is None else {"start": start.digest}
-            return begun._replace(remembered={**begun.remembered, **started_from})
+            return begun._replace(remembered={**begun.remembered, **started_from}, notes=[room] if room else [])
 
         begun = on_main_first(accelerator, begin)
         stopping = stack.enter_context(Stopping(checkpoints, speaks=main))
         distributed, optimizer = prepare(accelerator, model, optimizer, state)
+        one_step = TuningStep(accelerator, model, distributed, optimizer, source, targets, inputs.augment)
 
         metrics = stack.enter_context(MetricsFile(output / "metrics.jsonl", state["step"], enabled=main))
         moving = Progress(total_steps, state["step"], order.batch_size, enabled=main, what="fine-tuning")
         progress = stack.enter_context(moving)
-        if main:
+        if begun:
             n, k = len(chosen.ids), len(chosen.classes)
             said = f"{n:,} of {len(source):,} samples of {source.name}, {k} classes ({chosen.rule})"
-            say(f"{said}, processes: {world_size}")
+            say(f"{said}, processes: {accelerator.num_processes}")
             say(f"  from {start.file if start else 'random weights'}, {device.type}, {train.precision}")
             for name, few in (("unknown", chosen.unknown), ("fewer samples than asked for", chosen.few)):
                 if few:
@@ -167,13 +160,13 @@ def fine_tune(
             described = [*inputs.describe(), f"objective: {added}; {course.describe()}"]
             for line in [*described, *parameter_table(parts, train.optimizer, train.weight_decay)]:
                 say(f"  {line}")
-            for line in [*unused_settings(train.precision), *([metrics.note] if metrics.note else [])]:
+            for line in [*unused_settings(train.precision), *begun.notes, *([metrics.note] if metrics.note else [])]:
                 say(line)
             looked_at = look_at_views(inputs, choose_samples(recipe.seed, len(source), samples=6), 0, device)
             draw_views(looked_at, output / "views.png")
 
         numbers: dict[str, Any] = metrics.last
-        nonfinite = NonFinite(model, train.skip_nonfinite, state.get("skipped", 0))
+        nonfinite = NonFinite(model, train.skip_nonfinite, state, accelerator.scaler is not None)
         states = stack.enter_context(RunStates(accelerator, model, optimizer, source, begun, checkpoints, train))
         started = time.perf_counter()
         model.train()
@@ -191,25 +184,18 @@ def fine_tune(
             for (step, ids, batch), u in zip(labelled, others):
                 epoch, lr = order.epoch(step), warmup_cosine(step, total_steps, warmup_steps, peak_lr)
                 nonfinite.begin_step()
-                held, batch = in_place_of_damaged(source, ids, batch, targets)
-                x = inputs.augment(batch, course.address(ids, step, len(source)), step)[0]  # (b, C, h, w)
-                # Embeddings (b, dim), and the objective of the global batch.
                 with memory_explained(len(ids), None, "train.batch_size"):
-                    e, value = distributed(x, targets[held], ids, u)
-                    accelerator.backward(value.total)
-                loss = value.total.item()
+                    taken = one_step.gradients(batch, ids, u, step, course)  # views, e, objective, and backward
+                loss, e, value = taken.loss, taken.e, taken.value
                 numbers = {"step": step, "epoch": epoch, "loss": loss, "lr": lr}
-                if skipped_over := nonfinite.passes_over(loss):
+                if skipped_over := nonfinite.passes_over(step, loss):
                     numbers |= {"loss": None, "skipped": nonfinite.in_a_row}
-                elif not math.isfinite(loss):
-                    why = explain_divergence(x[None], e[None], model, optimizer.param_groups[0]["lr"])
-                    raise states.diverged(step, loss, why)
+                elif nonfinite.too_many or not math.isfinite(loss):
+                    updated, last_lr = step - nonfinite.updated, optimizer.param_groups[0]["lr"]
+                    why = _explain(taken, ids, source, model, updated, last_lr)
+                    raise states.diverged(step, loss, why, nonfinite.before(step))
                 else:
-                    set_lr(optimizer, lr)
-                    for parameter in model.resting():
-                        parameter.grad = None
-                    optimizer.step()
-                optimizer.zero_grad()
+                    one_step.update(lr)
 
                 done = step + 1
                 if begun:
@@ -217,18 +203,17 @@ def fine_tune(
                 if (done % recipe.monitor.every == 0 or done == total_steps) and not skipped_over:
                     terms = value.terms if len(value.terms) > 1 else {}
                     looked = {name: float(number) for name, number in {**terms, **value.metrics}.items()}
-                    numbers |= {
-                        "rankme": rankme(of_batch(accelerator, e)),
-                        **{k: v for k, v in looked.items() if math.isfinite(v)},
-                    }
+                    embedded = of_batch(accelerator, e)
+                    numbers |= {"rankme": rankme(embedded)} if embedded.isfinite().all() else {}
+                    numbers |= {k: v for k, v in looked.items() if math.isfinite(v)}
                     numbers |= watch.look(encoder) if watch else {}
                 due = done % save_every == 0 or done == total_steps
                 # Before the run state: a line too many is dropped on resume, one too few would be missing for ever.
                 metrics.write({**numbers, "seconds": round(time.perf_counter() - started, 3)})
                 late, stop = any_process(accelerator, states.is_late, stopping.signal > 0)
                 if due or late or stop:
-                    explain = partial(explain_divergence, x[None], e[None], model, lr)
-                    states.save(done, loss, explain, {"skipped": nonfinite.in_a_row}, wait=stop or done == total_steps)
+                    explain = partial(_explain, taken, ids, source, model, step, lr)
+                    states.save(done, loss, explain, nonfinite.state, wait=stop or done == total_steps)
                 progress.advance(numbers)
                 if begun:
                     begun.log(numbers, step)
@@ -236,27 +221,30 @@ def fine_tune(
                     raise stopping.stop()
 
         model.finish(learned)
+        if passed_over := nonfinite.describe():
+            numbers |= {"skipped_steps": nonfinite.steps}
+            if main:
+                say(passed_over)
         if begun:
             for note in model.notes():
                 say(f"  {note}")
             adapted_to = None if target is None else target.sample_hashes()
             seen = all_seen(begun.saw or source.sample_hashes(), start, adapted_to)
             metadata = describe(total_steps, numbers, seen.monitor_ids)
-            save_encoder(output / "encoder.safetensors", encoder, preprocess, metadata, saw=seen.samples)
             if unlabelled and recipe.own_statistics:
                 of_target, file = unlabelled.inputs.preprocess, output / "encoder-target.safetensors"
                 save_encoder(file, encoder, of_target, metadata, saw=seen.samples)
             if isinstance(encoder, Prototyped):
                 draw_prototypes(encoder.eval(), learned.inputs, preprocess, chosen.classes, output / "prototypes.png")
+            # Last: where it lies, the run is finished.
+            save_encoder(output / "encoder.safetensors", encoder, preprocess, metadata, saw=seen.samples)
             numbers = dict(metadata.numbers)
             if source.damaged:
                 say(skipped(source.damaged))
         return {**numbers, "seconds": time.perf_counter() - started}
 
 
-def _labels(recipe: TuningRecipe, source: Source) -> ChosenLabels:
-    """The labels that are looked at."""
-    asked, held_out = recipe.labels, recipe.monitor.held_out
-    seed = recipe.seed if asked.seed is None else asked.seed
-    unknown = [*asked.unknown, *recipe.data.unknown]
-    return choose_labels(source, shots=asked.shots, share=asked.share, unknown=unknown, held_out=held_out, seed=seed)
+def _explain(taken: TuningTaken, ids: Tensor, source: Source, model: Tuned, updated: int, lr: float) -> Cause:
+    """Why a step that was taken went wrong, most likely, given the step of the last update and its learning rate."""
+    left = Left(taken.x[None], taken.e[None], taken.loss, updated, lr, lambda at: named(source, ids[at].cpu()))
+    return explain_divergence(model, left)

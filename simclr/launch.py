@@ -9,6 +9,10 @@ import time
 
 from simclr.errors import InputError
 
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+"""Signals by which users, terminals, and batch systems before they end a job (SLURM's --signal=USR1@60), ask for an
+end."""
+
 # What launchers set when they start several processes; torchrun and accelerate set WORLD_SIZE.
 _LAUNCHED = ("WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS")
 _RANKS = ("RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID")
@@ -31,7 +35,7 @@ _UNUSED = {
 }
 
 # Seconds in which a launcher ends all processes after the end of one.
-_EXPECTED_SECONDS, _UNEXPECTED_SECONDS = 4, 9
+_EXPECTED_SECONDS, _UNEXPECTED_SECONDS, _UNSURE_SECONDS = 4, 9, 12
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 _PR_SET_PDEATHSIG = 1
@@ -52,7 +56,7 @@ def is_main_process() -> bool:
     return launched_processes() == 1 or rank == "0"
 
 
-def wait_for_others_to_say(expected: bool) -> None:
+def wait_for_others_to_say(expected: bool, sure: bool = True) -> None:
     """Before the last words of a process: let another one of its launch say what is wrong, if it knows.
 
     Mostly all processes find the same mistake, and the main one says so at once. A launcher ends all processes when
@@ -61,11 +65,14 @@ def wait_for_others_to_say(expected: bool) -> None:
 
     Args:
         expected: whether it ends with a mistake of the user, and not with whatever went wrong.
+        sure: whether it knows the cause of what all have met, of which one may have seen more than the main one.
     """
-    if launched_processes() == 1 or (expected and is_main_process()):
+    main, quick = is_main_process(), expected and sure
+    if launched_processes() == 1 or (quick and main):
         return
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    time.sleep(_EXPECTED_SECONDS if expected else _UNEXPECTED_SECONDS)
+    # The main one of those that are not sure is the first of them.
+    time.sleep(_EXPECTED_SECONDS if quick else _UNEXPECTED_SECONDS if main or not expected else _UNSURE_SECONDS)
 
 
 def refuse_other_ways_to_train() -> None:

@@ -21,6 +21,7 @@ from simclr.errors import InputError
 from simclr.files import check_writable, write_text
 from simclr.launch import is_main_process
 from simclr.recipe.schema import Recipe
+from simclr.run.states import states_kept, steps_between_states
 from simclr.train.course import set_course
 from simclr.train.distributed import start_accelerator
 from simclr.train.optimizer import parameter_table
@@ -101,7 +102,7 @@ def plan(recipe: Recipe, steps: int = 3) -> dict[str, Any]:
     phases = {phase: 1000 * seconds / steps for phase, seconds in timer.seconds.items()}
     step_seconds = sum(phases.values()) / 1000
     state = _bytes([*model.state_dict().values(), *_tensors(optimizer.state_dict())])
-    kept = train.checkpoint_keep + total_steps // (train.checkpoint_keep_every or total_steps + 1)
+    kept = states_kept(train, total_steps, steps_between_states(train, order.steps_per_epoch, total_steps))
     return {
         "chosen": recipe.chosen,
         "notes": [*source.notes, *inputs.notes],

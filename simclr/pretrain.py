@@ -8,12 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from simclr.build import build_judge, build_learner, build_loss
 from simclr.choose.resolve import resolved
 from simclr.data import Source, batches
-from simclr.data.feed import skipped
+from simclr.data.feed import named, skipped
 from simclr.data.held_out import held_out_ids
 from simclr.encoder_file import save_encoder
 from simclr.launch import unused_settings
@@ -23,7 +24,14 @@ from simclr.run.metadata import check_storable, describe_run
 from simclr.run.metrics_file import MetricsFile
 from simclr.run.resume import check_steps_left
 from simclr.run.run_folder import open_run_folder
-from simclr.run.states import RunStates, check_room, state_to_go_on_from
+from simclr.run.states import (
+    RunStates,
+    check_room,
+    numbers_if_finished,
+    state_to_go_on_from,
+    states_kept,
+    steps_between_states,
+)
 from simclr.run.stopping import Stopping
 from simclr.run.terminal import Progress
 from simclr.run.unusual import LossSpikes, noting_stalls
@@ -36,7 +44,8 @@ from simclr.train.distributed import (
     prepare,
     start_accelerator,
 )
-from simclr.train.health import collapse_warning, explain_divergence, health
+from simclr.train.divergence import Cause, Left, explain_divergence
+from simclr.train.health import collapse_warning, health
 from simclr.train.memory import memory_explained
 from simclr.train.nonfinite import NonFinite
 from simclr.train.optimizer import parameter_table
@@ -99,6 +108,9 @@ def pretrain(
         stack.callback(accelerator.end_training)
         opening = open_run_folder(output, recipe, resume=bool(resume), overwrite=overwrite, changes=changes)
         folder = on_main_first(accelerator, lambda: stack.enter_context(opening))
+        state = state_to_go_on_from(accelerator, checkpoints, resume, say)
+        if resume is True and (ended := numbers_if_finished(accelerator, output, recipe, state, say)):
+            return {**ended, "seconds": 0.0}
 
         # What there is to learn from, and in which order.
         with accelerator.main_process_first() if recipe.data.fetches else nullcontext():
@@ -107,11 +119,10 @@ def pretrain(
         loss_of = build_loss(recipe.loss, source)
         rank, world_size = accelerator.process_index, accelerator.num_processes
         held_out = held_out_ids(inputs.raw, recipe.monitor.held_out, recipe.seed)
-        state = state_to_go_on_from(accelerator, checkpoints, resume, say)
         cut = None if "train.micro_batch" in changes else state.get("micro_batches")
         course = set_course(train, len(source), recipe.seed, rank, world_size, held_out, cut)
         order, total_steps, warmup_steps, peak_lr, sizes = course
-        save_every = train.checkpoint_every or max(order.steps_per_epoch, total_steps // 10)
+        save_every = steps_between_states(train, order.steps_per_epoch, total_steps)
 
         # What learns, who watches, and from where it goes on.
         model, optimizer = build_learner(recipe, preprocess, peak_lr, device, world_size)
@@ -125,11 +136,13 @@ def pretrain(
         def begin() -> Begun:
             """On the main process, with all that can be refused: from here on, the folder changes."""
             assert folder is not None
-            check_room(checkpoints, model, train)
+            files = states_kept(train, total_steps, save_every)
+            room = check_room(checkpoints, model, train, files, encoder if judge else None)
             check_steps_left(state["step"], total_steps, changes)
             check_storable(describe_run(recipe, source, preprocess, encoder, total_steps, {}, ids_seen))
-            begun = begin_run(folder, recipe, source, state, accelerator, say)
-            return begun._replace(remembered={**begun.remembered, "micro_batches": len(sizes)})
+            begun = begin_run(folder, recipe, source, state, accelerator, say, (model, optimizer))
+            remembered = {**begun.remembered, "micro_batches": len(sizes)}
+            return begun._replace(remembered=remembered, notes=[room] if room else [])
 
         begun = on_main_first(accelerator, begin)
         stopping = stack.enter_context(Stopping(checkpoints, speaks=main))
@@ -140,7 +153,7 @@ def pretrain(
         best = BestEncoder(train.patience, state.get("best"))
         metrics = stack.enter_context(MetricsFile(output / "metrics.jsonl", state["step"], enabled=main))
         progress = stack.enter_context(Progress(total_steps, state["step"], train.batch_size, enabled=main))
-        if main:
+        if begun:
             say(f"{len(source):,} samples of {source.name}, processes: {world_size}, {device.type}, {train.precision}")
             for note in [*source.notes, *inputs.notes]:
                 say(note)
@@ -150,19 +163,20 @@ def pretrain(
             if len(sizes) > 1:
                 kept = ", as many as before" if sizes[0] > (train.micro_batch or sizes[0]) else ""
                 say(f"  gradient caching: {len(sizes)} micro batches a step{kept}, {sizes[0]} images a process in each")
-            for line in [*unused_settings(train.precision), *([metrics.note] if metrics.note else [])]:
+            for line in [*unused_settings(train.precision), *begun.notes, *([metrics.note] if metrics.note else [])]:
                 say(line)
             looked_at = look_at_views(inputs, choose_samples(recipe.seed, len(source), samples=6), 0, device)
             draw_views(looked_at, output / "views.png")
 
         numbers: dict[str, Any] = metrics.last
         warned, done, spikes = False, state["step"], LossSpikes()
-        nonfinite = NonFinite(model, train.skip_nonfinite, state.get("skipped", 0))
+        nonfinite = NonFinite(model, train.skip_nonfinite, state, accelerator.scaler is not None)
         states = stack.enter_context(RunStates(accelerator, model, optimizer, source, begun, checkpoints, train))
         started = time.perf_counter()
         model.train()
 
-        feed = batches(source, order, state["step"], total_steps, device, recipe.data.workers)
+        stop_at = done if best.is_time_to_stop else total_steps  # it was cut off after its last step
+        feed = batches(source, order, done, stop_at, device, recipe.data.workers)
         for step, ids, batch in noting_stalls(feed, say) if main else feed:
             epoch, lr = order.epoch(step), warmup_cosine(step, total_steps, warmup_steps, peak_lr)
             nonfinite.begin_step()
@@ -171,11 +185,12 @@ def pretrain(
                 taken = one_step.gradients(batch, ids, epoch)  # views, h, z, loss, and backward to every parameter
             loss, h, z = taken.loss, taken.h, taken.z
             numbers = {"step": step, "epoch": epoch, "loss": loss, "lr": lr}
-            if skipped_over := nonfinite.passes_over(loss):
+            if skipped_over := nonfinite.passes_over(step, loss):
                 numbers |= {"loss": None, "skipped": nonfinite.in_a_row}
-            elif not math.isfinite(loss):
-                last_lr = optimizer.param_groups[0]["lr"]
-                raise states.diverged(step, loss, _explain(taken, inputs, model, last_lr))
+            elif nonfinite.too_many or not math.isfinite(loss):
+                updated, last_lr = step - nonfinite.updated, optimizer.param_groups[0]["lr"]
+                why = _explain(taken, inputs, model, updated, last_lr)
+                raise states.diverged(step, loss, why, nonfinite.before(step))
             else:
                 one_step.update(lr)
                 if main and (jump := spikes.note(step, loss)):
@@ -193,9 +208,10 @@ def pretrain(
                     warned = True
             due = done % save_every == 0 or done == total_steps
             if due and main and probe and watched:
-                h_watched = embed(encoder, inputs, watched.ids, device)
-                readable = watched.readable(source)
-                numbers["knn"] = probe.score(h_watched[readable], watched.labels[readable])
+                knn, left_out = watched.score(probe, embed(encoder, inputs, watched.ids, device), source)
+                numbers |= knn
+                if left_out:
+                    say(f"step {step}: {left_out}")
             if due and judge:
                 best.look(judge.look(partial(encode, encoder, device)), done, encoder)
                 numbers["verdict"] = best.latest
@@ -203,8 +219,8 @@ def pretrain(
             metrics.write({**numbers, "seconds": round(time.perf_counter() - started, 3)})
             late, stop, enough = any_process(accelerator, states.is_late, stopping.signal > 0, best.is_time_to_stop)
             if due or late or stop:
-                explain = partial(_explain, taken, inputs, model, lr)
-                more = {"skipped": nonfinite.in_a_row, **({"best": best.state} if judge else {})}
+                explain = partial(_explain, taken, inputs, model, step, lr)
+                more = {**nonfinite.state, **({"best": best.state} if judge else {})}
                 states.save(done, loss, explain, more, wait=stop or done == total_steps)
             progress.advance(numbers)
             if begun:
@@ -218,6 +234,10 @@ def pretrain(
             best.restore(encoder)
             numbers |= {"verdict": best.verdict.value, "kept_step": best.step}
             say(str(best.verdict))
+        if passed_over := nonfinite.describe():
+            numbers |= {"skipped_steps": nonfinite.steps}
+            if main:
+                say(passed_over)
         if begun:
             metadata = describe_run(recipe, source, preprocess, encoder, done, numbers, ids_seen)
             saw = begun.saw or source.sample_hashes()
@@ -228,19 +248,29 @@ def pretrain(
         return {**numbers, "seconds": time.perf_counter() - started}
 
 
-def _explain(taken: Taken, inputs: Inputs, model: nn.Module, lr: float) -> str:
-    """Why a step that was taken went wrong, most likely."""
-    return explain_divergence(taken.draw_again(inputs.augment), taken.h, model, lr)
+def _explain(taken: Taken, inputs: Inputs, model: nn.Module, updated: int, lr: float) -> Cause:
+    """Why a step that was taken went wrong, most likely, given the step of the last update and its learning rate."""
+    ids = torch.cat([part.ids for part in taken.micro_batches]).cpu()
+    views = taken.draw_again(inputs.augment)
+    names = partial(named, inputs.source)
+    return explain_divergence(model, Left(views, taken.h, taken.loss, updated, lr, lambda at: names(ids[at.cpu()])))
 
 
 class _Watched(NamedTuple):
     ids: Tensor
     labels: Tensor
 
-    def readable(self, source: Source) -> Tensor:
-        """Which of them are not damaged, for all that is known, (n,) bool: these have lost their labels."""
+    def score(self, probe: OnlineProbe, h: Tensor, source: Source) -> tuple[dict[str, float], str | None]:
+        """What the probe says of their representations (n, feature_dim), or why it is not asked.
+
+        Those that turned out to be damaged have lost their labels, and are left out.
+        """
         assert source.labels is not None
-        return source.labels[self.ids] >= 0
+        readable = source.labels[self.ids] >= 0
+        broken = int((~h.isfinite()).any(1).sum())
+        if broken:
+            return {}, f"no online kNN, as {broken} of the {len(h)} representations that it looks at are not finite"
+        return {"knn": probe.score(h[readable], self.labels[readable])}, None
 
 
 def _watched(probe: OnlineProbe | None, source: Source) -> _Watched | None:

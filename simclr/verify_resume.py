@@ -1,6 +1,6 @@
 """Does a run that is killed and resumed end as one that was left alone? Tried by `simclr verify --resume`.
 
-The same run is made twice by processes of their own: once undisturbed, once ended by SIGKILL at random moments, with
+The same run is made twice by processes of their own: once undisturbed, once ended by SIGKILL at random steps, with
 everything that it started, and resumed each time. Then metrics, weights and the last run state are compared bit by bit.
 """
 
@@ -10,9 +10,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 import psutil
@@ -28,6 +30,7 @@ SHORT = ("digits", "train.max_steps=60", "train.checkpoint_every=10", "monitor.e
 """The run that is tried unless another is given: some seconds."""
 
 _LONGEST = 3600.0  # seconds of a run before it counts as hung
+_LOOK = 0.005  # seconds between two looks at its metrics
 
 
 class Trial(NamedTuple):
@@ -53,58 +56,76 @@ class Trial(NamedTuple):
         return [*start, "simclr", self.command, *self.arguments, "--output", str(output), *how]
 
 
+class Kill(NamedTuple):
+    """How a run was killed: after so many steps, as far as its metrics told, and how many seconds of its process."""
+
+    steps: int
+    seconds: float
+
+
 class Killed(NamedTuple):
     """A run that was killed and resumed to its end.
 
     Attributes:
-        moments: after how many seconds of its process it was killed, each time.
-        steps: number of steps that were done by then, as far as its metrics tell.
+        kills: each of them.
         differences: from the run that was left alone: nothing, where all is well.
     """
 
-    moments: tuple[float, ...]
-    steps: tuple[int, ...]
+    kills: tuple[Kill, ...]
     differences: tuple[str, ...]
 
 
-def run_undisturbed(trial: Trial, output: Path) -> float:
+def run_undisturbed(trial: Trial, output: Path) -> None:
     """The run from its beginning to its end.
-
-    Returns:
-        The seconds that it took, the start of its process included.
 
     Raises:
         InputError: it failed; says how.
     """
-    begun = time.perf_counter()
     _finish(trial, output, resume=False)
-    return time.perf_counter() - begun
 
 
-def run_killed(trial: Trial, output: Path, whole: Path, seconds: float, kills: int, seed: int) -> Killed:
+def run_killed(
+    trial: Trial, output: Path, whole: Path, kills: int, seed: int, say: Callable[[Kill], None] | None = None
+) -> Killed:
     """The same run, killed at random moments, each followed by a resume, and compared.
+
+    The steps are drawn at random; a kill waits until the metrics tell of one, and then for as long as up to three steps
+    take. So it falls into the loop however slow the machine is, or after the last step, into what a run writes then.
 
     Args:
         trial: what is run.
         output: its folder.
         whole: folder of the run that was left alone.
-        seconds: that it took; moments are uniform within them.
-        kills: how often at most: a run that ends before its moment is not killed any more.
+        kills: how often at most: a run whose steps are all made is not killed any more.
         seed: of the moments.
+        say: told of each kill.
 
     Raises:
         InputError: a resume failed; says how.
     """
-    rng, moments, steps = random.Random(seed), [], []
-    for _ in range(kills):
-        moment = rng.uniform(0.0, 0.8 * seconds)  # the first start is the slowest
-        if not _kill_after(trial, output, moment):
+    rng, found, done, total = random.Random(seed), list[Kill](), 0, len(_metrics(whole))
+    pause = 3 * _seconds_a_step(whole)
+    for step in sorted(rng.sample(range(1, total + 1), min(kills, total))):
+        if done == total:
             break
-        moments.append(moment)
-        steps.append(len(_metrics(output)))
-    if not (output / "encoder.safetensors").exists():
+        kill = _kill_at(trial, output, max(step, done + 1), rng.uniform(0.0, pause))
+        if kill is None:  # it had ended
+            break
+        found.append(kill)
+        done = max(done, kill.steps)
+        if say:
+            say(kill)
+    if not (output / "encoder.json").exists():
         _finish(trial, output, resume=is_run_folder(output))
-    return Killed(tuple(moments), tuple(steps), tuple(differences(output, whole)))
+    return Killed(tuple(found), tuple(differences(output, whole)))
+
+
+def run_killed_early(trial: Trial, output: Path, whole: Path, seconds: float) -> Killed:
+    """The same run, killed so many seconds after its start, resumed and compared, as `run_killed`."""
+    kill = _kill_at(trial, output, 0, seconds)
+    if not (output / "encoder.json").exists():
+        _finish(trial, output, resume=is_run_folder(output))
+    return Killed(() if kill is None else (kill,), tuple(differences(output, whole)))
 
 
 def differences(one: Path, other: Path) -> list[str]:
@@ -147,18 +168,20 @@ def run_verify_resume(kills: int, processes: int, arguments: Sequence[str] = (),
         raise InputError("simclr verify --resume launches processes of its own: start it alone, with --processes N")
     trial = Trial(tuple(arguments) or SHORT, processes)
     seed = random.randrange(1 << 16) if seed is None else seed
+
+    def say(kill: Kill) -> None:
+        print(f"  killed after step {kill.steps}, {kill.seconds:.1f} s after its start", flush=True)
+
     with tempfile.TemporaryDirectory(prefix="simclr-verify-") as folder:
         whole, cut = Path(folder) / "whole", Path(folder) / "killed"
         where = f"on {processes} process{'es' if processes > 1 else ''}"
         print(f"simclr pretrain {' '.join(trial.arguments)} {where}, undisturbed …", flush=True)
-        seconds = run_undisturbed(trial, whole)
-        print(f"  {seconds:.0f} s, {len(_metrics(whole))} steps; now killed {kills} times (seed {seed}) …", flush=True)
-        killed = run_killed(trial, cut, whole, seconds, kills, seed)
-    for moment, steps in zip(killed.moments, killed.steps):
-        print(f"  killed after {moment:.1f} s, {steps} steps done; resumed")
-    if len(killed.moments) < kills:
-        print(f"  it ended before it could be killed {'again' if killed.moments else 'at all'}")
-    if not killed.moments:
+        run_undisturbed(trial, whole)
+        print(f"  {len(_metrics(whole))} steps; now killed {kills} times and resumed (seed {seed}) …", flush=True)
+        killed = run_killed(trial, cut, whole, kills, seed, say)
+    if len(killed.kills) < kills:
+        print(f"  it ended before it could be killed {'again' if killed.kills else 'at all'}")
+    if not killed.kills:
         print("nothing was tried: start it again")
         return False
     if killed.differences:
@@ -180,22 +203,42 @@ def _finish(trial: Trial, output: Path, resume: bool) -> None:
         raise InputError(f"the {how} itself fails with exit status {done.returncode}: {said}")
 
 
-def _kill_after(trial: Trial, output: Path, seconds: float) -> bool:
-    """Start the run, or go on with it, and kill all of its processes after some time; False if it ended before."""
-    process = psutil.Popen(
-        trial.line(output, resume=is_run_folder(output)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        process.wait(seconds)
-        return False
-    except psutil.TimeoutExpired:
-        pass
+def _kill_at(trial: Trial, output: Path, steps: int, pause: float) -> Kill | None:
+    """Start the run, or go on with it, and kill all of its processes; None if it ended before.
+
+    Args:
+        trial, output: as of `run_killed`.
+        steps: wait until its metrics tell of so many.
+        pause: seconds to wait then.
+
+    Raises:
+        InputError: it does not come so far.
+    """
+    begun, quiet = time.perf_counter(), subprocess.DEVNULL
+    process = psutil.Popen(trial.line(output, resume=is_run_folder(output)), stdout=quiet, stderr=quiet)
+    while len(_metrics(output)) < steps and time.perf_counter() - begun < _LONGEST:
+        with suppress(psutil.TimeoutExpired):
+            process.wait(_LOOK)
+            return None
+    with suppress(psutil.TimeoutExpired):
+        process.wait(pause)
+        return None
     family = [*process.children(recursive=True), process]
     for member in family:
         with suppress(psutil.NoSuchProcess):
             member.kill()
     psutil.wait_procs(family)
-    return True
+    done, seconds = len(_metrics(output)), time.perf_counter() - begun
+    if done < steps:
+        raise InputError(f"the run in {output} did not come to step {steps} within {_LONGEST / 60:.0f} minutes")
+    return Kill(done, seconds)
+
+
+def _seconds_a_step(folder: Path) -> float:
+    """The median, of a run that was left alone."""
+    file = folder / "metrics.jsonl"
+    seconds = [json.loads(line)["seconds"] for line in file.read_text().splitlines()]
+    return median(b - a for a, b in pairwise(seconds)) if len(seconds) > 1 else seconds[0]
 
 
 def _metrics(folder: Path) -> list[dict[str, Any]]:

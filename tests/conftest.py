@@ -11,10 +11,19 @@ os.environ["WANDB_SILENT"] = "true"
 
 
 @pytest.fixture
-def fresh_accelerate():
-    """accelerate keeps its state for the whole process; a test that starts a run wants a new one."""
+def fresh_accelerate(request, monkeypatch):
+    """accelerate keeps its state for the whole process; a test that starts a run wants a new one.
+
+    The picture of its views takes most of the time of a short run, and is drawn where the test is marked ``draws``.
+    """
     from accelerate.state import AcceleratorState
 
+    import simclr.finetune
+    import simclr.pretrain
+
+    if not request.node.get_closest_marker("draws"):
+        for loop in (simclr.finetune, simclr.pretrain):
+            monkeypatch.setattr(loop, "draw_views", lambda *given: None)
     AcceleratorState._reset_state(reset_partial_state=True)
     yield
     AcceleratorState._reset_state(reset_partial_state=True)

@@ -25,6 +25,10 @@ from simclr.eval.subject.subject import Subject
 from simclr.recipe.images import ArraysData
 from simclr.recipe.read import feature_files
 
+# Of the keys of images in arrays, those that say something of features.
+_READ = frozenset(("source", "path", "name", "test_path", "key", "labels", "test_labels", "labels_key", "unlabelled"))
+_READ |= {"unknown", "workers"}
+
 
 def open_features(path: Path, overrides: Sequence[str] = ()) -> tuple[Subject, ArraysData]:
     """A subject of features in files, and what was said about them.
@@ -39,8 +43,9 @@ def open_features(path: Path, overrides: Sequence[str] = ()) -> tuple[Subject, A
     section = feature_files(path, overrides)
     if any(override.startswith("data.path=") for override in overrides):
         raise InputError(f"data.path is {path} itself: leave it out, or judge the other file")
-    if section.test_labels is not None and section.test_path is None:
-        raise InputError("data.test_labels belongs to data.test_path=FILE, which is missing: give both, or neither")
+    section.named_files()
+    for key in sorted(section.model_fields_set - _READ):
+        raise InputError(f"data.{key} says something of images, and {path} holds features: leave it out")
     train = _read(section, str(path), section.labels)
     test = None if section.test_path is None else _read(section, section.test_path, section.test_labels)
     if test is not None and test.in_chans != train.in_chans:

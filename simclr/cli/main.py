@@ -66,7 +66,7 @@ def main() -> NoReturn:
         if debug:
             raise
         status, message = _explain(error)
-        wait_for_others_to_say(expected=status == 2 or isinstance(error, DivergenceError))
+        wait_for_others_to_say(status == 2 or isinstance(error, DivergenceError), getattr(error, "sure", True))
         print(message, file=sys.stderr)
         tell_launcher(message)
         sys.exit(status)

@@ -1,4 +1,4 @@
-"""Signals to stop a command: Ctrl-C and SIGTERM are exceptions, but not in the middle of an import."""
+"""Signals to stop a command: Ctrl-C, SIGTERM and others are exceptions, but not in the middle of an import."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 from simclr.errors import StoppedError
-from simclr.launch import is_main_process
+from simclr.launch import STOPPING, is_main_process
 
 INTERRUPTED = "simclr: interrupted"
 _IMPORTING = "<frozen importlib._bootstrap>"
@@ -16,12 +16,14 @@ _SHOW_CURSOR = "\x1b[?25h"
 
 @contextmanager
 def heard() -> Iterator[None]:
-    """While a command runs, SIGINT raises KeyboardInterrupt and SIGTERM StoppedError; what is ignored stays ignored.
+    """While a command runs, SIGINT raises KeyboardInterrupt, and others that ask for an end raise StoppedError.
+
+    What is ignored stays ignored.
 
     During an import the process ends at once: a library that is torn out of its own takes the exception for a fault,
     tries again, and fails with another one long after.
     """
-    numbers = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) != signal.SIG_IGN]
+    numbers = [n for n in STOPPING if signal.getsignal(n) not in (signal.SIG_IGN, None)]
     before = {number: signal.signal(number, _hear) for number in numbers}
     try:
         yield

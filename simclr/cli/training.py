@@ -151,8 +151,8 @@ def verify(
     resume: Annotated[
         bool, typer.Option("--resume", help="Kill a short run and resume it: does it end as one that was left alone?")
     ] = False,
-    kills: Annotated[int, typer.Option(min=1, help="With --resume: how often it is killed.")] = 3,
-    processes: Annotated[int, typer.Option(min=1, help="With --resume: processes of the run.")] = 1,
+    kills: Annotated[int | None, typer.Option(min=1, help="With --resume: how often it is killed; 3 times.")] = None,
+    processes: Annotated[int | None, typer.Option(min=1, help="With --resume: processes of the run; 1.")] = None,
 ) -> None:
     """Check loss and gradients over the processes of this launch against one process in float64; or a resume.
 
@@ -165,9 +165,12 @@ def verify(
 
         if file:
             raise InputError("--output is of the other check: with --resume, leave it out")
-        if not run_verify_resume(kills, processes):
+        if not run_verify_resume(kills or 3, processes or 1):
             raise typer.Exit(1)
         return
+    for name, value in (("--kills", kills), ("--processes", processes)):
+        if value is not None:
+            raise InputError(f"{name} is of the check of a resume: add --resume, or leave it out")
 
     from simclr.verify import run_verify
 

@@ -13,6 +13,7 @@ from simclr.data.stream import StreamSource
 from simclr.data.workers import PREFETCHED, read_ahead, usable_cores
 
 _AHEAD_BYTES = 8 << 30
+_NAMED = 8  # samples in a message
 
 
 class Order(Protocol):
@@ -44,6 +45,19 @@ def note_damaged(source: Source, names: list[str]) -> None:
     source.damaged = names
     if isinstance(source, StreamSource):
         source.note_damaged(())
+
+
+def named(source: Source, ids: Tensor) -> str:
+    """Samples in a message: how many, and the first of them by their names, or by their ids where they have none.
+
+    Args:
+        source: that they are of.
+        ids: theirs, (n,) int64.
+    """
+    shown = ids[:_NAMED].tolist()
+    names = [source.sample_name(i) if isinstance(source, StreamSource) else str(i) for i in shown]
+    more = ", …" if len(ids) > _NAMED else ""
+    return f"{len(ids)} {'sample' if len(ids) == 1 else 'samples'}: {', '.join(names)}{more}"
 
 
 def skipped(damaged: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 from zipfile import ZipFile, ZipInfo
@@ -63,6 +64,21 @@ def read_arrays(file: Path, key: str) -> dict[str, np.ndarray]:
             f"save it again with numpy.save or numpy.savez."
         ) from error
     raise InputError(_other_format(file))
+
+
+def check_key(key: str | None, arrays: Mapping[str, np.ndarray], file: Path, option: str) -> None:
+    """Raises InputError where an array is asked for by its name in a .npy, whose only one has none.
+
+    Args:
+        key: the name, None where none is asked for.
+        arrays: of the file, as of :func:`read_arrays`.
+        file: for the error.
+        option: the recipe key that says so.
+    """
+    if key is not None and "" in arrays:
+        raise InputError(
+            f"{option} is {key!r}, but {file} is a .npy file, whose one array has no name: leave it out ({option}=null)"
+        )
 
 
 def one_line(error: BaseException) -> str:

@@ -9,6 +9,7 @@ import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -17,6 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from simclr.errors import InputError
+from simclr.launch import STOPPING
 
 T = TypeVar("T")
 PREFETCHED = 2
@@ -108,9 +110,22 @@ class _Lists(Iterable[list[int]]):
 
 
 def _leave_signals_to_main(worker: int) -> None:
-    """A terminal sends Ctrl-C to all its processes; the main one decides when the reading is over."""
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+    """Terminals and batch systems send signals to all processes; the main one decides when the reading is over.
+
+    It says so by SIGTERM, which nobody else then ends a worker by, where the system tells who has sent it.
+    """
+    for number in STOPPING:
+        if number != signal.SIGTERM:
+            signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "sigwaitinfo"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        Thread(target=_end_with_main, daemon=True).start()
+
+
+def _end_with_main() -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+        continue
+    os._exit(0)
 
 
 def _as_it_is(item: T) -> T:
@@ -167,6 +182,11 @@ def explain_worker(error: Exception) -> InputError | None:
     if not isinstance(error, RuntimeError) or not re.search(r"DataLoader worker \(pid", text):
         return None
     how = re.search(r"killed by signal: [\w ]+", text)
+    if how and "Bus error" in how[0]:
+        return InputError(
+            f"a process that reads the data has ended ({how[0]}), most often because a file was cut short while it was "
+            f"read, or no shared memory is left (/dev/shm): put the file back as it was, or set data.workers=0"
+        )
     return InputError(
         f"a process that reads the data has ended{f' ({how[0]})' if how else ''}, most often because the machine's "
         f"memory was used up: set data.workers to fewer, or to 0, or give it more memory"

@@ -89,6 +89,8 @@ class ArraysData(PhotoData):
     def named_files(self) -> list[NamedFile]:
         what = "a .npy or .npz file"
         path = required_path(self, self.path, what)
+        if self.test_labels is not None and self.test_path is None:
+            raise InputError("data.test_labels belongs to data.test_path=FILE, which is missing: give both, or neither")
         given = {"path": path, "test_path": self.test_path, "labels": self.labels, "test_labels": self.test_labels}
         return [NamedFile(f"data.{key}", value, "file", what) for key, value in given.items()]
 

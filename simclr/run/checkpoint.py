@@ -85,7 +85,7 @@ def newest_whole_state(folder: Path, say: Callable[[str], None]) -> str | None:
     """
     states = run_states(folder)
     for file in reversed(states):
-        if _read(file) is not None:
+        if whole_state(file) is not None:
             return file.name
         say(f"{file} is damaged or was not written to its end: passed over")
     if states:
@@ -109,6 +109,11 @@ def given_state(folder: Path, file: Path) -> str:
     if _NAME.fullmatch(file.name) and file.is_file() and file.resolve().parent == folder.resolve():
         return file.name
     there = [path.name for path in run_states(folder)]
+    if file.name == DIVERGED:
+        raise InputError(
+            f"{file} is the state before a step that diverged, from which no run goes on: simclr replay "
+            f"{folder.parent} makes that step again, and --resume goes on from the newest run state"
+        )
     raise InputError(
         f"{file} is no run state of {folder.parent}: there are {', '.join(there[-5:])} in {folder}"
         if there
@@ -132,7 +137,7 @@ def load_run_state(file: Path) -> dict[str, Any]:
             f"this process finds no {file}, from which the first one resumes: the run's folder has to lie on a disk "
             f"that all processes share"
         )
-    state = _read(file)
+    state = whole_state(file)
     if state is None:
         raise InputError(
             f"{file} is no whole run state: delete it, and --resume takes the one before, or starts from the beginning"
@@ -160,7 +165,7 @@ def diverged(step: int, loss: float, why: str, folder: Path) -> str:
     return f"{said}; last good run state: {folder / newest if newest else 'none yet'}{again}"
 
 
-def _read(file: Path) -> dict[str, Any] | None:
+def whole_state(file: Path) -> dict[str, Any] | None:
     """A run state, on the CPU; None where it is damaged or something else."""
     try:
         with zipfile.ZipFile(file) as parts:  # torch compares no checksum

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
 from simclr.data import SceneSource, Source, StreamSource, open_source
 from simclr.data.content import ContentHash
+from simclr.encoder_file import load_encoder
 from simclr.errors import InputError
 from simclr.recipe.data import Data
 from simclr.recipe.read import Experiment, check_experiment
@@ -105,6 +107,24 @@ def check_same_recipe(
                 f"{where} holds the run of another recipe: {key} was {then.get(key)}, now it is {now.get(key)}; "
                 f"resume with {where}/recipe.yaml{allow}"
             )
+
+
+def finished(output: Path, recipe: Experiment, state: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The numbers of a run that has ended: its encoder is whole, and of this recipe and this state; else None.
+
+    Args:
+        output: the run's folder.
+        recipe: that it is to be resumed with.
+        state: the newest of its run states.
+    """
+    try:
+        metadata = load_encoder(output / "encoder.safetensors").metadata
+        if not (output / "encoder.json").exists() or metadata.recipe is None:
+            return None
+        check_same_recipe(check_experiment(metadata.recipe), recipe, str(output), moved=True)
+    except InputError:
+        return None
+    return dict(metadata.numbers) if metadata.numbers.get("steps") == state["step"] > 0 else None
 
 
 def check_steps_left(done: int, total: int, changes: Sequence[str]) -> None:

@@ -109,9 +109,11 @@ def open_run_folder(
         changes: keys of the recipe that may differ on resume.
 
     Raises:
-        InputError: the folder cannot be written, belongs to another running process or run, holds a run already, or
-            several, or files that no run wrote, or (on resume) holds the run of another recipe or none.
+        InputError: what is asked for contradicts itself; or the folder cannot be written, belongs to another running
+            process or run, holds a run already, or several, or files that no run wrote, or (on resume) holds the run
+            of another recipe or none.
     """
+    _check_asked(resume, overwrite, changes)
     _check_place(output)
     existed, lock = output.exists(), output / ".lock"
     locked_before = lock.exists()
@@ -133,6 +135,17 @@ def open_run_folder(
                     lock.unlink()
                 if not existed:
                     output.rmdir()  # if it is empty
+
+
+def _check_asked(resume: bool, overwrite: bool, changes: Sequence[str]) -> None:
+    """Refuse what cannot be done together."""
+    if resume and overwrite:
+        raise InputError(
+            "--resume goes on with the run that the folder holds, and --overwrite starts anew in its place: give one "
+            "of the two"
+        )
+    if changes and not resume:
+        raise InputError(f"--change {changes[0]} is for a run that goes on: add --resume, or leave it out")
 
 
 def _check_place(output: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -19,6 +20,7 @@ from simclr.data import Source
 from simclr.data.feed import note_damaged
 from simclr.errors import DivergenceError, InputError
 from simclr.files import write_atomically
+from simclr.recipe.read import Experiment
 from simclr.recipe.schema import Optimisation
 from simclr.run.begin import Begun
 from simclr.run.checkpoint import (
@@ -32,7 +34,11 @@ from simclr.run.checkpoint import (
     save_run_state,
 )
 from simclr.run.replaced import is_aside
+from simclr.run.resume import finished
 from simclr.train.distributed import of_all, of_main, on_main_first, state_of
+from simclr.train.divergence import Cause
+
+_USUALLY_KEPT = 2
 
 
 def state_to_go_on_from(
@@ -57,28 +63,84 @@ def state_to_go_on_from(
     return load_run_state(checkpoints / name) if name else {"step": 0}
 
 
-def check_room(checkpoints: Path, model: nn.Module, train: Optimisation) -> None:
+def numbers_if_finished(
+    accelerator: Accelerator, output: Path, recipe: Experiment, state: Mapping[str, Any], say: Callable[[str], None]
+) -> dict[str, Any] | None:
+    """The numbers of a run that is resumed after its end, which then stays as it is; None of one that goes on.
+
+    Every process calls it.
+
+    Args:
+        accelerator: of this process.
+        output: the run's folder.
+        recipe: that it is to be resumed with.
+        state: the newest of its run states.
+        say: prints a line for the user.
+    """
+    numbers = of_main(accelerator, on_main_first(accelerator, lambda: finished(output, recipe, state)))
+    if numbers and accelerator.is_main_process:
+        say(
+            f"the run in {output} is finished ({state['step']:,} steps), and stays as it is; --change train.epochs "
+            f"train.epochs=N asks for more of them, --overwrite for another run"
+        )
+    return numbers
+
+
+def steps_between_states(train: Optimisation, steps_per_epoch: int, total_steps: int) -> int:
+    """After how many steps a run state is written."""
+    return train.checkpoint_every or max(steps_per_epoch, total_steps // 10)
+
+
+def states_kept(train: Optimisation, total_steps: int, save_every: int) -> int:
+    """How many run states lie there in the end: the last ones, and those whose step is a multiple of a number.
+
+    Args:
+        train: section of the recipe.
+        total_steps: of the run.
+        save_every: steps between run states; those that come by time are not foreseen.
+    """
+    if train.checkpoint_keep_every is None:
+        return train.checkpoint_keep
+    before = (-(-total_steps // save_every) - train.checkpoint_keep) * save_every  # the last of those that may go
+    return train.checkpoint_keep + max(0, before) // math.lcm(save_every, train.checkpoint_keep_every)
+
+
+def check_room(
+    checkpoints: Path, model: nn.Module, train: Optimisation, files: int, best: nn.Module | None = None
+) -> str | None:
     """Whether the disk has room for the run states that are kept, and for the one that is being written.
 
     Args:
         checkpoints: the run's folder of run states; what lies there already will be replaced.
         model: what learns.
         train: section of the recipe.
+        files: run states that are kept, see :func:`states_kept`.
+        best: whose weights a state holds a second time.
+
+    Returns:
+        A line that says what they take, where they are more than usual.
 
     Raises:
-        InputError: it has not; says how much is missing.
+        InputError: there is no room; says how much is missing.
     """
     learned = sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
-    size = sum(v.numel() * v.element_size() for v in model.state_dict().values() if isinstance(v, Tensor))
-    size += learned * (2 if train.optimizer == "adamw" else 1)
-    files = train.checkpoint_keep + 1
+    size = learned * (2 if train.optimizer == "adamw" else 1) + _size(model) + (_size(best) if best else 0)
     folder = next(parent for parent in checkpoints.absolute().parents if parent.is_dir())
     room = shutil.disk_usage(folder).free + sum(file.stat().st_size for file in run_states(checkpoints))
-    if room < files * size:
+    if room < (files + 1) * size:
+        less = "" if files == _USUALLY_KEPT else ", keep fewer (train.checkpoint_keep, train.checkpoint_keep_every)"
         raise InputError(
-            f"{folder} has room for {room / 2**20:,.1f} MiB, but {files} run states of {size / 2**20:,.1f} MiB each "
-            f"will lie there: free some space, or give an --output on another disk"
+            f"{folder} has room for {room / 2**20:,.1f} MiB, but {files + 1:,} run states of {size / 2**20:,.1f} MiB "
+            f"each will lie there: free some space{less}, or give an --output on another disk"
         )
+    if files <= _USUALLY_KEPT:
+        return None
+    return f"run states: {files:,} of {size / 2**20:,.1f} MiB each are kept, {files * size / 2**30:,.1f} GiB in all"
+
+
+def _size(module: nn.Module) -> int:
+    """Bytes of its parameters and buffers."""
+    return sum(v.numel() * v.element_size() for v in module.state_dict().values() if isinstance(v, Tensor))
 
 
 class RunStates:
@@ -118,7 +180,12 @@ class RunStates:
         return self._begun is not None and time.perf_counter() - self._saved > self._seconds
 
     def save(
-        self, done: int, loss: float, why: Callable[[], str], more: Mapping[str, Any] | None = None, wait: bool = False
+        self,
+        done: int,
+        loss: float,
+        why: Callable[[], Cause],
+        more: Mapping[str, Any] | None = None,
+        wait: bool = False,
     ) -> None:
         """Begin to write one; every process calls it.
 
@@ -159,10 +226,11 @@ class RunStates:
             failed, self._failed = self._failed, None
             raise failed
 
-    def diverged(self, step: int, loss: float, why: str) -> DivergenceError:
+    def diverged(self, step: int, loss: float, why: Cause, before: str = "") -> DivergenceError:
         """What to raise when the loss of a step, or the weights after it, are NaN or infinite.
 
-        Weights that are still finite are kept as they were before the step: `simclr replay` makes it again.
+        Weights that are still finite are kept as they were before the step: `simclr replay` makes it again. What to say
+        of steps ``before`` it ends the sentence.
         """
         with suppress(InputError):
             self.written()
@@ -176,7 +244,7 @@ class RunStates:
             with suppress(InputError, OSError):
                 self._checkpoints.mkdir(exist_ok=True)
                 write_atomically(self._checkpoints / DIVERGED, lambda file: torch.save(_copied(state), file))
-        return DivergenceError(diverged(step, loss, why, self._checkpoints))
+        return DivergenceError(diverged(step, loss, why.text + before, self._checkpoints), why.sure)
 
     def __enter__(self) -> RunStates:
         return self

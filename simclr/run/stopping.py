@@ -11,9 +11,9 @@ from typing import Any
 
 from simclr.data.workers import explain_worker
 from simclr.errors import DivergenceError, InputError, StoppedError
+from simclr.launch import STOPPING
 from simclr.run.checkpoint import where_to_go_on
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # A launcher passes on the signal that the terminal has sent to all already.
 _ONCE_SECONDS = 2.0
 # The main process may still be writing the state of the last step, which others are to name.
@@ -46,7 +46,8 @@ class Stopping:
 
     def __enter__(self) -> "Stopping":
         if threading.current_thread() is threading.main_thread():  # others may not change what a signal does
-            heard = [number for number in _SIGNALS if signal.getsignal(number) != signal.SIG_IGN]  # nohup stays nohup
+            # nohup stays nohup; None is a handler that Python has not set, and could not put back
+            heard = [number for number in STOPPING if signal.getsignal(number) not in (signal.SIG_IGN, None)]
             self._before = {number: signal.signal(number, self._note) for number in heard}
         return self
 

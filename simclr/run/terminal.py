@@ -104,5 +104,7 @@ def print_summary(numbers: dict[str, Any], folder: Path) -> None:
     for key, (title, form) in titles.items():
         if numbers.get(key) is not None:
             table.add_row(title, form.format(numbers[key]))
+    if passed_over := numbers.get("skipped_steps"):
+        table.add_row("steps passed over", f"{len(passed_over):,}, as loss or gradients were not finite")
     table.add_row("encoder", str(folder / "encoder.safetensors"))
     Console().print(table)

@@ -1,13 +1,28 @@
 """Which parameter gets what, and the optimizer that does it."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
 from simclr.train.lars import LARS
+
+
+class Kept(NamedTuple):
+    """What tells the state of an optimizer: an option that its groups have, and what is kept for each parameter."""
+
+    option: str
+    entries: frozenset[str]
+
+
+STATE_OF = {
+    "LARS": Kept("adapt", frozenset({"momentum_buffer"})),
+    "SGD": Kept("nesterov", frozenset({"momentum_buffer"})),
+    "AdamW": Kept("betas", frozenset({"step", "exp_avg", "exp_avg_sq"})),
+}
+"""Of the optimizers of :func:`build_optimizer`."""
 
 
 def parameter_groups(modules: Iterable[nn.Module], weight_decay: float) -> list[dict[str, Any]]:

@@ -31,8 +31,11 @@ class HeldOutWatch:
     device: torch.device
 
     def look(self, encoder: nn.Module) -> dict[str, float]:
-        """The probe's numbers for the encoder as it is; it stays in training mode."""
+        """The probe's numbers for the encoder as it is, none of embeddings that are not finite; it stays in training
+        mode."""
         e, source = embed(encoder, self.inputs, self.ids, self.device), self.inputs.raw
+        if not e.isfinite().all():
+            return {}
         assert source.labels is not None
         learned = torch.arange(len(self.ids)) < self.learned
         readable = source.labels[self.ids] >= 0  # what turned out to be damaged has lost its label

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-import simclr.finetune
 from simclr import load_encoder
 from simclr.data.images.digits import load_digits
 from simclr.data.source import TensorSource
@@ -18,6 +17,7 @@ from simclr.eval.subject.subject import subject_of
 from simclr.finetune import fine_tune
 from simclr.recipe.read import apply_overrides, check_tuning, read_experiment
 from simclr.run.start import read_tuning
+from simclr.train.optimizer import set_lr
 
 pytestmark = pytest.mark.usefixtures("fresh_accelerate")
 DAN = "objective={softmax: {}, dan: {weight: 0.3}}"
@@ -111,14 +111,14 @@ def test_a_run_that_was_cut_off_resumes_bit_for_bit_with_the_same_target(tree, t
     asked = check_tuning(apply_overrides(tree, [DAN]))
     fine_tune(asked, tmp_path / "whole")
 
-    def cut(optimizer, lr, real=simclr.finetune.set_lr, updates=[]):  # noqa: B006
+    def cut(optimizer, lr, real=set_lr, updates=[]):  # noqa: B006
         updates.append(lr)
         if len(updates) == 4:
             raise KeyboardInterrupt
         real(optimizer, lr)
 
     with monkeypatch.context() as patch:
-        patch.setattr(simclr.finetune, "set_lr", cut)
+        patch.setattr("simclr.train.tuning_step.set_lr", cut)
         with pytest.raises(StoppedError):
             fine_tune(asked, tmp_path / "cut")
     images = np.load(tmp_path / "inverted.npy")

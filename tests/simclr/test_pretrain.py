@@ -16,6 +16,7 @@ from accelerate.state import AcceleratorState
 from PIL import Image
 
 import simclr.pretrain
+import simclr.views.embedded
 from simclr import load_encoder
 from simclr.errors import DivergenceError, InputError, StoppedError
 from simclr.pretrain import OnlineProbe, pretrain
@@ -30,6 +31,7 @@ def metrics(folder):
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.draws
 def test_a_run_is_a_folder_that_explains_itself(tmp_path):
     recipe = read_recipe("digits", [*TINY, "train.max_steps=9", "monitor.every=3"])
     said: list[str] = []
@@ -137,6 +139,7 @@ def test_more_views_and_bf16(tmp_path):
     assert pretrain(recipe, tmp_path)["loss"] > 0
 
 
+@pytest.mark.draws
 def test_asymmetric_and_small_views_are_trained_on(tmp_path):
     """Two large views of which the second is blurred and without noise, and two small ones."""
     different = "augment.overrides=[{views: [1], blur: {kernel_size: 3, p: 1.0}, noise: null}]"
@@ -252,6 +255,7 @@ def test_a_run_does_not_go_on_with_other_data(tmp_path):
     save_photos(tmp_path / "photos", 16)
     run, recipe = tmp_path / "run", photo_recipe(tmp_path / "photos")
     pretrain(recipe, run)
+    (run / "encoder.safetensors").unlink()  # not quite to its end
     before = {path: path.read_bytes() for path in sorted(run.rglob("*")) if path.is_file()}
     save_photos(tmp_path / "photos", 20)
     with pytest.raises(InputError, match=r"16 samples with hash \w{16} then, 20 with hash \w{16} now"):
@@ -371,12 +375,58 @@ def test_a_run_killed_between_its_last_state_and_its_encoder_ends_with_the_same_
     assert (tmp_path / "encoder.safetensors").read_bytes() == whole
 
 
-def test_resuming_a_finished_run_keeps_its_numbers(tmp_path):
+def content(folder):
+    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_finished_run_that_is_resumed_says_so_and_stays_as_it_is(tmp_path):
     recipe = read_recipe("digits", [*TINY, "train.max_steps=4"])
     before = pretrain(recipe, tmp_path)
-    after = pretrain(recipe, tmp_path, resume=True)
-    assert (after["loss"], after["rankme"]) == (before["loss"], before["rankme"])
-    assert len(metrics(tmp_path)) == 4
+    there, said = content(tmp_path), []
+    after = pretrain(recipe, tmp_path, resume=True, say=said.append)
+    assert {**after, "seconds": 0} == {**before, "seconds": 0}
+    assert len(said) == 1
+    assert said[0].startswith(f"the run in {tmp_path} is finished (4 steps), and stays as it is")
+    assert content(tmp_path) == there
+    # Not with an encoder that is damaged, nor with one of fewer steps.
+    file = tmp_path / "encoder.safetensors"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1])
+    pretrain(recipe, tmp_path, resume=True)
+    assert file.read_bytes() == whole
+    longer = read_recipe("digits", [*TINY, "train.max_steps=5"])
+    pretrain(longer, tmp_path, resume=True, changes=["train.max_steps"])
+    assert file.read_bytes() != whole
+    longest = file.read_bytes()
+    file.write_bytes(whole)  # as if it had been killed before
+    pretrain(longer, tmp_path, resume=True)
+    assert file.read_bytes() == longest
+
+
+@pytest.mark.slow
+def test_a_run_that_stopped_for_patience_and_was_killed_then_makes_no_step_more(tmp_path):
+    patient = ["monitor.held_out=0.2", "train.patience=1", "train.checkpoint_every=1", "train.max_steps=30"]
+    recipe = read_recipe("digits", ["encoder.width=4", "train.batch_size=128", *patient, "train.lr=1e-9"])
+    pretrain(recipe, tmp_path)
+    done, whole = len(metrics(tmp_path)), (tmp_path / "encoder.safetensors").read_bytes()
+    assert done < 30
+    (tmp_path / "encoder.safetensors").unlink()
+    pretrain(recipe, tmp_path, resume=True)
+    assert len(metrics(tmp_path)) == done
+    assert (tmp_path / "encoder.safetensors").read_bytes() == whole
+
+
+def test_an_online_probe_that_meets_what_is_not_finite_is_left_out_with_a_word(tmp_path, monkeypatch):
+    def broken(*given):
+        h = simclr.views.embedded.embed(*given)
+        return torch.where(torch.arange(len(h))[:, None] == 3, torch.nan, h)
+
+    monkeypatch.setattr(simclr.pretrain, "embed", broken)
+    recipe = read_recipe("digits", [*TINY, "train.max_steps=2", "train.skip_nonfinite=2"])
+    said: list[str] = []
+    probe = OnlineProbe(lambda labels: torch.arange(9), lambda h, labels: pytest.fail("asked"))
+    assert "knn" not in pretrain(recipe, tmp_path, probe=probe, say=said.append)
+    assert "step 1: no online kNN, as 1 of the 9 representations that it looks at are not finite" in said
 
 
 def test_what_changes_on_resume_is_named_by_the_user(tmp_path):
@@ -396,6 +446,7 @@ def test_what_changes_on_resume_is_named_by_the_user(tmp_path):
     assert len(metrics(tmp_path / "run")) == 6
 
 
+@pytest.mark.draws
 def test_a_view_picture_of_two_bands(tmp_path):
     np.save(tmp_path / "x.npy", np.random.default_rng(0).random((40, 12, 12, 2)).astype(np.float32))
     options = ["data.source=arrays", f"data.path={tmp_path / 'x.npy'}", "data.layout=NHWC", "train.max_steps=1"]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
 
 from simclr.data.class_numbers import Unlabelled
 from simclr.data.content import HASHED_AT_ONCE, ContentHash
-from simclr.data.numpy_file import read_arrays
+from simclr.data.numpy_file import check_key, read_arrays
 from simclr.data.source import TensorSource, as_labels, as_tensor, number_classes
 from simclr.data.stream import StreamSource
 from simclr.errors import InputError
@@ -39,6 +40,29 @@ def open_arrays(data: ArraysData, part: str) -> Arrays | None:
         layout=data.layout,
         name=data.name,
     )
+
+
+class _Mapped(NamedTuple):
+    """A file that is mapped into memory, and what was said of it then."""
+
+    file: Path
+    then: os.stat_result
+
+    def check(self) -> None:
+        """Raises InputError where it was written to since: to read behind its new end would end the process at once.
+
+        What was removed, or replaced by another file of its name, stays mapped as it was.
+        """
+        try:
+            now = os.stat(self.file)
+        except OSError:
+            return
+        same = os.path.samestat(now, self.then)
+        if same and (now.st_size, now.st_mtime_ns) != (self.then.st_size, self.then.st_mtime_ns):
+            raise InputError(
+                f"{self.file} was changed while it was read ({self.then.st_size:,} bytes then, {now.st_size:,} now): "
+                f"put it back as it was"
+            )
 
 
 class Arrays(StreamSource):
@@ -75,6 +99,7 @@ class Arrays(StreamSource):
         arrays = read_arrays(file, "data.path")
         array = pick(arrays, key, (3, 4), file, "data.key")
         self.array = _to_nchw(array, layout, file)
+        self._mapped = _Mapped(file, os.stat(file)) if isinstance(array, np.memmap) else None
         super().__init__(name or str(path), self.array.shape[1])
         probe, self.value_max = _images(np.asarray(self.array[:1]), str(file))
         self.sample_shape = (probe.shape[1], probe.shape[2], probe.shape[3])
@@ -96,6 +121,8 @@ class Arrays(StreamSource):
         return f"sample {i}"
 
     def read(self, ids: Sequence[int]) -> tuple[Tensor, list[int]]:
+        if self._mapped:
+            self._mapped.check()
         batch, _ = _images(np.ascontiguousarray(self.array[np.asarray(ids, dtype=np.int64)]), self.name)
         return batch, []
 
@@ -128,8 +155,9 @@ def pick(arrays: dict[str, np.ndarray], key: str | None, ranks: Sequence[int], f
     Raises:
         InputError: naming what the file holds.
     """
+    check_key(key, arrays, file, option)
     holds = ", ".join(f"{name or 'array'} {tuple(a.shape)}" for name, a in arrays.items()) or "nothing"
-    if key is not None and "" not in arrays:
+    if key is not None:
         if key not in arrays:
             raise InputError(f"{option} is {key!r}, but {file} holds {holds}: name one of them.")
         chosen = arrays[key]

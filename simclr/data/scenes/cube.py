@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from simclr.data.numpy_file import check_key
 from simclr.errors import InputError
 
 LAYOUTS = ("auto", "HWC", "CHW", "HCW")
@@ -44,7 +45,8 @@ def find_cube(content: Mapping[str, np.ndarray], key: str | None, file: Path) ->
     Raises:
         InputError: there is none, or several.
     """
-    if key is not None and "" not in content:
+    check_key(key, content, file, "data.cube_key")
+    if key is not None:
         if key not in content:
             raise InputError(f"data.cube_key is {key!r}, but {file} holds {listed(content)}: name one of them.")
         found = _cube(key, content)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from simclr.data.class_numbers import Unlabelled, class_numbers
+from simclr.data.numpy_file import check_key
 from simclr.data.scenes.cube import ORDERS, Cube, Order, listed
 from simclr.errors import InputError
 
@@ -22,7 +23,7 @@ def find_ground_truth(content: Mapping[str, np.ndarray], key: str | None, file: 
 
     Args:
         content: arrays of the file.
-        key: see above; not asked for in a .npy.
+        key: see above.
         file: for the error.
         cube: as the file holds it, the axis of its bands not known yet.
 
@@ -32,7 +33,8 @@ def find_ground_truth(content: Mapping[str, np.ndarray], key: str | None, file: 
     Raises:
         InputError: there is none, or several.
     """
-    if key is not None and "" not in content:
+    check_key(key, content, file, "data.ground_truth_key")
+    if key is not None:
         if key not in content:
             raise InputError(f"data.ground_truth_key is {key!r}, but {file} holds {listed(content)}: name one of them.")
         return content[key].squeeze() if content[key].ndim > 2 else content[key]

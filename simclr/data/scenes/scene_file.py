@@ -18,6 +18,7 @@ from simclr.data.scenes.ground_truth import as_map, coherence_note, find_ground_
 from simclr.data.scenes.no_data import measured
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import as_tensor
+from simclr.errors import InputError
 from simclr.recipe.data import required_path
 from simclr.recipe.scenes import SceneFileData
 
@@ -92,6 +93,11 @@ def load_scene(
         truth = find_ground_truth(within, ground_truth_key, truth_file, found)
     bands = _number_of_wavelengths(content, found.values.shape)
     values = found.values
+    if found.order is not None and layout != "auto":
+        raise InputError(
+            f"data.layout is {layout}, but the cube in {file} is flattened, bands x pixels: leave it out "
+            f"(data.layout=auto)"
+        )
     if found.order is None:
         values = with_bands_last(values, layout, file, bands, None if truth is None else truth.shape)
     values, nothing, dead, notes = measured(values, no_data, file)

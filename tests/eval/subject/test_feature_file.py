@@ -93,3 +93,12 @@ def test_what_does_not_fit_together_is_named(path, overrides, message):
     with pytest.raises(InputError, match=message) as caught:
         open_features(feature_file.Path(path), overrides)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize("said", ["data.layout=NHW", "data.normalize=none", "data.mean=[0.5]", "data.eval_size=8"])
+def test_what_says_something_of_images_is_refused(said):
+    with pytest.raises(
+        InputError, match=rf"{said.partition('=')[0]} says something of images, and train.npy holds fea"
+    ):
+        open_features(feature_file.Path("train.npy"), [*BOTH, said])

@@ -319,6 +319,14 @@ def test_an_error_of_the_system_that_nobody_explained_is_one_line(simclr, monkey
     refuse(simclr("plan", "digits"), "runs/a/x.json cannot be written: no space left on device", "free some space")
 
 
+def test_options_that_contradict_each_other_are_refused(simclr, tmp_path):
+    refuse(simclr("verify", "--kills", "2"), "--kills is of the check of a resume: add --resume")
+    refuse(simclr("verify", "--processes", "2"), "--processes is of the check of a resume: add --resume")
+    for command in (("pretrain", "digits"), ("fine-tune", "digits-triplet")):
+        given = ("--output", tmp_path / "run", "--resume-from", "x.pt", "--overwrite")
+        refuse(simclr(*command, *given), "--overwrite starts anew")
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_any_command_with_a_word(simclr, monkeypatch, number, status):
     monkeypatch.setattr("simclr.recipe.read.read_recipe", lambda *arguments: os.kill(os.getpid(), number))

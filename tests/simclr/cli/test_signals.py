@@ -19,7 +19,11 @@ raise ImportError("cannot load module more than once")
 
 @pytest.mark.parametrize(
     ("name", "status", "said"),
-    [("SIGINT", 130, "simclr: interrupted\n"), ("SIGTERM", 143, "simclr: stopped by SIGTERM\n")],
+    [
+        ("SIGINT", 130, "simclr: interrupted\n"),
+        ("SIGTERM", 143, "simclr: stopped by SIGTERM\n"),
+        ("SIGUSR1", 138, "simclr: stopped by SIGUSR1\n"),
+    ],
 )
 def test_a_signal_during_an_import_ends_the_process_at_once_with_one_line(name, status, said, tmp_path):
     (tmp_path / "slow.py").write_text(IMPORTED.format(name=name))

@@ -9,6 +9,7 @@ import torch
 
 from simclr.data import workers
 from simclr.errors import InputError
+from simclr.launch import STOPPING
 
 LISTS = [[i] for i in range(8)]
 
@@ -29,7 +30,7 @@ def test_a_worker_that_is_killed_ends_the_reading_with_its_reason():
 
 
 def read_and_interrupt(ids):
-    for number in (signal.SIGINT, signal.SIGHUP):
+    for number in STOPPING:
         os.kill(os.getpid(), number)
     return read(ids)
 
@@ -56,6 +57,11 @@ def test_workers_that_cannot_be_started_are_one_line(monkeypatch):
     monkeypatch.setattr(workers.DataLoader, "__iter__", full)
     with pytest.raises(InputError, match=r"/dev/shm.*data\.workers=0"):
         list(workers.read_ahead(read, LISTS, 2))
+
+
+def test_a_worker_that_a_file_which_was_cut_short_has_ended_says_so():
+    error = RuntimeError("DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that ...")
+    assert "a file was cut short while it was read" in str(workers.explain_worker(error))
 
 
 def test_other_errors_are_not_explained_away():

@@ -1,10 +1,13 @@
 """Run states: the last two, whole, or a line that says what is wrong."""
 
+import random
+
 import pytest
 import torch
 
 from simclr.errors import InputError
 from simclr.run.checkpoint import (
+    DIVERGED,
     Keeping,
     given_state,
     go_back_to,
@@ -66,12 +69,12 @@ def test_states_of_certain_steps_are_kept_beside_the_last(tmp_path):
 
 @pytest.mark.parametrize("harm", ["cut", "flip"])
 def test_a_damaged_state_is_named_and_passed_over_for_the_one_before(tmp_path, harm):
-    """Cut at 60 places, and 60 single bytes flipped: what is read is what was written, or it is passed over."""
+    """Cut at 100 places, and 100 single bytes flipped: what is read is what was written, or it is passed over."""
     state = {"model": {"w": torch.randn(300, generator=torch.Generator().manual_seed(0))}, "optimizer": {"lr": 0.1}}
     save_run_state(tmp_path, 1, STATE)
     file = save_run_state(tmp_path, 2, state)
     whole, passed_over = file.read_bytes(), 0
-    for at in range(0, len(whole), len(whole) // 60):
+    for at in random.Random(0).sample(range(len(whole)), 100):
         file.write_bytes(whole[:at] if harm == "cut" else whole[:at] + bytes([whole[at] ^ 8]) + whole[at + 1 :])
         said = []
         name = newest_whole_state(tmp_path, said.append)
@@ -84,7 +87,7 @@ def test_a_damaged_state_is_named_and_passed_over_for_the_one_before(tmp_path, h
                 [f"{file} is damaged or was not written to its end: passed over"],
             )
             passed_over += 1
-    assert passed_over > (60 if harm == "cut" else 20)
+    assert passed_over >= (99 if harm == "cut" else 40)
 
 
 def test_without_a_whole_state_nothing_is_begun_unasked(tmp_path):
@@ -113,6 +116,9 @@ def test_a_state_that_is_asked_for_is_one_of_the_run(tmp_path):
     tmp_path.joinpath("checkpoints").mkdir()
     save_run_state(folder, 1, STATE)
     assert given_state(folder, folder / ".." / "checkpoints" / "step-00000001.pt") == "step-00000001.pt"
+    (folder / DIVERGED).write_bytes(b"half")
+    with pytest.raises(InputError, match=r"from which no run goes on: simclr replay .* makes that step again"):
+        given_state(folder, folder / DIVERGED)
     elsewhere = save_run_state(tmp_path, 1, STATE)
     for other in (folder / "step-00000002.pt", elsewhere, folder):
         with pytest.raises(InputError, match=r"is no run state of .*: there are step-00000001.pt in"):

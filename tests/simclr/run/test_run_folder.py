@@ -40,6 +40,23 @@ def test_a_run_leaves_its_mark_first_and_keeps_its_id(tmp_path):
         begin(tmp_path / "run")
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (
+            {"resume": True, "overwrite": True},
+            "--resume goes on .*, and --overwrite starts anew in its place: give one",
+        ),
+        ({"resume": False, "overwrite": True, "changes": ["train.lr"]}, "--change train.lr is for a run that goes on"),
+        ({"resume": False, "overwrite": False, "changes": ["train.lr"]}, "--change train.lr is for a run that goes on"),
+    ],
+)
+def test_what_contradicts_itself_is_refused_first_of_all(tmp_path, asked, said):
+    with pytest.raises(InputError, match=said), open_run_folder(tmp_path / "run", RECIPE, **asked):
+        pytest.fail("it was held")
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 @pytest.mark.parametrize(
     "name",

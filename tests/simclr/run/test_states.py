@@ -9,9 +9,11 @@ from simclr.data.source import TensorSource
 from simclr.errors import DivergenceError, InputError
 from simclr.recipe.schema import Optimisation
 from simclr.run.begin import Begun
-from simclr.run.checkpoint import load_run_state, run_states, save_run_state
-from simclr.run.states import RunStates, check_room
+from simclr.run.checkpoint import Keeping, load_run_state, run_states, save_run_state
+from simclr.run.states import RunStates, check_room, states_kept
+from simclr.train.divergence import Cause
 
+WHY = Cause("why")
 ALONE = SimpleNamespace(num_processes=1, scaler=None)
 
 
@@ -25,7 +27,7 @@ def states(folder, main=True, minutes=1e6):
 
 def test_a_state_holds_model_optimizer_what_the_run_remembers_and_more(tmp_path):
     model, kept = states(tmp_path)
-    kept.save(3, 0.5, lambda: "why", {"best": 7}, wait=True)
+    kept.save(3, 0.5, lambda: WHY, {"best": 7}, wait=True)
     found = load_run_state(run_states(tmp_path)[0])
     assert (found["step"], found["recipe"], found["best"]) == (3, "r", 7)
     assert torch.equal(found["model"]["weight"], model.weight)
@@ -33,11 +35,11 @@ def test_a_state_holds_model_optimizer_what_the_run_remembers_and_more(tmp_path)
 
 def test_a_broken_model_is_never_kept(tmp_path):
     model, kept = states(tmp_path)
-    kept.save(1, 0.5, lambda: "why")
+    kept.save(1, 0.5, lambda: WHY)
     with torch.no_grad():
         model.weight[0, 0] = torch.nan
     with pytest.raises(DivergenceError, match=r"the loss is 0.25 at step 1: too fast; last good run state: .*00001.pt"):
-        kept.save(2, 0.25, lambda: "too fast")
+        kept.save(2, 0.25, lambda: Cause("too fast"))
     assert len(run_states(tmp_path)) == 1
 
 
@@ -46,7 +48,7 @@ def test_only_the_main_process_writes_and_looks_at_the_clock(tmp_path):
     assert states(tmp_path, minutes=1e-9)[1].is_late
     other = states(tmp_path, main=False, minutes=1e-9)[1]
     assert not other.is_late
-    other.save(1, 0.5, lambda: "why")
+    other.save(1, 0.5, lambda: WHY)
     assert run_states(tmp_path) == []
 
 
@@ -55,14 +57,30 @@ def test_a_disk_without_room_for_the_states_is_refused_before_the_run(tmp_path, 
     train, free = Optimisation(optimizer="adamw"), SimpleNamespace(free=8 * 2**20)
     monkeypatch.setattr("shutil.disk_usage", lambda folder: free)
     with pytest.raises(InputError, match=r"has room for 8.0 MiB, but 3 run states of 3.0 MiB each"):
-        check_room(tmp_path / "run" / "checkpoints", model, train)
-    check_room(tmp_path / "checkpoints", model, Optimisation(optimizer="sgd"))
+        check_room(tmp_path / "run" / "checkpoints", model, train, 2)
+    assert check_room(tmp_path / "checkpoints", model, Optimisation(optimizer="sgd"), 2) is None
+    with pytest.raises(InputError, match=r"but 5 run states of 2.0 MiB .*, keep fewer \(train.checkpoint_keep, "):
+        check_room(tmp_path / "checkpoints", model, Optimisation(optimizer="sgd"), 4)
+    with pytest.raises(InputError, match=r"but 3 run states of 3.0 MiB"):  # the best weights so far lie beside
+        check_room(tmp_path / "checkpoints", model, Optimisation(optimizer="sgd"), 2, best=model)
+    said = check_room(tmp_path / "checkpoints", model, Optimisation(optimizer="sgd"), 3)
+    assert said == "run states: 3 of 2.0 MiB each are kept, 0.0 GiB in all"
     optimizer = torch.optim.AdamW(model.parameters())
     model(torch.ones(1, 2**18)).sum().backward()
     optimizer.step()
     file = save_run_state(tmp_path, 1, {"model": model.state_dict(), "optimizer": optimizer.state_dict()})
     assert file.stat().st_size == pytest.approx(3 * 2**20, rel=0.01)
-    check_room(tmp_path, model, train)  # it is among the three
+    check_room(tmp_path, model, train, 2)  # it is among the three
+
+
+@pytest.mark.parametrize("total", [1, 9, 10, 60, 61])
+@pytest.mark.parametrize(("every", "keep", "keep_every"), [(10, 2, None), (10, 2, 30), (4, 1, 6), (1, 3, 1), (7, 5, 2)])
+def test_the_states_that_will_lie_there_are_counted(tmp_path, total, every, keep, keep_every):
+    train = Optimisation(checkpoint_keep=keep, checkpoint_keep_every=keep_every)
+    for step in [*range(every, total, every), total]:
+        save_run_state(tmp_path, step, {"model": {}, "optimizer": {}}, Keeping(keep, keep_every))
+    found = len(run_states(tmp_path))
+    assert states_kept(train, total, every) == max(keep, found)  # at least as many, as some come by time
 
 
 def test_a_state_is_written_while_the_model_learns_on(tmp_path, monkeypatch):
@@ -75,7 +93,7 @@ def test_a_state_is_written_while_the_model_learns_on(tmp_path, monkeypatch):
     monkeypatch.setattr("simclr.run.states.save_run_state", slowly)
     model, kept = states(tmp_path)
     before = model.weight.detach().clone()
-    kept.save(1, 0.5, lambda: "why")
+    kept.save(1, 0.5, lambda: WHY)
     with torch.no_grad():
         model.weight.add_(1)
     assert run_states(tmp_path) == []
@@ -86,11 +104,11 @@ def test_a_state_is_written_while_the_model_learns_on(tmp_path, monkeypatch):
 
 def test_what_the_thread_could_not_write_is_an_error_of_the_run(tmp_path):
     kept = states(tmp_path / "gone" / "checkpoints")[1]
-    kept.save(1, 0.5, lambda: "why")
+    kept.save(1, 0.5, lambda: WHY)
     with pytest.raises(InputError, match="there is no such folder"):
-        kept.save(2, 0.5, lambda: "why")
+        kept.save(2, 0.5, lambda: WHY)
     with pytest.raises(InputError, match="there is no such folder"), kept:
-        kept.save(3, 0.5, lambda: "why")
-    assert kept.diverged(4, float("nan"), "too fast").args == (
+        kept.save(3, 0.5, lambda: WHY)
+    assert kept.diverged(4, float("nan"), Cause("too fast")).args == (
         "the loss is nan at step 4: too fast; last good run state: none yet",
     )

@@ -9,7 +9,7 @@ from simclr.errors import InputError, StoppedError
 from simclr.run import stopping
 from simclr.run.stopping import Stopping
 
-SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2]
 
 
 def leave(folder, error):

@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from sklearn.datasets import make_blobs
 
-import simclr.finetune
 from simclr.data.class_order import ClassOrder
 from simclr.data.cluster_order import ClusterOrder
 from simclr.errors import DivergenceError, InputError
@@ -170,7 +169,7 @@ def test_a_run_that_was_cut_off_resumes_bit_for_bit_across_a_clustering(tmp_path
             group["lr"] = lr
 
     with monkeypatch.context() as patch:
-        patch.setattr(simclr.finetune, "set_lr", cut)
+        patch.setattr("simclr.train.tuning_step.set_lr", cut)
         with pytest.raises(PowerCutError):
             run(tmp_path / "cut", DIVIDED)
     again = run(tmp_path / "cut", DIVIDED, resume=True)

@@ -150,7 +150,6 @@ class PowerCutError(Exception):
 @pytest.mark.slow
 def test_a_run_resumes_bit_for_bit_across_pushes_and_its_prototypes_are_places_of_images(tmp_path, monkeypatch):
     said: list[str] = []
-    monkeypatch.setattr(simclr.finetune, "draw_views", lambda *given: None)
     fine_tune(recipe(), tmp_path / "whole", say=said.append)
     monkeypatch.setattr(simclr.finetune, "draw_prototypes", lambda *given: None)
     assert [text.split(",")[0].strip() for text in said if "pushed" in text] == [f"after {n} epochs" for n in (2, 4, 6)]
@@ -164,7 +163,7 @@ def test_a_run_resumes_bit_for_bit_across_pushes_and_its_prototypes_are_places_o
             group["lr"] = lr
 
     with monkeypatch.context() as patch:
-        patch.setattr(simclr.finetune, "set_lr", cut)
+        patch.setattr("simclr.train.tuning_step.set_lr", cut)
         with pytest.raises(PowerCutError):
             fine_tune(recipe(), tmp_path / "cut")
     assert newest_state(tmp_path / "cut" / "checkpoints") == "step-00000004.pt"

@@ -9,6 +9,7 @@ import torch
 
 from simclr.data.images.arrays import Arrays
 from simclr.errors import InputError
+from simclr.recipe.images import ArraysData
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (9, 6, 5, 3), dtype=np.uint8)
 
@@ -176,3 +177,32 @@ def test_a_fifo_and_other_formats_are_refused_at_once(tmp_path):
     (tmp_path / "y.csv.gz").write_bytes(gzip.compress(b"1\n2\n"))
     with pytest.raises(InputError, match=r"y.csv.gz is no .npy or .npz file, it is compressed \(gzip\)"):
         Arrays(tmp_path / "x.npy", labels=tmp_path / "y.csv.gz")
+
+
+def test_names_of_arrays_are_not_passed_over_where_arrays_have_none(tmp_path):
+    np.save(tmp_path / "a.npy", IMAGES)
+    np.save(tmp_path / "y.npy", np.arange(9) % 3)
+    with pytest.raises(InputError, match=r"data.key is 'x', but .*a.npy is a .npy file, .*: leave it out \(data.key="):
+        Arrays(tmp_path / "a.npy", key="x")
+    for labels in (None, tmp_path / "y.npy"):
+        with pytest.raises(InputError, match=r"data.labels_key is 'y', but .*.npy is a .npy file"):
+            Arrays(tmp_path / "a.npy", labels=labels, labels_key="y")
+    with pytest.raises(InputError, match=r"data.test_labels belongs to data.test_path=FILE"):
+        ArraysData(source="arrays", path="a.npy", test_labels="y.npy").named_files()
+
+
+def test_a_mapped_file_that_is_written_to_is_refused_before_it_is_read_and_one_that_is_replaced_stays(tmp_path):
+    file = tmp_path / "a.npy"
+    np.save(file, IMAGES)
+    source = Arrays(file)
+    first = source.read([0])[0]
+    np.save(tmp_path / "b.npy", 255 - IMAGES)
+    os.replace(tmp_path / "b.npy", file)
+    assert torch.equal(source.read([0])[0], first)
+    file.unlink()
+    assert torch.equal(source.read([0])[0], first)
+    np.save(file, IMAGES)
+    source = Arrays(file)
+    os.truncate(file, 200)  # to read what it had would end the process by SIGBUS
+    with pytest.raises(InputError, match=r"a.npy was changed while it was read \(938 bytes then, 200 now\): put"):
+        source.read([8])

@@ -113,3 +113,15 @@ def test_jasper_ridge():
     flat = scipy.io.loadmat(file)["Y"]
     for row, column in ((0, 0), (3, 71), (99, 98)):
         np.testing.assert_array_equal(scene.cube[:, row, column].numpy(), flat[:, column * 100 + row])
+
+
+def test_what_is_said_of_arrays_is_not_passed_over_where_it_says_nothing(tmp_path):
+    np.save(tmp_path / "cube.npy", CUBE)
+    np.save(tmp_path / "truth.npy", TRUTH)
+    with pytest.raises(InputError, match=r"data.cube_key is 'x', but .*cube.npy is a .npy file, whose one array has"):
+        load_scene(tmp_path / "cube.npy", cube_key="x")
+    with pytest.raises(InputError, match=r"data.ground_truth_key is 'y', but .*truth.npy is a .npy file"):
+        load_scene(tmp_path / "cube.npy", ground_truth=tmp_path / "truth.npy", ground_truth_key="y")
+    scipy.io.savemat(tmp_path / "flat.mat", {"Y": CUBE.reshape(30, 7).T, "nRow": 6, "nCol": 5})
+    with pytest.raises(InputError, match=r"data.layout is CHW, but the cube in .*flat.mat is flattened"):
+        load_scene(tmp_path / "flat.mat", layout="CHW")
