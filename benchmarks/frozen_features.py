@@ -41,6 +41,7 @@ from simclr.data.images.digits import load_digits
 from simclr.data.scenes.indian_pines import load_indian_pines
 from simclr.data.source import Source, TensorSource
 from simclr.encoder_file import load_encoder
+from simclr.eval.probes.choice import best_of
 from simclr.eval.probes.logistic_path import LogisticPath, logistic_path
 from simclr.eval.probes.logistic_probe import PENALTIES, SWEEP_GAP, logistic
 from simclr.eval.probes.prediction import fit_standardisation
@@ -120,7 +121,7 @@ def compete(report: Report, name: str, x: Tensor, y: Tensor) -> None:
     told, tried = probe.selected, int(str(probe.selected["penalties_tried"]))
     short_s, _ = timed(partial(logistic_path, x_fit, y_fit, classes, PENALTIES[:tried], 0.0, TOL))
     judged = hits(whole, x_held, y_held)
-    best = int(judged.argmax())
+    best = best_of(*judged)
 
     fast = median([s for s, _ in ours])
     spread = " · ".join(f"{s:.2f}" for s, _ in ours)
@@ -147,7 +148,7 @@ def compete(report: Report, name: str, x: Tensor, y: Tensor) -> None:
     report.target(f"{name}: seconds of our probe", stop_s, at_most=10)
     pairs = [
         (float(str(told["penalty"])), float(str(told["validation_accuracy"]))),
-        (float(PENALTIES[best]), int(judged[best]) / len(y_held)),
+        (float(PENALTIES[best]), int(judged.right[best]) / len(y_held)),
     ]
     (penalty, accuracy), (of_all, accuracy_of_all) = pairs
     report.line(
@@ -156,9 +157,17 @@ def compete(report: Report, name: str, x: Tensor, y: Tensor) -> None:
     )
 
 
-def hits(path: LogisticPath, x: Tensor, y: Tensor) -> Tensor:
-    """Held-out samples that each penalty recognises, (a,)."""
-    return torch.stack([((x @ w + b).argmax(1) == y).sum() for w, b in zip(path.weights, path.intercepts)])
+class Judged(NamedTuple):
+    """Held-out samples that each penalty recognises, (a,), and their mean cross entropy, (a,) float64."""
+
+    right: Tensor
+    loss: Tensor
+
+
+def hits(path: LogisticPath, x: Tensor, y: Tensor) -> Judged:
+    logits = [x @ w + b for w, b in zip(path.weights, path.intercepts)]
+    right = torch.stack([(one.argmax(1) == y).sum() for one in logits])
+    return Judged(right, torch.stack([torch.nn.functional.cross_entropy(one, y) for one in logits]))
 
 
 def _gap(objectives: Tensor, lower: Tensor) -> str:

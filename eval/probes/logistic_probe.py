@@ -1,15 +1,17 @@
 """Logistic regression as a probe: the protocol of SimCLR's transfer experiments where there are samples enough.
 
 45 penalties, log-spaced from 1e5 to 1e-6, are fitted to a part of the training samples; the one with the most accurate
-predictions for the rest (the strongest among equals) is fitted again to all of them. The rest is the split's validation
-part, or a share of each class. With fewer than ``SWEEP_FROM`` samples a class and no validation part such a choice is
-noise: C is then ``FEW_SHOT_C``, and nothing is chosen.
+predictions for the rest is fitted again to all of them: among equals the one with the least cross entropy, and among
+those the strongest (:mod:`simclr.eval.probes.choice`). The rest is the split's validation part, or a share of each
+class. With fewer than ``SWEEP_FROM`` samples a class and no validation part such a choice is noise: C is then
+``FEW_SHOT_C``, and nothing is chosen.
 
 The path of penalties goes from strong to weak, and weak ones take nearly all of the time. It ends where no weaker one
-can win, for no held-out sample that could be recognised is missed: then the choice is that of all penalties. Or it ends
-where ``PATIENCE`` penalties in a row, a factor of 100, recognise no more held-out samples than the best one before, and
-none of them is likelier (cross entropy): then the choice is the best of all that are stronger than the best one, and of
-those that are up to 100 times weaker; what is weaker still was not tried. ``all_penalties`` tries them.
+can win, for no held-out sample that could be recognised is missed, and what is left of their cross entropy counts as
+none: then the choice is that of all penalties. Or it ends where ``PATIENCE`` penalties in a row, a factor of 100, are no
+better than the best one before, and none of them is likelier than the likeliest before: then the choice is the best of
+all that are stronger than the best one, and of those that are up to 100 times weaker; what is weaker still was not
+tried. ``all_penalties`` tries them.
 
 The penalty stands before ½||W||², beside the sum of the samples' cross entropies: scikit-learn's C is 1 / penalty.
 
@@ -27,6 +29,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from simclr.eval.metrics.calibration import fit_temperature
+from simclr.eval.probes.choice import ENOUGH, best_of
 from simclr.eval.probes.logistic_path import LogisticPath, logistic_path
 from simclr.eval.probes.prediction import Prediction, Probe, Selected, Standardisation, classes_of, fit_standardisation
 from simclr.eval.splits.validation import FIXED, Parts, columns_of, folds_of, parts_of
@@ -40,11 +43,13 @@ SWEEP_GAP = 1e-6
 FINAL_GAP = 1e-8
 # Why a path ended, and what is then certain of the choice.
 ALL_TRIED = "all of them were tried"
-NONE_MISSED = "no held-out sample that can be recognised is missed: no weaker penalty can win"
+NONE_MISSED = (
+    f"no held-out sample that can be recognised is missed, and their loss is at most {ENOUGH:g}: no weaker penalty can win"
+)
 NO_BETTER = f"the last {PATIENCE} recognise no more held-out samples, and none is likelier"
 GUARANTEES = {
     ALL_TRIED: "the best of all",
-    NONE_MISSED: "the best of all: among equals the strongest is taken",
+    NONE_MISSED: f"the best of all: losses of {ENOUGH:g} or less are equals, and among equals the strongest is taken",
     NO_BETTER: f"the best of those tried, which go {PATIENCE} penalties, a factor of 100, beyond it; no weaker one was",
 }
 
@@ -76,11 +81,10 @@ def logistic(
 
     Returns:
         The classes, logits as scores, and in ``selected``: the ``rule`` and what it was ``selected_on``, ``C`` and
-        ``penalty``, the proven relative ``gap`` of the fit, where there was a choice the best ``validation_accuracy``,
-        how many ``penalties_tried``, why the path ``ended`` there, with what ``guarantee`` for the choice, and the
-        largest ``sweep_gap``, and where
-        samples were held out their number, ``validation_samples``, and the ``temperature`` that calibrates
-        their logits.
+        ``penalty``, the proven relative ``gap`` of the fit, where there was a choice the best ``validation_accuracy``
+        and the ``validation_loss`` with it (mean cross entropy), how many ``penalties_tried``, why the path ``ended``
+        there, with what ``guarantee`` for the choice, and the largest ``sweep_gap``, and where samples were held out
+        their number, ``validation_samples``, and the ``temperature`` that calibrates their logits.
 
     Raises:
         InputError: if the training samples hold fewer than two classes or an unlabelled one.
@@ -101,7 +105,7 @@ def logistic(
         penalty, selected = float(PENALTIES[choice.best]), choice.selected
         tried, most = selected["penalties_tried"], len(PENALTIES)
         which = f"{most} penalties" if tried == most else f"the {tried} strongest of {most} penalties"
-        selected["rule"] = f"the most accurate of {which} on held-out samples"
+        selected["rule"] = f"the most accurate of {which} on held-out samples, the likeliest among equals"
         selected["selected_on"] = parts.selected_on
     units = fit_standardisation(train_x.to(device), standardise)
     # The held-out samples join in: their penalty's solution is not far.
@@ -133,7 +137,7 @@ def _out_of_fold(x: Tensor, y: Tensor, penalty: float, standardise: bool, device
 
 
 class _Choice(NamedTuple):
-    """Which penalty is the most accurate on held-out samples, and what was fitted with it.
+    """Which penalty is the best on held-out samples, and what was fitted with it.
 
     Attributes:
         best: its place among the penalties.
@@ -166,38 +170,38 @@ def _held_out(
     device: torch.device | str,
     all_penalties: bool,
 ) -> _Choice:
-    """Which penalty is the most accurate on the held-out samples, and the temperature of its logits there."""
+    """Which penalty is the best on the held-out samples, and the temperature of its logits there."""
     fit, held_out, _ = parts
     classes = classes_of(y[fit])
     units = fit_standardisation(x[fit].to(device), standardise)
     # A class that only the held-out samples have is never recognised.
     truth, rows = columns_of(classes, y[held_out]).to(device), units(x[held_out].to(device))
     known = truth >= 0
-    right, loss, ended = rows.new_empty(0), rows.new_empty(0), ALL_TRIED
+    right, loss, best, ended = rows.new_empty(0), rows.new_empty(0), 0, ALL_TRIED
 
     def go_on(weights: Tensor, intercepts: Tensor) -> bool:
-        nonlocal right, loss, ended
+        nonlocal right, loss, best, ended
         logits = rows @ weights + intercepts[:, None]
         right = torch.cat([right, (logits.argmax(2) == truth).to(right).sum(1)])
         likely = F.cross_entropy(logits[:, known].flatten(0, 1), truth[known].repeat(len(logits)), reduction="none")
         loss = torch.cat([loss, likely.view(len(logits), -1).mean(1)])
+        best = best_of(right, loss)
         if all_penalties or len(right) == len(PENALTIES):
             return True
-        if right.max() == known.sum():
+        if right[best] == known.sum() and loss[best] <= ENOUGH:
             ended = NONE_MISSED
-        elif max(int(right.argmax()), int(loss.argmin())) < len(right) - PATIENCE:
+        elif max(best, int(loss.argmin())) < len(right) - PATIENCE:
             ended = NO_BETTER
         else:
             return True
         return False
 
     path = _fit(units(x[fit].to(device)), y[fit], classes, PENALTIES, SWEEP_GAP, go_on)
-    # argmax gives the first of equals: the strongest penalty.
-    best = int(right.argmax())
     weights, intercepts = path.weights[best], path.intercepts[best]
     selected: Selected = {
         "validation_samples": len(held_out),
         "validation_accuracy": float(right[best]) / len(held_out),
+        "validation_loss": float(loss[best]),
         "penalties_tried": len(right),
         "ended": ended,
         "guarantee": GUARANTEES[ended],
