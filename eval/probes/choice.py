@@ -5,8 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-ENOUGH = 0.01
-"""A mean cross entropy of so little counts as none: true classes then have a probability of 99 % or more on average."""
+ENOUGH = 0.05
+"""A mean cross entropy of so little counts as none: true classes then have a probability of 95 % or more on average.
+
+Less is not to be had where held-out samples are neighbours of those that are learned from and the others are not: on
+blocks of Indian Pines the least loss of all costs 1.2 points of accuracy (standard error 0.6), this 0.06 (0.05).
+"""
 
 
 def best_of(right: Tensor, loss: Tensor) -> int:

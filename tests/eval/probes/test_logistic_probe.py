@@ -25,12 +25,12 @@ def scikit(x, y, test, c):
 
 
 def chosen_by_scikit(x, y, fit, rows):
-    """Accuracy and penalty: of the most accurate ones the likeliest, where a loss of 0.01 or less counts as none."""
+    """Accuracy and penalty: of the most accurate ones the likeliest, where a loss of 0.05 or less counts as none."""
     judged = {}
     for penalty in PENALTIES.tolist():
         probabilities, predicted = scikit(x[fit], y[fit], x[rows], 1 / penalty)
         loss = -np.log(probabilities[np.arange(len(rows)), y[rows].numpy()]).mean()
-        judged[penalty] = float((predicted == y[rows].numpy()).mean()), max(loss, 0.01), loss
+        judged[penalty] = float((predicted == y[rows].numpy()).mean()), max(loss, 0.05), loss
     best = min(judged, key=lambda penalty: (-judged[penalty][0], judged[penalty][1], -penalty))
     return judged[best][0], best, judged[best][2]
 
@@ -75,7 +75,7 @@ def test_the_path_ends_where_no_held_out_sample_is_missed_and_no_weaker_penalty_
     x[torch.arange(len(x)), y] += 40
     found, whole = logistic(x, y, x), logistic(x, y, x, all_penalties=True)
     assert found.selected["validation_accuracy"] == 1
-    assert found.selected["validation_loss"] <= 0.01
+    assert found.selected["validation_loss"] <= 0.05
     assert found.selected["penalties_tried"] < 30 < whole.selected["penalties_tried"] == 45
     assert "no weaker penalty can win" in found.selected["ended"]
     assert whole.selected["ended"] == "all of them were tried"
@@ -91,7 +91,7 @@ def test_easy_classes_are_told_with_the_certainty_that_they_deserve():
     test[torch.arange(300), truth] += 40
     found = logistic(x, y, test)
     assert torch.equal(found.classes, truth)
-    assert float(found.scores.softmax(1).amax(1).mean()) > 0.98
+    assert float(found.scores.softmax(1).amax(1).mean()) > 0.9
 
 
 @pytest.mark.parametrize("classes", [2, 3])
@@ -177,6 +177,6 @@ def test_the_result_says_what_is_certain_of_the_choice():
     x, y = data(SWEEP_FROM * 3)
     easy = x.clone()
     easy[torch.arange(len(x)), y] += 40
-    assert "the best of all: losses of 0.01" in logistic(easy, y, easy).selected["guarantee"]
+    assert "the best of all: losses of 0.05" in logistic(easy, y, easy).selected["guarantee"]
     assert "a factor of 100, beyond it" in logistic(x, y, x).selected["guarantee"]
     assert logistic(x, y, x, all_penalties=True).selected["guarantee"] == "the best of all"
