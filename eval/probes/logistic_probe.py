@@ -8,9 +8,9 @@ class. With fewer than ``SWEEP_FROM`` samples a class and no validation part suc
 
 The path of penalties goes from strong to weak, and weak ones take nearly all of the time. It ends where no weaker one
 can win, for no held-out sample that could be recognised is missed, and what is left of their cross entropy counts as
-none: then the choice is that of all penalties. Or it ends where ``PATIENCE`` penalties in a row, a factor of 100, are no
-better than the best one before, and none of them is likelier than the likeliest before: then the choice is the best of
-all that are stronger than the best one, and of those that are up to 100 times weaker; what is weaker still was not
+none: then the choice is that of all penalties. Or it ends where ``PATIENCE`` penalties in a row, a factor of 100, are
+no better than the best one before, and none of them is likelier than the likeliest before: then the choice is the best
+of all that are stronger than the best one, and of those that are up to 100 times weaker; what is weaker still was not
 tried. ``all_penalties`` tries them.
 
 The penalty stands before ½||W||², beside the sum of the samples' cross entropies: scikit-learn's C is 1 / penalty.
@@ -44,7 +44,8 @@ FINAL_GAP = 1e-8
 # Why a path ended, and what is then certain of the choice.
 ALL_TRIED = "all of them were tried"
 NONE_MISSED = (
-    f"no held-out sample that can be recognised is missed, and their loss is at most {ENOUGH:g}: no weaker penalty can win"
+    "no held-out sample that can be recognised is missed, and their loss is at most "
+    f"{ENOUGH:g}: no weaker penalty can win"
 )
 NO_BETTER = f"the last {PATIENCE} recognise no more held-out samples, and none is likelier"
 GUARANTEES = {

@@ -2,9 +2,9 @@
 
 Nesterov momentum 0.9, no weight decay, 90 epochs, the learning rate a multiple of 0.1 * batch / 256, down to 0 along a
 cosine. One pass serves all learning rates: the layer has a column of weights for each. The rate is chosen by the
-accuracy after the last epoch on held-out training samples (the split's validation part, or a share of each class), among
-equals by their cross entropy (:mod:`simclr.eval.probes.choice`), then trained again on all of them. Unlike the paper's,
-the features are of images without random crops and flips.
+accuracy after the last epoch on held-out training samples (the split's validation part, or a share of each class),
+among equals by their cross entropy (:mod:`simclr.eval.probes.choice`), then trained again on all of them. Unlike the
+paper's, the features are of images without random crops and flips.
 
 Source: Chen et al., "A simple framework for contrastive learning of visual representations", ICML 2020, appendix B.6.
 """
