@@ -54,7 +54,7 @@ class Probe:
         title: what people call it.
         chooses: whether ``fit`` takes ``validation`` and ``standardise``: it chooses something on held-out samples, and
             sees standardised features.
-        stops: whether ``fit`` takes ``all_penalties`` and ``progress``: its search is long, and ends early unless it is
+        stops: whether ``fit`` takes ``all_penalties`` and ``say``: its search is long, and ends early unless it is
             told not to.
         logits: whether its scores are logits, whose softmax are probabilities: their calibration is then measured.
         tiles: whether ``fit`` takes ``simclr.eval.subject.rows.Rows`` as well, and reads them tile by tile: features
