@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from itertools import islice, pairwise
+from statistics import median
 
 import torch
 from torch import Tensor
@@ -23,6 +25,8 @@ IN_MEMORY = 2**26
 """Numbers of rows on disk that are taken into the memory all the same: in float64, in float32, and copies of both."""
 PASSES = 150
 """What a choice takes: some 25 penalties, and a last fit."""
+TRIED = 9
+"""Tiles that are timed before."""
 MOST_PROBABILITIES = 2**28
 """Samples times classes at most, where rows stay on disk: 1 GB of probabilities in float32."""
 MOST_PRODUCTS = 2**37
@@ -79,17 +83,18 @@ class TiledProblem(Problem):
 
 
 def forecast(x: Rows, num_classes: int) -> str:
-    """How long a choice of the penalty takes, by what the first tile takes, in a line."""
+    """How long a choice of the penalty takes, by the median of what some tiles take, in a line."""
     n, dim = x.shape
-    rows = min(n, NUMBERS_AT_ONCE // min(dim, NUMBERS_AT_ONCE))
+    rows = max(1, NUMBERS_AT_ONCE // dim)
     weights = torch.zeros(dim, 3 * num_classes, dtype=torch.float64)
-    started = 0.0
-    for _ in range(2):  # the first one warms up
-        started = time.perf_counter()
-        tile = next(x.split(rows)).double()
-        logits = (tile @ weights.to(tile)).view(rows, num_classes, -1)
-        tile.T @ logits.softmax(1).view(rows, -1)
-    seconds = (time.perf_counter() - started) * n / rows
+    times = []
+    for tile in islice(x.split(rows), TRIED):
+        times.append(time.perf_counter())
+        tile = tile.double()
+        logits = (tile @ weights.to(tile)).view(len(tile), num_classes, -1)
+        tile.T @ logits.softmax(1).view(len(tile), -1)
+    times.append(time.perf_counter())
+    seconds = median(after - before for before, after in pairwise(times)) * n / min(rows, n)
     return (
         f"logistic: {n:,} x {dim:,} features stay on disk; a pass over them takes {duration(seconds)}, some {PASSES} "
         f"passes about {duration(PASSES * seconds)}"
