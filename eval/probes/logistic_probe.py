@@ -276,6 +276,7 @@ PROBE = Probe(
     settings={
         "penalties": PENALTIES.tolist(),
         "patience": PATIENCE,
+        "enough_loss": ENOUGH,
         "few_shot_C": FEW_SHOT_C,
         "sweep_from": f"{SWEEP_FROM} training samples a class on average, or a validation part of the split",
     },

@@ -2,7 +2,8 @@
 
 ``ridge``, ``logistic`` and ``sgd`` see features standardised by the training samples' mean and standard deviation
 (scikit-learn's StandardScaler), unless told not to. What they choose they choose on the validation part of the split
-where it has one, by accuracy, and then learn from training and validation samples together.
+where it has one, by accuracy (those with logits by their cross entropy among equals), and then learn from training and
+validation samples together.
 
 - ``ridge``: least squares on one-hot (+1/-1) targets, the penalty chosen by exact leave-one-out squared error where the
   split has no validation part. Equal to scikit-learn's ``RidgeClassifierCV(ALPHAS)``, but for all penalties from one
