@@ -46,18 +46,22 @@ class TiledProblem(Problem):
         n, dim = x.shape
         self.x, self.n, self.num_classes, self.y = x, n, num_classes, y
         self.stride = max(1, n // SOME)
-        some = x[torch.arange(0, n, self.stride)]
-        sums, moments = some.new_zeros(num_classes, dim), some.new_zeros(dim, dim)
+        like = x[torch.zeros(1, dtype=torch.int64)]
+        some, sums = like.new_empty(-(-n // self.stride), dim), like.new_zeros(num_classes, dim)
+        moments, first, taken = like.new_zeros(dim, dim), 0, 0
         for tile, mine in labelled_tiles(x, y):
             sums.index_add_(0, mine, tile)
             moments.addmm_(tile.T, tile)
+            picked = tile[-first % self.stride :: self.stride]
+            some[taken : taken + len(picked)] = picked
+            first, taken = first + len(tile), taken + len(picked)
         self.mean = sums.sum(0) / n
         squares, self.axes = torch.linalg.eigh(moments - n * torch.outer(self.mean, self.mean))
-        self.moments = torch.cat([squares.clamp_min_(0) / n, sums.new_ones(1)])
+        self.moments = torch.cat([squares.clamp_min_(0) / n, like.new_ones(1)])
         shares = y.bincount(minlength=num_classes).to(sums) / n
         cross = self.axes.T @ (sums / n - shares[:, None] * self.mean).T
         self.targets = torch.cat([cross, shares[None]])
-        self.some = torch.cat([(some - self.mean) @ self.axes, some.new_ones(len(some), 1)], 1).float()
+        self.some = torch.cat([(some - self.mean) @ self.axes, like.new_ones(len(some), 1)], 1).float()
 
     def together(self, most: int) -> int:
         return min(most, max(1, MOST_PROBABILITIES // (self.n * self.num_classes)))

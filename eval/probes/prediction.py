@@ -164,14 +164,16 @@ def answer(decide: Callable[[Tensor], Tensor], classes: Tensor, x: Matrix) -> An
     Returns:
         The class of the largest score of each, and the scores where they are ``MOST_SCORES`` numbers or fewer.
     """
-    few = len(x) * len(classes) <= MOST_SCORES
-    found: list[Tensor] = []
-    scores: list[Tensor] = []
+    found = classes.new_empty(len(x))
+    scores: Tensor | None = None
+    done = 0
     for tile in tiles(x, len(classes)):
         decided = decide(tile)
-        found.append(classes[decided.argmax(1)])
-        if few:
-            scores.append(decided)
-    if not found:
-        return Answer(classes[:0], None)
-    return Answer(torch.cat(found), torch.cat(scores) if few else None)
+        if done == 0 and len(x) * len(classes) <= MOST_SCORES:
+            # Filled in: pieces that stay between tiles that go would leave holes in the memory, as large as the tiles.
+            scores = decided.new_empty(len(x), decided.shape[1])
+        found[done : done + len(tile)] = classes[decided.argmax(1)]
+        if scores is not None:
+            scores[done : done + len(tile)] = decided
+        done += len(tile)
+    return Answer(found, scores)

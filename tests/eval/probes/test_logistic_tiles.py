@@ -116,3 +116,11 @@ def test_what_would_take_hours_is_refused_in_one_line(dim, most):
     ) as told:
         check_size(rows, most + 1)
     assert "\n" not in str(told.value)
+
+
+def test_some_of_the_samples_are_those_at_even_distances(on_disk, monkeypatch):
+    monkeypatch.setattr(logistic_tiles, "SOME", 50)
+    x, y = data(203)
+    tiled, whole = problem_of(double(on_disk(x)), y, 3), Problem(torch.tensor(x).double(), y, 3)
+    assert tiled.stride == 4
+    torch.testing.assert_close(tiled.some.abs(), whole.features32[::4].abs(), rtol=1e-4, atol=1e-4)
