@@ -24,7 +24,7 @@ NUMBERS_AT_ONCE = 2**19
 IN_MEMORY = 2**26
 """Numbers of rows on disk that are taken into the memory all the same: in float64, in float32, and copies of both."""
 PASSES = 400
-"""What a choice takes, roughly: 150 where classes overlap, 600 where nearly all samples are told apart."""
+"""What a choice takes, roughly: 80 where classes overlap, 600 where nearly all samples are told apart."""
 TRIED = 9
 """Tiles that are timed before."""
 MOST_PROBABILITIES = 2**28
