@@ -10,7 +10,9 @@ before, between and after the others, and those up to the probe's stop; then all
 goes to its stop and fits once more. What it chooses must be the choice among all 45. Where 45 fits of scikit-learn's
 would take hours it has 5, or 3, of at most 100 iterations, and their mean stands for the others. By its rule weak
 penalties are far from solved: on the small sets five are also fitted to a gradient of 1e-8, in at most 10,000
-iterations. Seconds are one thread's processor time, since other programs may run.
+iterations. On the largest set ours solves all 45 by that rule alone, once before and once after the others, and the
+choice among those before the stop must be that among all of them. Seconds are one thread's processor time, since other
+programs may run.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ from simclr.data.images.digits import load_digits
 from simclr.data.scenes.indian_pines import load_indian_pines
 from simclr.data.source import Source, TensorSource
 from simclr.encoder_file import load_encoder
+from simclr.eval.probes.choice import best_of
 from simclr.eval.probes.logistic_path import LogisticPath, logistic_path
 from simclr.eval.probes.logistic_probe import PENALTIES, SWEEP_GAP, logistic
 from simclr.eval.probes.prediction import fit_standardisation
@@ -97,6 +100,7 @@ def compete(report: Report, name: str, x: Tensor, y: Tensor) -> None:
     classes = int(y.max()) + 1
     size = x_fit.numel() * classes
     every = 1 if size < 2e7 else 11 if size < 2e8 else 22
+    largest = every == 22
     some, few, most = PENALTIES[::every], PENALTIES[::11], 100_000 if every == 1 else MOST
     theirs: dict[str, Callable[[], Fits]] = {
         "scikit-learn lbfgs, cold": partial(scikit, x_fit, y_fit, some, "lbfgs", False, most),
@@ -107,29 +111,31 @@ def compete(report: Report, name: str, x: Tensor, y: Tensor) -> None:
     }
     if every > 1:
         del theirs["scikit-learn lbfgs, cold, to 1e-8"]
-    if every == 22:
-        del theirs["scikit-learn newton-cg, warm"]
+    if largest:
+        del theirs["scikit-learn newton-cg, warm"], theirs["scikit-learn lbfgs, warm"]
     path = partial(logistic_path, x_fit, y_fit, classes, PENALTIES)
     ours, found = [timed(partial(path, 0.0, TOL))], {}
     for title, call in theirs.items():
         found[title] = call()
-        ours.append(timed(partial(path, 0.0, TOL)))
-    whole_s, whole = timed(partial(path, SWEEP_GAP))
+        if not largest or title == [*theirs][-1]:
+            ours.append(timed(partial(path, 0.0, TOL)))
+    whole_s, whole = (None, ours[0][1]) if largest else timed(partial(path, SWEEP_GAP))
     lower = whole.objectives * (1 - whole.gaps)
     stop_s, probe = timed(partial(logistic, x, y, x[:1], validation=held_out))
     told, tried = probe.selected, int(str(probe.selected["penalties_tried"]))
     short_s, _ = timed(partial(logistic_path, x_fit, y_fit, classes, PENALTIES[:tried], 0.0, TOL))
     judged = hits(whole, x_held, y_held)
-    best = int(judged.argmax())
+    best = best_of(*judged)
 
     fast = median([s for s, _ in ours])
     spread = " · ".join(f"{s:.2f}" for s, _ in ours)
     rows = [
         ["ours, all 45, gradient ≤ 1e-4", f"{fast:.2f}", spread, _gap(ours[0][1].objectives, lower)],
         ["ours, to the stop, gradient ≤ 1e-4", f"{short_s:.2f}", f"{tried} of 45", ""],
-        ["ours, all 45, proven gap ≤ 1e-6", f"{whole_s:.2f}", "", _gap(whole.objectives, lower)],
         ["our probe: ≤ 1e-6, to its stop, and the last fit", f"{stop_s:.2f}", f"{tried} of 45", ""],
     ]
+    if whole_s is not None:
+        rows.insert(2, ["ours, all 45, proven gap ≤ 1e-6", f"{whole_s:.2f}", "", _gap(whole.objectives, lower)])
     taken = {}
     for title, fits in found.items():
         step = every if len(fits.seconds) == len(some) else 11
@@ -142,13 +148,12 @@ def compete(report: Report, name: str, x: Tensor, y: Tensor) -> None:
     quickest = min(s for title, s in taken.items() if title.startswith("scikit-learn") and "1e-8" not in title)
     report.target(f"{name}: scikit-learn's fastest over ours, all 45 at its tolerance", quickest / fast, at_least=10)
     report.target(f"{name}: the same to the stop", quickest / short_s, at_least=10)
-    if (exact := taken.get("scikit-learn lbfgs, cold, to 1e-8")) is not None:
+    if (exact := taken.get("scikit-learn lbfgs, cold, to 1e-8")) is not None and whole_s is not None:
         report.target(f"{name}: scikit-learn to 1e-8 over ours, all 45 to a gap of 1e-6", exact / whole_s, at_least=10)
     report.target(f"{name}: seconds of our probe", stop_s, at_most=10)
-    pairs = [
-        (float(str(told["penalty"])), float(str(told["validation_accuracy"]))),
-        (float(PENALTIES[best]), int(judged[best]) / len(y_held)),
-    ]
+    pairs = [(float(PENALTIES[i]), int(judged.right[i]) / len(y_held)) for i in (best_of(*judged.first(tried)), best)]
+    if not largest:
+        pairs[0] = float(str(told["penalty"])), float(str(told["validation_accuracy"]))
     (penalty, accuracy), (of_all, accuracy_of_all) = pairs
     report.line(
         f"  {'met' if pairs[0] == pairs[1] else 'MISSED':6}  {name}: penalty {penalty:.3g} is chosen at the stop, "
@@ -156,9 +161,20 @@ def compete(report: Report, name: str, x: Tensor, y: Tensor) -> None:
     )
 
 
-def hits(path: LogisticPath, x: Tensor, y: Tensor) -> Tensor:
-    """Held-out samples that each penalty recognises, (a,)."""
-    return torch.stack([((x @ w + b).argmax(1) == y).sum() for w, b in zip(path.weights, path.intercepts)])
+class Judged(NamedTuple):
+    """Held-out samples that each penalty recognises, (a,), and their mean cross entropy, (a,) float64."""
+
+    right: Tensor
+    loss: Tensor
+
+    def first(self, some: int) -> Judged:
+        return Judged(self.right[:some], self.loss[:some])
+
+
+def hits(path: LogisticPath, x: Tensor, y: Tensor) -> Judged:
+    logits = [x @ w + b for w, b in zip(path.weights, path.intercepts)]
+    right = torch.stack([(one.argmax(1) == y).sum() for one in logits])
+    return Judged(right, torch.stack([torch.nn.functional.cross_entropy(one, y) for one in logits]))
 
 
 def _gap(objectives: Tensor, lower: Tensor) -> str:

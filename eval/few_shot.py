@@ -48,7 +48,7 @@ from simclr.eval.work.forecast import duration
 from simclr.eval.work.work import Work
 from simclr.models.head import ProjectionHead
 
-PROTOCOL = "simclr-few-shot/4"
+PROTOCOL = "simclr-few-shot/5"
 
 
 class Asked(TypedDict, total=False):

@@ -42,7 +42,7 @@ from simclr.eval.subject.subject import Subject, subject_of
 from simclr.eval.work.forecast import duration
 from simclr.eval.work.work import Work
 
-PROTOCOL = "simclr-linear-eval/5"
+PROTOCOL = "simclr-linear-eval/6"
 
 
 class Asked(TypedDict, total=False):

@@ -12,9 +12,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from simclr.eval.probes.logistic_problem import Problem
+from simclr.eval.probes.logistic_problem import SOME, Problem
 
-ROWS = 4096
 # Entries of the block's sums are float32: that much of each diagonal entry makes up for their rounding.
 ROUNDING = 1e-5
 # Numbers at once where samples are multiplied by their probabilities.
@@ -34,12 +33,13 @@ class Preconditioner:
         self.problem, self.width, self.ridges = problem, width, ridges
         self.block: Block | None = None
 
-    def at(self, p: list[Tensor], first: int) -> None:
-        """Moves to the probabilities of problems ``first`` and on: parts of (n, K, g - first)."""
+    def at(self, p: Tensor, first: int) -> None:
+        """Moves to the probabilities of problems ``first`` and on, (n, K, g - first) float32."""
         self.first = first
+        some = p[:: self.problem.stride]
         if self.block is None and self.width:
-            self.block = Block(self.problem, [part[..., 0] for part in p], self.width, self.ridges)
-        self.kronecker = Kronecker(self.problem, p, self.ridges[first:])
+            self.block = Block(self.problem, some[..., 0], self.width, self.ridges)
+        self.kronecker = Kronecker(self.problem, some, self.ridges[first:])
 
     def __call__(self, v: Tensor, skip: int) -> Tensor:
         """The inverses times v (r + 1, K, a), for problems ``skip`` and on of those moved to."""
@@ -50,10 +50,10 @@ class Preconditioner:
 
 
 class Kronecker:
-    """The inverse of (S ⊗ Σ) + ridge * I for each problem."""
+    """The inverse of (S ⊗ Σ) + ridge * I for each problem, at probabilities of some samples, (s, K, a)."""
 
-    def __init__(self, problem: Problem, p: list[Tensor], ridge: Tensor) -> None:
-        some = _some(p, problem.n).permute(2, 1, 0)
+    def __init__(self, problem: Problem, p: Tensor, ridge: Tensor) -> None:
+        some = p.permute(2, 1, 0)
         curvature = torch.diag_embed(some.mean(2)) - some @ some.transpose(1, 2) / some.shape[2]
         # 11ᵀ/K: along equal logits there is no curvature, and rounding must not be blown up.
         values, self.axes = torch.linalg.eigh(curvature.to(ridge) + 1 / problem.num_classes)
@@ -68,12 +68,17 @@ class Kronecker:
 
 
 class Block:
-    """The inverse of the Hessian's block of the last ``width`` features, for each ridge, at probabilities p (n, K)."""
+    """The inverse of the Hessian's block of the last ``width`` features, for each ridge.
 
-    def __init__(self, problem: Problem, p: list[Tensor], width: int, ridges: Tensor) -> None:
+    Args:
+        problem: whose Hessian.
+        some: probabilities of the problem's ``some`` samples, (s, K) float32.
+        width, ridges: as of :class:`Preconditioner`.
+    """
+
+    def __init__(self, problem: Problem, some: Tensor, width: int, ridges: Tensor) -> None:
         self.width, classes = width, problem.num_classes
-        x, y = _some([problem.features32[:, -width:]], problem.n), _some([problem.y], problem.n)
-        some = _some(p, problem.n)
+        x, y = problem.some[:, -width:], problem.y[:: problem.stride]
         # 1 - p of the true class is lost to rounding, the sum of the others is not.
         others = some.scatter(1, y[:, None], 0).sum(1, keepdim=True)
         variance = some * (1 - some).scatter(1, y[:, None], others)
@@ -107,10 +112,5 @@ class Block:
 
 def block_cost(problem: Problem, size: int, ridges: int) -> float:
     """Floating-point operations that make a block of ``size`` parameters."""
-    rows = min(problem.n, ROWS)
+    rows = min(problem.n, SOME)
     return (2.0 + 2.0 / problem.num_classes) * rows * size**2 + ridges * size**3 / 3
-
-
-def _some(parts: list[Tensor], n: int) -> Tensor:
-    """At most twice ``ROWS`` of the samples, at even distances."""
-    return torch.cat(parts)[:: max(1, n // ROWS)]

@@ -54,7 +54,7 @@ class Probe:
         title: what people call it.
         chooses: whether ``fit`` takes ``validation`` and ``standardise``: it chooses something on held-out samples, and
             sees standardised features.
-        stops: whether ``fit`` takes ``all_penalties`` and ``progress``: its search is long, and ends early unless it is
+        stops: whether ``fit`` takes ``all_penalties`` and ``say``: its search is long, and ends early unless it is
             told not to.
         logits: whether its scores are logits, whose softmax are probabilities: their calibration is then measured.
         tiles: whether ``fit`` takes ``simclr.eval.subject.rows.Rows`` as well, and reads them tile by tile: features
@@ -164,14 +164,16 @@ def answer(decide: Callable[[Tensor], Tensor], classes: Tensor, x: Matrix) -> An
     Returns:
         The class of the largest score of each, and the scores where they are ``MOST_SCORES`` numbers or fewer.
     """
-    few = len(x) * len(classes) <= MOST_SCORES
-    found: list[Tensor] = []
-    scores: list[Tensor] = []
+    found = classes.new_empty(len(x))
+    scores: Tensor | None = None
+    done = 0
     for tile in tiles(x, len(classes)):
         decided = decide(tile)
-        found.append(classes[decided.argmax(1)])
-        if few:
-            scores.append(decided)
-    if not found:
-        return Answer(classes[:0], None)
-    return Answer(torch.cat(found), torch.cat(scores) if few else None)
+        if done == 0 and len(x) * len(classes) <= MOST_SCORES:
+            # Filled in: pieces that stay between tiles that go would leave holes in the memory, as large as the tiles.
+            scores = decided.new_empty(len(x), decided.shape[1])
+        found[done : done + len(tile)] = classes[decided.argmax(1)]
+        if scores is not None:
+            scores[done : done + len(tile)] = decided
+        done += len(tile)
+    return Answer(found, scores)

@@ -2,7 +2,8 @@
 
 ``ridge``, ``logistic`` and ``sgd`` see features standardised by the training samples' mean and standard deviation
 (scikit-learn's StandardScaler), unless told not to. What they choose they choose on the validation part of the split
-where it has one, by accuracy, and then learn from training and validation samples together.
+where it has one, by accuracy (those with logits by their cross entropy among equals), and then learn from training and
+validation samples together.
 
 - ``ridge``: least squares on one-hot (+1/-1) targets, the penalty chosen by exact leave-one-out squared error where the
   split has no validation part. Equal to scikit-learn's ``RidgeClassifierCV(ALPHAS)``, but for all penalties from one
@@ -19,7 +20,7 @@ name, and results have rows of it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -60,6 +61,7 @@ def fit_probe(
     validation: Tensor | None = None,
     standardise: bool = True,
     all_penalties: bool = False,
+    say: Callable[[str], None] | None = None,
 ) -> Prediction:
     """A probe by its name: the options reach those that choose, the others have nothing to choose and do not scale.
 
@@ -71,6 +73,7 @@ def fit_probe(
         validation: rows of ``train_x`` that are the split's validation part; None where it has none.
         standardise: whether features are divided by their standard deviation.
         all_penalties: whether a probe that ends its search early goes to the end of it.
+        say: told by a probe whose search is long how long it takes, where it is.
 
     Raises:
         InputError: no column, or rows on disk that a probe without ``tiles`` cannot take into the memory.
@@ -82,7 +85,7 @@ def fit_probe(
         train_x, test_x = in_memory(train_x, f"the probe {name}"), in_memory(test_x, f"the probe {name}")
     options: dict[str, Any] = {"validation": validation, "standardise": standardise} if probe.chooses else {}
     if probe.stops:
-        options["all_penalties"] = all_penalties
+        options |= {"all_penalties": all_penalties, "say": say}
     return probe.fit(train_x, train_y, test_x, **options)
 
 

@@ -110,7 +110,7 @@ def score(
         for probe in probes:
             wanted = None if watch is None else watch(probe, split)
             options = {"standardise": standardise, "all_penalties": all_penalties}
-            fit = partial(_fit, features, labels, split, probe, wanted=wanted, seed=seed, **options)
+            fit = partial(_fit, features, labels, split, probe, wanted=wanted, seed=seed, say=work.say, **options)
             key = {"probe": probe, "seed": seed, "beside": wanted is not None, **options, **seen_of(split)}
             found.append(work.part(kept_score(probe, split), fit, probe, len(train), **key))
             if progress is not None:
@@ -126,12 +126,13 @@ def _fit(
     *,
     wanted: Callable[[Prediction], Tensor | None] | None,
     seed: int | None,
+    say: Callable[[str], None],
     **options: bool,
 ) -> Score:
     """One probe on one split, scored once."""
     train, validation = split.learned(), split.validation_rows()
     x, y, test_x = rows_of(features, train), labels[train], rows_of(features, split.test)
-    predicted = fit_probe(probe, x, y, test_x, validation=validation, **options)
+    predicted = fit_probe(probe, x, y, test_x, validation=validation, say=say, **options)
     beside = None if wanted is None else wanted(predicted)
     return replace(scored(probe, split, labels[split.test], predicted, seed), beside=beside)
 

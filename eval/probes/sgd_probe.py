@@ -2,8 +2,9 @@
 
 Nesterov momentum 0.9, no weight decay, 90 epochs, the learning rate a multiple of 0.1 * batch / 256, down to 0 along a
 cosine. One pass serves all learning rates: the layer has a column of weights for each. The rate is chosen by the
-accuracy after the last epoch on held-out training samples (the split's validation part, or a share of each class), then
-trained again on all of them. Unlike the paper's, the features are of images without random crops and flips.
+accuracy after the last epoch on held-out training samples (the split's validation part, or a share of each class),
+among equals by their cross entropy (:mod:`simclr.eval.probes.choice`), then trained again on all of them. Unlike the
+paper's, the features are of images without random crops and flips.
 
 Source: Chen et al., "A simple framework for contrastive learning of visual representations", ICML 2020, appendix B.6.
 """
@@ -14,10 +15,12 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from simclr.augment.addressed import permutation
 from simclr.errors import InputError
 from simclr.eval.metrics.calibration import fit_temperature
+from simclr.eval.probes.choice import best_of
 from simclr.eval.probes.prediction import Linear, Prediction, Probe, Selected, answer, classes_of, fit_standardisation
 from simclr.eval.splits.validation import FIXED, Parts, columns_of, parts_of
 from simclr.eval.streams import Stream
@@ -112,8 +115,8 @@ def sgd(
 
     Returns:
         The classes, logits as scores, and in ``selected``: the ``rule`` and what it was ``selected_on``, the ``lr``,
-        and where samples were held out their number, ``validation_samples``, the best ``validation_accuracy``, and the
-        ``temperature`` that calibrates their logits.
+        and where samples were held out their number, ``validation_samples``, the best ``validation_accuracy``, the
+        ``validation_loss`` with it (mean cross entropy), and the ``temperature`` that calibrates their logits.
 
     Raises:
         InputError: if the training samples hold fewer than two classes or an unlabelled one.
@@ -157,7 +160,7 @@ def _choose(
     batch_size: int,
     device: torch.device | str,
 ) -> tuple[float, Selected]:
-    """The most accurate of ``RATES`` on the held-out samples, for a batch of 256."""
+    """The best of ``RATES`` on the held-out samples, for a batch of 256."""
     fit, held_out, selected_on = parts
     classes = classes_of(y[fit])
     lrs = torch.tensor(RATES) * (min(batch_size, len(fit)) / 256)
@@ -169,21 +172,24 @@ def _choose(
     truth = columns_of(classes, y[held_out])
     lines = [Linear(*line) for line in zip(weights, intercepts)]
     right = torch.zeros(len(lines), dtype=torch.int64)
+    known, loss = truth >= 0, torch.zeros(len(lines), dtype=torch.float64)
     for tile, mine in labelled_tiles(rest, truth, len(classes)):
-        right += torch.stack([(line(tile).argmax(1).cpu() == mine).sum() for line in lines])
-    accuracy = right.double() / len(held_out)
-    # argmax gives the first of equals: the smallest rate.
-    best = int(accuracy.argmax())
+        for i, line in enumerate(lines):
+            logits = line(tile).cpu()
+            right[i] += (logits.argmax(1) == mine).sum()
+            loss[i] += cross_entropy(logits[mine >= 0].double(), mine[mine >= 0], reduction="sum")
+    loss /= known.sum()
+    best = best_of(right, loss)
     scores = answer(lambda tile: lines[best](tile), classes.to(device), rest).scores
-    known = truth >= 0
     temperature: Selected = (
         {} if scores is None else {"temperature": fit_temperature(scores.cpu()[known], truth[known])}
     )
     return RATES[best], {
-        "rule": f"the most accurate of {len(RATES)} learning rates on held-out samples",
+        "rule": f"the most accurate of {len(RATES)} learning rates on held-out samples, the likeliest among equals",
         "selected_on": selected_on,
         "validation_samples": len(held_out),
-        "validation_accuracy": float(accuracy[best]),
+        "validation_accuracy": float(right[best]) / len(held_out),
+        "validation_loss": float(loss[best]),
         **temperature,
     }
 

@@ -16,7 +16,9 @@ from simclr.errors import InputError
 TILE = 2**21
 """Numbers of a tile: 16 MB in float64."""
 KEPT = 2**28
-"""Bytes that may be read of a mapped file before its pages are given back; they stay in the system's cache."""
+"""Bytes of a mapped file that may be touched before its pages are given back; they stay in the system's cache."""
+AROUND = 2**16
+"""Bytes that a system maps around one that is read, where they are in its cache."""
 MOST_AT_ONCE = 2**27
 """Numbers of a file that are taken into the memory where all are wanted at once."""
 
@@ -57,12 +59,10 @@ class Rows:
         """The rows at these places, of any shape (...,) int64: (..., dim)."""
         places = rows.flatten() if self.ids is None else self.ids[rows.flatten()]
         if len(self.parts) == 1:
-            found = self._ready(self.parts[0][places.numpy()])
+            found = self._picked(self.parts[0], places)
         else:
             of = torch.searchsorted(self._starts, places, right=True) - 1
-            pieces = [
-                self._ready(part[(places[of == i] - self._starts[i]).numpy()]) for i, part in enumerate(self.parts)
-            ]
+            pieces = [self._picked(part, places[of == i] - self._starts[i]) for i, part in enumerate(self.parts)]
             found = torch.cat(pieces)[torch.argsort(torch.argsort(of, stable=True))]
         return found.unflatten(0, rows.shape) if rows.dim() != 1 else found
 
@@ -73,7 +73,8 @@ class Rows:
             inside = [i for i in range(len(self.parts)) if self._starts[i] <= start and stop <= self._starts[i + 1]]
             if self.ids is None and inside:  # a piece of the file, without looking its rows up one by one
                 first = int(self._starts[inside[0]])
-                yield self._ready(self.parts[inside[0]][start - first : stop - first])
+                piece = self.parts[inside[0]][start - first : stop - first]
+                yield self._ready(piece, piece.nbytes)
             else:
                 yield self[torch.arange(start, stop)]
 
@@ -92,8 +93,15 @@ class Rows:
         before = self.then
         return Rows(self.parts, self.ids, then if before is None else lambda piece: then(before(piece)))
 
-    def _ready(self, piece: np.ndarray) -> Tensor:
-        self._read += piece.nbytes
+    def _picked(self, part: np.ndarray, places: Tensor) -> Tensor:
+        if not len(places):
+            return self._ready(part[:0], 0)
+        row = part.itemsize * part.shape[1]
+        span = int(places.max() - places.min() + 1) * row
+        return self._ready(part[places.numpy()], min(span, len(places) * (row + AROUND)))
+
+    def _ready(self, piece: np.ndarray, touched: int) -> Tensor:
+        self._read += touched
         usual = piece.dtype.isnative and piece.dtype.kind == "f" and piece.itemsize <= 8
         # A copy: whoever gets it may write into it, and a mapped file's pages can go.
         found = torch.from_numpy(np.array(piece, dtype=piece.dtype if usual else np.float64, order="C", subok=False))

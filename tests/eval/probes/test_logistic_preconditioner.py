@@ -27,7 +27,7 @@ def test_a_block_of_all_features_is_the_inverse_of_the_hessian(scale):
     """Also where nearly every sample is certain: there curvature is lost to rounding, unless care is taken."""
     problem, ridge = problem_of(), torch.tensor([0.3, 0.01], dtype=torch.float64)
     w, kept = point(problem, scale, ridge)
-    same = [p[..., :1].expand(-1, -1, 2) for p in kept]
+    same = kept[..., :1].expand(-1, -1, 2)
     inverse = Preconditioner(problem, len(problem.moments), ridge)
     inverse.at(same, 0)
     product = problem.hessian_product(w if scale else point(problem, 1.0, ridge)[0], same, 0, ridge)

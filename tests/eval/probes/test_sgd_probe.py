@@ -51,16 +51,30 @@ def test_the_rate_is_the_most_accurate_on_the_held_out_part(monkeypatch):
     found = sgd(x, y, x, epochs=5, batch_size=30)
     fit, held_out = validation_part(y)
     mean, deviation = x[fit].mean(0), x[fit].std(0, correction=0)
-    accuracies = []
+    accuracies, losses = [], []
     for rate in RATES_TRIED:
         weights, intercepts = sgd_path(
             (x[fit] - mean) / deviation, y[fit], 3, torch.tensor([rate * 30 / 256]), epochs=5, batch_size=30
         )
         logits = ((x[held_out] - mean) / deviation) @ weights[0] + intercepts[0]
         accuracies.append(float((logits.argmax(1) == y[held_out]).double().mean()))
-    assert found.selected["validation_accuracy"] == pytest.approx(max(accuracies))
-    assert found.selected["lr"] == pytest.approx(RATES_TRIED[accuracies.index(max(accuracies))] * 30 / 256)
+        losses.append(float(torch.nn.functional.cross_entropy(logits, y[held_out])))
+    best = min(range(len(RATES_TRIED)), key=lambda i: (-accuracies[i], losses[i]))
+    assert found.selected["validation_accuracy"] == pytest.approx(accuracies[best])
+    assert found.selected["validation_loss"] == pytest.approx(losses[best], rel=1e-4)
+    assert found.selected["lr"] == pytest.approx(RATES_TRIED[best] * 30 / 256)
     assert (found.classes == y).double().mean() > 0.6
+
+
+def test_among_rates_that_recognise_all_the_likeliest_is_taken(monkeypatch):
+    """The smallest would give each class a probability of about 1/K."""
+    monkeypatch.setattr(module, "RATES", RATES_TRIED)
+    x, y = data()
+    x = x.double()
+    x[torch.arange(len(x)), y] += 40
+    found = sgd(x, y, x, epochs=5, batch_size=30)
+    assert found.selected["validation_accuracy"] == 1
+    assert found.selected["lr"] == pytest.approx(max(RATES_TRIED) * 30 / 256)
 
 
 def test_the_rates_are_multiples_of_the_papers():
@@ -80,15 +94,16 @@ def test_a_validation_part_of_the_split_chooses_the_rate(monkeypatch):
     monkeypatch.setattr(module, "RATES", RATES_TRIED)
     x, y = data()
     rows = torch.arange(100, 150)
-    accuracies = []
+    accuracies, losses = [], []
     mean, deviation = x[:100].mean(0), x[:100].std(0, correction=0)
     for rate in RATES_TRIED:
         lr = torch.tensor([rate * 30 / 256])
         weights, intercepts = sgd_path((x[:100] - mean) / deviation, y[:100], 3, lr, epochs=5, batch_size=30)
         logits = ((x[rows] - mean) / deviation) @ weights[0] + intercepts[0]
         accuracies.append(float((logits.argmax(1) == y[rows]).double().mean()))
+        losses.append(float(torch.nn.functional.cross_entropy(logits, y[rows])))
     found = sgd(x, y, x[:7], validation=rows, epochs=5, batch_size=30)
-    best = RATES_TRIED[accuracies.index(max(accuracies))]
+    best = RATES_TRIED[min(range(len(RATES_TRIED)), key=lambda i: (-accuracies[i], losses[i]))]
     assert found.selected["selected_on"] == "the split's validation part"
     assert found.selected["validation_accuracy"] == pytest.approx(max(accuracies))
     # Trained again on all of them.

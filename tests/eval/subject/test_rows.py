@@ -45,6 +45,19 @@ def test_what_is_read_is_the_callers_own_and_the_file_stays_as_it_is(tmp_path, m
     assert float(changed[0, 0]) == 5
 
 
+def test_scattered_rows_count_with_what_is_mapped_around_them(tmp_path, monkeypatch):
+    """A tenth of the rows, evenly, would otherwise hold the whole file in memory."""
+    np.save(tmp_path / "x.npy", np.zeros((40_000, 8), np.float32))
+    given_back = []
+    monkeypatch.setattr(rows_file, "_give_back", given_back.append)
+    monkeypatch.setattr(rows_file, "KEPT", 2**19)
+    rows = Rows([np.load(tmp_path / "x.npy", mmap_mode="r")])
+    rows[torch.arange(10)]
+    assert given_back == []
+    rows[torch.arange(0, 40_000, 4_000)]
+    assert len(given_back) == 1
+
+
 def test_rows_that_are_wanted_at_once_must_fit(monkeypatch):
     rows = Rows([np.ones((4, 3))])
     assert in_memory(rows, "a probe").tolist() == [[1.0] * 3] * 4
