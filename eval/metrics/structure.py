@@ -20,7 +20,7 @@ from simclr.eval.work.work import FACTS, Work
 
 STRUCTURED = 1_000
 STRUCTURE = "structure"
-"""The kind of work, in measurements."""
+"""The kind of work, in measurements of so many features."""
 POLICY: dict[str, dict[str, str | int]] = {
     "retrieval": {
         "features": "as they are, cosine",
@@ -60,14 +60,8 @@ def structure(
         learned from.
     """
     work, found = work or Work(), []
-    measured: dict[str, list[str]] = {}
-    for name, metric in METRICS.items():
-        if metric.needs == "features":
-            measured.setdefault(metric.by or name, []).append(name)
-    first = {split.seed: split for split in reversed(splits) if split.name == splits[0].name}
-    if len(first) > 1:  # all labels, once, beside splits that are drawn: the test part is the same
-        first.pop(None, None)
-    for split in reversed(first.values()):
+    measured = _measured()
+    for split in _first_of_each_seed(splits):
         drawn_by = split.seed or 0
         rows = split.test[permutation(drawn_by, Stream.STRUCTURE, len(split.test), "cpu")[:STRUCTURED]].sort().values
         h, y = features[rows], labels[rows]
@@ -78,10 +72,31 @@ def structure(
         drawn = {"samples": len(rows), "of": len(split.test)}
         for by, names in measured.items():
             measure = partial(_measure, names, h, y, drawn_by)
-            kept = work.part(FACTS, measure, STRUCTURE, 1, names=list(names), rows=rows, drawn_by=drawn_by)
+            kept = work.part(FACTS, measure, STRUCTURE, h.shape[1], names=list(names), rows=rows, drawn_by=drawn_by)
             values = cast(dict[str, float], kept)
             found.append(Structure(by, whole, values, drawn, split.seed if seed is None else seed))
     return found
+
+
+def structure_units(splits: Sequence[Split], width: int) -> int:
+    """How much work :func:`structure` is, in units of ``STRUCTURE``."""
+    return width * len(_measured()) * len(_first_of_each_seed(splits))
+
+
+def _measured() -> dict[str, list[str]]:
+    """Metrics that need features, by what is measured for them."""
+    found: dict[str, list[str]] = {}
+    for name, metric in METRICS.items():
+        if metric.needs == "features":
+            found.setdefault(metric.by or name, []).append(name)
+    return found
+
+
+def _first_of_each_seed(splits: Sequence[Split]) -> list[Split]:
+    first = {split.seed: split for split in reversed(splits) if split.name == splits[0].name}
+    if len(first) > 1:  # all labels, once, beside splits that are drawn: the test part is the same
+        first.pop(None, None)
+    return list(reversed(first.values()))
 
 
 def _measure(names: Sequence[str], h: Tensor, y: Tensor, drawn_by: int) -> JsonValue:
