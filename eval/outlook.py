@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from typing import cast
 
-import torch
 from pydantic import JsonValue
 
 from simclr.data.scenes.scene import SceneSource
 from simclr.data.source import Source
 from simclr.encoder_file import FrozenEncoder
-from simclr.errors import InputError
 from simclr.eval.judging import Drawn, of_training
 from simclr.eval.metrics.structure import STRUCTURE, structure_units
 from simclr.eval.open_set.kept import OPEN_SET
@@ -34,14 +30,12 @@ from simclr.eval.results.episode_rows import EPISODES, episode_units
 from simclr.eval.results.words import several
 from simclr.eval.splits.split import Split
 from simclr.eval.subject.baselines import CALIBRATIONS, unlabelled_ids
-from simclr.eval.subject.features import feature_batches
+from simclr.eval.subject.features import seconds_of_batch, timed_samples
 from simclr.eval.subject.representations import FEATURES
 from simclr.eval.subject.subject import Subject
 from simclr.eval.work.forecast import duration
 from simclr.eval.work.work import FACTS, Work
 
-FIRST, SECOND = 8, 32
-"""Samples of the batch that warms up, and of the one that is timed where the first was quick."""
 SAID_FROM = 5.0
 """Seconds: an evaluation that takes less says nothing beforehand."""
 WORTH_A_WORD = 1.0
@@ -88,21 +82,12 @@ def _expect_features(subject: Subject, request: Request, pixels: bool, work: Wor
     more = 2 * (len(source) - n) if pixels and isinstance(source, SceneSource) else 0
     work.forecast.expect(FEATURES, n * (1 + seeds) + more)
     work.forecast.expect(CALIBRATIONS, seeds)
-    samples, seconds = min(FIRST + SECOND, len(source)) - FIRST, partial(_seconds_of_batch, encoder, source, subject)
+    samples, seconds = timed_samples(source), partial(seconds_of_batch, encoder, source, subject.device)
     if samples < 1:
         return
     took = cast(float, of_training(subject, work).part(FACTS, seconds, what="seconds of a first batch"))
     work.forecast.tried(FEATURES, samples, took)
     work.forecast.tried(CALIBRATIONS, samples, took * len(unlabelled_ids(source)))
-
-
-def _seconds_of_batch(encoder: FrozenEncoder, source: Source, subject: Subject) -> float:
-    """Of ``SECOND`` samples, behind ``FIRST`` that warm up."""
-    batches = list(torch.arange(min(FIRST + SECOND, len(source))).split([FIRST, min(SECOND, len(source) - FIRST)]))
-    times = [0.0]
-    with suppress(InputError):  # what is wrong is said when all of them are looked at
-        times = [time.perf_counter() for _ in feature_batches(encoder, source, batches, subject.device)]
-    return times[-1] - times[0]
 
 
 def expect_looks(subject: Subject, drawn: Drawn, request: Request, work: Work, pixels: bool = False) -> int:
