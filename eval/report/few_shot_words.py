@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from simclr.eval.metrics.statistics import interval, mean_sd
 from simclr.eval.open_set.objectives import STARTS
 from simclr.eval.open_set.scores import SCORE
 from simclr.eval.probes.learners import FROZEN
@@ -12,7 +11,7 @@ from simclr.eval.report.few_shot_grids import OpenKind, open_kinds
 from simclr.eval.report.prose import against
 from simclr.eval.results.objective_record import ObjectiveDifference, Objectives
 from simclr.eval.results.record import Difference, Result, Row
-from simclr.eval.results.row import paired
+from simclr.eval.results.row import difference, paired
 from simclr.eval.results.words import (
     JUDGED,
     interval_points,
@@ -105,21 +104,7 @@ def _minus(ours: Row, other: Row) -> list[Difference]:
     values = paired(ours, other)
     if not values:
         return []
-    mean, sd = mean_sd(values)
-    return [
-        Difference(
-            difference=f"{ours.representation} - {other.representation}",
-            probe=ours.probe,
-            shots=ours.shots,
-            labels=ours.labels,
-            split=ours.split,
-            metric=ours.metric,
-            mean=mean,
-            sd=sd,
-            ci95=interval(values),
-            per_seed=tuple(values),
-        )
-    ]
+    return [Difference(difference=f"{ours.representation} - {other.representation}", **difference(ours, values))]
 
 
 def _capital(text: str) -> str:
