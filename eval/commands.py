@@ -31,9 +31,10 @@ from simclr.eval.report.gather import LOOKS_LIKE
 from simclr.eval.report.moving import moving
 from simclr.eval.report.summary import print_comparison, print_few_shot, print_result
 from simclr.eval.results.called import PRETRAINED, name_of_judged
-from simclr.eval.results.compare import choose, compare, telling_names
+from simclr.eval.results.chosen import choose, telling_names
+from simclr.eval.results.compare import compare
 from simclr.eval.results.record import Result
-from simclr.eval.results.result_file import FEW_SHOT, RESULT, read_result, write_result
+from simclr.eval.results.result_file import FEW_SHOT, RESULT, files_alike, read_result, write_result
 from simclr.eval.results.words import probe_name, several
 from simclr.eval.splits.open_split import class_ids
 from simclr.eval.splits.split import Split
@@ -187,7 +188,7 @@ def run_compare(
     """Compare results with the first of them, print a table, and write what was found.
 
     Args:
-        paths: result files, or folders with a result.json.
+        paths: result files, or folders with a result.json or few-shot.json.
         output: JSON file to write; None writes none.
         probe: which ones are printed, with commas; None is the first result's headline. The file holds all.
         metric: likewise; None is the accuracies.
@@ -196,7 +197,8 @@ def run_compare(
     Raises:
         InputError: a result is missing or damaged, they cannot be compared, or what is asked for is in none.
     """
-    found = compare([read_result(path) for path in paths], telling_names(paths))
+    files, others = files_alike(paths)
+    found = compare([read_result(file) for file in files], telling_names(files))
     # Before anything is written: what was asked for may not exist.
     rows = choose(found, probe=probe, split=split, shots=shots, metric=metric)
     console = Console()
@@ -205,6 +207,8 @@ def run_compare(
         output.parent.mkdir(parents=True, exist_ok=True)
         write_result(found, output)
         say_written([output], console)
+    for line in others:
+        console.print(Text(line), soft_wrap=True)
 
 
 def _of_file(result: Result, opened: OpenedSubject) -> Result:

@@ -115,7 +115,9 @@ def report(
 
 
 def compare(
-    results: Annotated[list[Path], typer.Argument(metavar="RESULT", help="Result files, or their folders.")],
+    results: Annotated[
+        list[Path], typer.Argument(metavar="RESULT", help="Results of linear-eval or few-shot, or folders.")
+    ],
     output: Annotated[str | None, typer.Option(metavar="FILE", help="JSON file for all that was compared.")] = None,
     probe: Annotated[
         str | None, typer.Option(metavar="PROBES", help="Probes to print, with commas; by default the headline's.")

@@ -73,9 +73,9 @@ def no_such(what: str, name: str, known: Iterable[str], where: str = "") -> Inpu
     return InputError(f"there is no {what} {name!r}{inside}: choose from {', '.join(known)}{nearest(name, known)}")
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """How a complaint about a name ends: with the known name that is most like it, if one is."""
-    near = difflib.get_close_matches(name[:100], list(known), n=1, cutoff=0.3)
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.3) -> str:
+    """How a complaint about a name ends: with the known name that is most like it, if one is, by a cutoff."""
+    near = difflib.get_close_matches(name[:100], list(known), n=1, cutoff=cutoff)
     return f"; did you mean {near[0]}?" if near else ""
 
 
