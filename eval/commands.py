@@ -53,6 +53,7 @@ def run_linear_eval(
     output: Path | None = None,
     keep_splits: bool = False,
     cache: bool = True,
+    all_scores: bool = False,
     overwrite: bool = False,
     **words: Unpack[LinearWords],
 ) -> None:
@@ -64,6 +65,7 @@ def run_linear_eval(
         output: folder for result.json and map.png; by default the encoder's.
         keep_splits: write every split into the folder ``splits``.
         cache: keep features in the folder ``features`` of the output, and use those that are there.
+        all_scores: print every metric, amount of labels and difference.
         overwrite: replace a result that stands; else it is kept under another name.
         words: the other options of ``simclr linear-eval``.
 
@@ -73,10 +75,12 @@ def run_linear_eval(
     say_notes(fit_threads())
     with opened_everywhere(path, overrides, output, cache) as opened:
         if opened is not None:
-            _linear_eval(opened, linear_request(words), keep_splits, overwrite)
+            _linear_eval(opened, linear_request(words), keep_splits, overwrite, all_scores)
 
 
-def _linear_eval(opened: OpenedSubject, request: LinearRequest, keep_splits: bool, overwrite: bool) -> None:
+def _linear_eval(
+    opened: OpenedSubject, request: LinearRequest, keep_splits: bool, overwrite: bool, all_scores: bool
+) -> None:
     subject, folder = opened.subject, opened.folder
     say_notes(subject.data.source.notes)
     written, notes = [folder / RESULT], list[str]()
@@ -103,7 +107,7 @@ def _linear_eval(opened: OpenedSubject, request: LinearRequest, keep_splits: boo
         work.journal.clear()
     say_notes(_left_out(subject))
     console = Console()
-    print_result(result, console)
+    print_result(result, console, all_scores)
     for note in [*notes, *kept]:
         console.print(Text(note), soft_wrap=True)
     say_written(written, console)

@@ -24,7 +24,7 @@ from simclr.eval.subject.representations import FEATURES, Progress
 from simclr.eval.subject.subject import Subject
 
 # Representations that a map shows, by what it calls them.
-MAPPED = {"pretrained": "pretrained", "random": "random weights", "raw": "raw spectrum"}
+MAPPED = {"pretrained": "pretrained", "random": "random weights", "raw": "raw input"}
 
 
 class UnknownMap(NamedTuple):

@@ -33,10 +33,15 @@ def few_shot_findings(result: Result) -> list[str]:
     return [*open_findings(result), *([] if result.objectives is None else objective_findings(result.objectives))]
 
 
-def open_findings(result: Result) -> list[str]:
-    """For each kind of split with unknown classes: OSCR of the score of the map, and the best baseline beside it."""
+def open_findings(result: Result, wanted: Sequence[OpenKind] | None = None) -> list[str]:
+    """For each kind of split with unknown classes: OSCR of the score of the map, and the best baseline beside it.
+
+    Args:
+        result: with ``open_set``.
+        wanted: kinds of split; None is all of them.
+    """
     found = []
-    for kind in open_kinds(result):
+    for kind in open_kinds(result) if wanted is None else wanted:
         rows = [r for r in result.open_set if OpenKind(r.split, r.shots, r.labels) == kind]
         rows = [r for r in rows if (r.probe, r.threshold, r.metric) == (SCORE, None, COMPARED)]
         ours = next((r for r in rows if r.representation in JUDGED), None)
@@ -51,11 +56,18 @@ def open_findings(result: Result) -> list[str]:
     return found
 
 
-def objective_findings(compared: Objectives) -> list[str]:
-    """Whether an objective beats what was not trained, for each kind of split; and where pretraining did harm."""
+def objective_findings(compared: Objectives, wanted: Sequence[OpenKind] | None = None) -> list[str]:
+    """Whether an objective beats what was not trained, for each kind of split; and where pretraining did harm.
+
+    Args:
+        compared: what was measured.
+        wanted: kinds of split; None is all of them.
+    """
     of_start = [d for d in compared.differences if d.representation == STARTS[0]]
     found = []
     for kind in dict.fromkeys(OpenKind(d.split, d.shots, d.labels) for d in of_start):
+        if wanted is not None and kind not in wanted:
+            continue
         mine = [d for d in of_start if OpenKind(d.split, d.shots, d.labels) == kind]
         metric = compared_metric(mine)
         mine = [d for d in mine if d.metric == metric]

@@ -8,6 +8,7 @@ from simclr.cli.options import (
     OUTPUT_HELP,
     SPLIT,
     SWITCHES,
+    AllScores,
     Cache,
     DataOverrides,
     EncoderFile,
@@ -163,12 +164,7 @@ def few_shot(
             rich_help_panel=SWITCHES,
         ),
     ] = True,
-    all_scores: Annotated[
-        bool,
-        typer.Option(
-            "--all-scores", help="Print every probe, score, threshold and difference.", rich_help_panel=SWITCHES
-        ),
-    ] = False,
+    all_scores: AllScores = False,
     cache: Cache = True,
     overwrite: Overwrite = False,
 ) -> None:

@@ -9,6 +9,7 @@ from simclr.cli.options import (
     OUTPUT_HELP,
     SPLIT,
     SWITCHES,
+    AllScores,
     Cache,
     DataOverrides,
     EncoderFile,
@@ -64,6 +65,7 @@ def linear_eval(
     keep_splits: Annotated[
         bool, typer.Option("--keep-splits", help="Write every split to OUTPUT/splits.", rich_help_panel=SWITCHES)
     ] = False,
+    all_scores: AllScores = False,
     cache: Cache = True,
     overwrite: Overwrite = False,
 ) -> None:
@@ -84,6 +86,7 @@ def linear_eval(
         output=folder,
         keep_splits=keep_splits,
         cache=cache,
+        all_scores=all_scores,
         overwrite=overwrite,
         split=split,
         shots=shots,

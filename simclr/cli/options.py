@@ -164,6 +164,14 @@ Seeds = Annotated[
 Cache = Annotated[
     bool, typer.Option(help="Keep features in OUTPUT/features, for the next evaluation.", rich_help_panel=SWITCHES)
 ]
+AllScores = Annotated[
+    bool,
+    typer.Option(
+        "--all-scores",
+        help="Print every metric, probe, score, threshold and difference.",
+        rich_help_panel=SWITCHES,
+    ),
+]
 Overwrite = Annotated[
     bool,
     typer.Option(
