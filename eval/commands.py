@@ -13,7 +13,7 @@ from typing_extensions import Unpack
 from simclr.data.scenes.scene import SceneSource
 from simclr.encoder_file import load_head
 from simclr.errors import InputError
-from simclr.eval.asked import FewShotWords, LinearWords, few_shot_request, linear_request
+from simclr.eval.asked import FewShotWords, LinearWords, few_shot_request, linear_request, untrainable
 from simclr.eval.console import command_line, fit_threads, say_notes, say_written
 from simclr.eval.few_shot import UnknownMap, evaluate_few_shot
 from simclr.eval.judging import why_excluded
@@ -35,7 +35,7 @@ from simclr.eval.results.chosen import choose, telling_names
 from simclr.eval.results.compare import compare
 from simclr.eval.results.record import Result
 from simclr.eval.results.result_file import FEW_SHOT, RESULT, files_alike, read_result, write_result
-from simclr.eval.results.words import probe_name, several
+from simclr.eval.results.words import listed, probe_name, several
 from simclr.eval.splits.open_split import class_ids
 from simclr.eval.splits.split import Split
 from simclr.eval.splits.split_file import write_split
@@ -146,8 +146,9 @@ def run_few_shot(
         named = words.get("unknown")
         recipes: Sequence[str | int] = () if words.get("unknown_classes") else opened.section.unknown
         unknown = class_ids(recipes if named is None else named.split(","), opened.subject.data.source)
-        if from_head and opened.subject.encoder is None:
-            raise InputError(f"{path} holds features, which have no projection head: leave --from-head out")
+        useless = untrainable(words, from_head) if opened.subject.encoder is None else []
+        if useless:
+            raise InputError(f"{path} holds features, which cannot be trained: leave {listed(useless)} out")
         request = few_shot_request(words, unknown, load_head(path) if from_head else None)
         _few_shot(opened, request, overwrite, all_scores)
 

@@ -52,9 +52,9 @@ def _unknown_classes(result: Result) -> str:
     sets = {s.unknown for s in result.splits if s.unknown}
     names = {name for drawn in sets for name in drawn}
     if len(names) <= SOME:
-        return f"{unknown_note(result.splits)}."
+        return unknown_note(result.splits)
     drawn = f", {len(next(iter(sets)))} drawn for each seed" if len(sets) > 1 else ""
-    return f"unknown classes{drawn}: {len(names)} in all."
+    return f"unknown classes{drawn}: {len(names)} in all"
 
 
 def episodes_brief(result: Result) -> list[str]:

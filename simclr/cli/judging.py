@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from simclr.cli.options import (
-    OUTPUT_HELP,
     SPLIT,
     SWITCHES,
     AllScores,
@@ -18,27 +17,22 @@ from simclr.cli.options import (
     Seeds,
     Standardise,
     check_subject,
+    output_folder,
     output_path,
+    probes_option,
+    shots_option,
 )
 
 
 def linear_eval(
     encoder: EncoderFile,
     overrides: DataOverrides = None,
-    output: Annotated[str | None, typer.Option(metavar="FOLDER", help=OUTPUT_HELP.format("result.json"))] = None,
+    output: Annotated[str | None, output_folder("result.json")] = None,
     split: Annotated[str | None, SPLIT] = None,
-    shots: Annotated[
-        str | None, typer.Option(metavar="N,N", help="Labels per class, e.g. 5,20; for scenes by default 5,20.")
-    ] = None,
+    shots: Annotated[str | None, shots_option("for scenes by default 5,20")] = None,
     labels: LabelShares = None,
     seeds: Seeds = 5,
-    probes: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PROBES",
-            help="Such as ridge, logistic, sgd, knn or 'prototype cosine'; by default the first two and knn.",
-        ),
-    ] = None,
+    probes: Annotated[str | None, probes_option("the first two and knn")] = None,
     standardise: Standardise = True,
     validation: Annotated[
         str | None,
@@ -60,6 +54,7 @@ def linear_eval(
         typer.Option(
             "--all-penalties",
             help="Logistic probe: try all 45 penalties, also where weaker ones promise nothing.",
+            rich_help_panel=SWITCHES,
         ),
     ] = False,
     keep_splits: Annotated[

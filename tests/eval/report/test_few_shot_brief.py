@@ -43,7 +43,7 @@ def test_kinds_of_split_with_fewer_labels_are_named_where_they_do_not_do_well():
     rows += [{**row, **decided, "mean": x, "per_seed": [x] * 3} for row, x in ((few, 0.1), (many, 0.95))]
     splits = [{"split": "block", "shots": k, "train": k, "test": 9, "unknown": ["a"]} for k in (5, 20)]
     first, second, third = brief_words(result(open_set=rows, splits=splits))
-    assert first == "unknown classes: a."
+    assert first == "unknown classes: a"
     assert second.startswith("Block split, 20 shots, unknown classes: OSCR 51.0 ± 1.0 %")
     assert second.endswith("95.0 % of the known samples accepted, 95 % are meant to be.")
     assert third.startswith("Block split, 5 shots: The threshold does not hold here. Worse than raw input in OSCR")
