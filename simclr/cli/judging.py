@@ -54,7 +54,6 @@ def linear_eval(
         typer.Option(
             "--all-penalties",
             help="Logistic probe: try all 45 penalties, also where weaker ones promise nothing.",
-            rich_help_panel=SWITCHES,
         ),
     ] = False,
     keep_splits: Annotated[
