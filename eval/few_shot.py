@@ -183,7 +183,7 @@ def evaluate_few_shot(
     def decide(features: Matrix, y: Tensor, pair: OpenSplit, kept: Work) -> list[OpenEntry]:
         run = partial(open_set, features, y, pair, request.conformal)
         seen = {**seen_of_pair(pair), "conformal": request.conformal}
-        units = fit_units(len(pair.open.learned()), features.shape[1])
+        units = fit_units(y[pair.open.learned()], features.shape[1])
         return kept.part(ENTRIES, run, OPEN_SET, units, what=OPEN_SET, **seen)
 
     def measure(sight: Sight) -> None:

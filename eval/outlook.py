@@ -105,15 +105,15 @@ def expect_looks(subject: Subject, drawn: Drawn, request: Request, work: Work, p
         The number of fits.
     """
     _expect_features(subject, request, pixels, work)
-    fits = 0
+    labels, fits = subject.data.labels, 0
     for width, mine in to_be_looked_at(subject, drawn, request.seeds):
         for split, probe in product(mine.closed, request.names):
-            work.forecast.expect(probe, fit_units(len(split.learned()), width))
+            work.forecast.expect(probe, fit_units(labels[split.learned()], width))
             fits += 1
         for pair in mine.opened:
-            work.forecast.expect(OPEN_SET, fit_units(len(pair.open.learned()), width))
+            work.forecast.expect(OPEN_SET, fit_units(labels[pair.open.learned()], width))
         if mine.closed and isinstance(request, LinearRequest):
-            work.forecast.expect(STRUCTURE, structure_units(mine.closed, width))
+            work.forecast.expect(STRUCTURE, structure_units(labels, mine.closed, width))
     return fits
 
 

@@ -24,8 +24,8 @@ from simclr.eval.subject.subject import Subject
 from simclr.eval.work.forecast import Forecast
 from simclr.eval.work.work import Work
 
-TRAINED, TESTED, NUMBERS = 500, 10_000, 4_000_000
-"""Training samples, test samples and numbers of the stand-in, at most."""
+TRAINED, TESTED, NUMBERS, CLASSES = 300, 10_000, 4_000_000, 16
+"""Training samples, test samples, numbers and known classes of the stand-in, at most."""
 WARM = 4
 """Features of what is done first, once: whatever comes first takes longer."""
 DIRECTIONS, NOISE, APART = 64, 0.02, 0.3
@@ -112,9 +112,9 @@ def stage_of(labels: Tensor, drawn: Drawn, width: int) -> Stage:
     Raises:
         InputError: a part of a split with nothing to learn from.
     """
-    closed = [_part_of(_smallest(drawn.closed), width)]
+    closed = [_part_of(_smallest(drawn.closed), labels, width)]
     pair = min(drawn.opened, key=lambda one: len(one.open.train), default=None)
-    opened = [] if pair is None else [_part_of_pair(pair, width)]
+    opened = [] if pair is None else [_part_of_pair(pair, labels, width)]
     ids = torch.cat([part for split in [*closed, *(one.open for one in opened)] for part in split.parts().values()])
     ids = ids.unique()
     place = torch.full((len(labels),), -1)
@@ -147,16 +147,20 @@ def _smallest(splits: Sequence[Split]) -> Split:
     return min(splits, key=lambda split: len(split.learned()))
 
 
-def _part_of(split: Split, width: int) -> Split:
+def _part_of(split: Split, labels: Tensor, width: int, unknown: Sequence[int] = ()) -> Split:
     most = min(TESTED, max(TRAINED, NUMBERS // width))
-    train = _some(split.train, TRAINED)
-    return replace(split, train=train, test=_some(split.test, most), validation=_some(split.validation, TRAINED))
+    wanted = torch.cat([labels[split.train].unique()[:CLASSES], torch.tensor(list(unknown), dtype=torch.int64)])
+    train, test, validation = (
+        _some(ids[torch.isin(labels[ids], wanted)], n)
+        for ids, n in ((split.train, TRAINED), (split.test, most), (split.validation, TRAINED))
+    )
+    return replace(split, train=train, test=test, validation=validation)
 
 
-def _part_of_pair(pair: OpenSplit, width: int) -> OpenSplit:
+def _part_of_pair(pair: OpenSplit, labels: Tensor, width: int) -> OpenSplit:
     """Training samples that fall into groups stay together as they are: a group belongs to its sample."""
     apart = pair.apart
-    small = _part_of(pair.open, width)
+    small = _part_of(pair.open, labels, width, pair.unknown)
     if apart is not None and apart.groups is not None and len(small.train) < len(pair.open.train):
         groups = apart.groups[torch.isin(pair.open.learned(), small.learned())]
         apart = apart._replace(groups=groups.unique(return_inverse=True)[1])

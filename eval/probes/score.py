@@ -54,9 +54,9 @@ class Score:
     beside: Tensor | None = None
 
 
-def fit_units(samples: int, width: int) -> float:
-    """About how much work it is to learn from so many samples with so many features, in units of the forecast."""
-    return (samples + 50.0) * (width + 100.0)
+def fit_units(labels: Tensor, width: int) -> float:
+    """How much work it is, about, to learn from samples of these classes with so many features."""
+    return (len(labels) + 50.0) * (width + 100.0) * (len(labels.unique()) + 10.0)
 
 
 def score(
@@ -118,7 +118,7 @@ def score(
             options = {"standardise": standardise, "all_penalties": all_penalties}
             fit = partial(_fit, features, labels, split, probe, wanted=wanted, seed=seed, **options)
             key = {"probe": probe, "seed": seed, "beside": wanted is not None, **options, **seen_of(split)}
-            found.append(work.part(kept_score(probe, split), fit, probe, fit_units(len(train), width), **key))
+            found.append(work.part(kept_score(probe, split), fit, probe, fit_units(labels[train], width), **key))
             if progress is not None:
                 progress(len(found), len(splits) * len(probes))
     return found

@@ -3,7 +3,7 @@ import torch
 
 from simclr.eval.judging import Drawn
 from simclr.eval.probes.ridge_probe import ridge
-from simclr.eval.rehearsal import TRAINED, rehearse, stage_of, stand_in, to_be_looked_at
+from simclr.eval.rehearsal import CLASSES, TRAINED, rehearse, stage_of, stand_in, to_be_looked_at
 from simclr.eval.splits.split import stratified
 from simclr.eval.subject.representations import representations
 from simclr.eval.subject.subject import subject_of
@@ -32,6 +32,8 @@ def test_a_stage_is_small_and_its_classes_can_be_told_with_errors():
     found = ridge(stage.features[train], stage.labels[train], stage.features[test]).classes
     assert 1 / 7 < float((found == stage.labels[test]).double().mean()) < 0.99
     assert torch.equal(stand_in(labels[:9], 3), stand_in(labels[:9], 3))
+    many = stage_of(torch.arange(4_000) % 400, Drawn([stratified(torch.arange(4_000) % 400, 0.5, 0)], []), 40)
+    assert len(many.labels.unique()) == CLASSES
 
 
 @pytest.mark.parametrize(("listens", "times"), [(True, 2), (False, 0)])  # the first time warms up
