@@ -12,7 +12,7 @@ QUALITY ?=
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-pretrain: .venv/.installed  ## pretrain on Indian Pines, judge the encoder, load it in another program (a minute on two cores)
+pretrain: .venv/.installed  ## pretrain on Indian Pines, judge the encoder, load it in another program (less than two minutes on two cores)
 	$(BIN)/simclr pretrain indian-pines --output $(RUN) --overwrite
 	$(BIN)/simclr linear-eval $(RUN)/encoder.safetensors
 	$(BIN)/python docs/use_encoder.py $(RUN)/encoder.safetensors

@@ -94,6 +94,21 @@ def few_shot_request(words: FewShotWords, unknown: Sequence[int], head: Projecti
     )
 
 
+def untrainable(words: FewShotWords, from_head: bool) -> list[str]:
+    """Options of ``simclr few-shot`` that were given and are of no use where there is nothing to train."""
+    asked: dict[str, bool] = {
+        "--fine-tune": words.get("fine_tune") is True,
+        "--from-head": from_head,
+        "--batch-norm": words.get("batch_norm") is not None,
+        "--layer-decay": words.get("layer_decay") is not None,
+        "--steps": words.get("steps") is not None,
+        "--objectives": words.get("objectives") is not None,
+        "--objective-steps": words.get("objective_steps") is not None,
+        "--no-thresholds": words.get("objective_thresholds") is False,
+    }
+    return [option for option, given in asked.items() if given]
+
+
 def linear_request(words: LinearWords) -> LinearRequest:
     """From the options of ``simclr linear-eval``.
 

@@ -13,7 +13,7 @@ from typing_extensions import Unpack
 from simclr.data.scenes.scene import SceneSource
 from simclr.encoder_file import load_head
 from simclr.errors import InputError
-from simclr.eval.asked import FewShotWords, LinearWords, few_shot_request, linear_request
+from simclr.eval.asked import FewShotWords, LinearWords, few_shot_request, linear_request, untrainable
 from simclr.eval.console import command_line, fit_threads, say_notes, say_written
 from simclr.eval.few_shot import UnknownMap, evaluate_few_shot
 from simclr.eval.judging import why_excluded
@@ -31,10 +31,11 @@ from simclr.eval.report.gather import LOOKS_LIKE
 from simclr.eval.report.moving import moving
 from simclr.eval.report.summary import print_comparison, print_few_shot, print_result
 from simclr.eval.results.called import PRETRAINED, name_of_judged
-from simclr.eval.results.compare import choose, compare, telling_names
+from simclr.eval.results.chosen import choose, telling_names
+from simclr.eval.results.compare import compare
 from simclr.eval.results.record import Result
-from simclr.eval.results.result_file import FEW_SHOT, RESULT, read_result, write_result
-from simclr.eval.results.words import probe_name, several
+from simclr.eval.results.result_file import FEW_SHOT, RESULT, files_alike, read_result, write_result
+from simclr.eval.results.words import listed, probe_name, several
 from simclr.eval.splits.open_split import class_ids
 from simclr.eval.splits.split import Split
 from simclr.eval.splits.split_file import write_split
@@ -52,6 +53,7 @@ def run_linear_eval(
     output: Path | None = None,
     keep_splits: bool = False,
     cache: bool = True,
+    all_scores: bool = False,
     overwrite: bool = False,
     **words: Unpack[LinearWords],
 ) -> None:
@@ -63,6 +65,7 @@ def run_linear_eval(
         output: folder for result.json and map.png; by default the encoder's.
         keep_splits: write every split into the folder ``splits``.
         cache: keep features in the folder ``features`` of the output, and use those that are there.
+        all_scores: print every metric, amount of labels and difference.
         overwrite: replace a result that stands; else it is kept under another name.
         words: the other options of ``simclr linear-eval``.
 
@@ -72,10 +75,12 @@ def run_linear_eval(
     say_notes(fit_threads())
     with opened_everywhere(path, overrides, output, cache) as opened:
         if opened is not None:
-            _linear_eval(opened, linear_request(words), keep_splits, overwrite)
+            _linear_eval(opened, linear_request(words), keep_splits, overwrite, all_scores)
 
 
-def _linear_eval(opened: OpenedSubject, request: LinearRequest, keep_splits: bool, overwrite: bool) -> None:
+def _linear_eval(
+    opened: OpenedSubject, request: LinearRequest, keep_splits: bool, overwrite: bool, all_scores: bool
+) -> None:
     subject, folder = opened.subject, opened.folder
     say_notes(subject.data.source.notes)
     written, notes = [folder / RESULT], list[str]()
@@ -102,7 +107,7 @@ def _linear_eval(opened: OpenedSubject, request: LinearRequest, keep_splits: boo
         work.journal.clear()
     say_notes(_left_out(subject))
     console = Console()
-    print_result(result, console)
+    print_result(result, console, all_scores)
     for note in [*notes, *kept]:
         console.print(Text(note), soft_wrap=True)
     say_written(written, console)
@@ -141,8 +146,9 @@ def run_few_shot(
         named = words.get("unknown")
         recipes: Sequence[str | int] = () if words.get("unknown_classes") else opened.section.unknown
         unknown = class_ids(recipes if named is None else named.split(","), opened.subject.data.source)
-        if from_head and opened.subject.encoder is None:
-            raise InputError(f"{path} holds features, which have no projection head: leave --from-head out")
+        useless = untrainable(words, from_head) if opened.subject.encoder is None else []
+        if useless:
+            raise InputError(f"{path} holds features, which cannot be trained: leave {listed(useless)} out")
         request = few_shot_request(words, unknown, load_head(path) if from_head else None)
         _few_shot(opened, request, overwrite, all_scores)
 
@@ -187,7 +193,7 @@ def run_compare(
     """Compare results with the first of them, print a table, and write what was found.
 
     Args:
-        paths: result files, or folders with a result.json.
+        paths: result files, or folders with a result.json or few-shot.json.
         output: JSON file to write; None writes none.
         probe: which ones are printed, with commas; None is the first result's headline. The file holds all.
         metric: likewise; None is the accuracies.
@@ -196,7 +202,8 @@ def run_compare(
     Raises:
         InputError: a result is missing or damaged, they cannot be compared, or what is asked for is in none.
     """
-    found = compare([read_result(path) for path in paths], telling_names(paths))
+    files, others = files_alike(paths)
+    found = compare([read_result(file) for file in files], telling_names(files))
     # Before anything is written: what was asked for may not exist.
     rows = choose(found, probe=probe, split=split, shots=shots, metric=metric)
     console = Console()
@@ -205,6 +212,8 @@ def run_compare(
         output.parent.mkdir(parents=True, exist_ok=True)
         write_result(found, output)
         say_written([output], console)
+    for line in others:
+        console.print(Text(line), soft_wrap=True)
 
 
 def _of_file(result: Result, opened: OpenedSubject) -> Result:

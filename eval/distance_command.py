@@ -57,9 +57,10 @@ def run_distance(
         write_result(result, file)
         draw_distance(picture, result, found.views, drawn_for(file))
     console = Console()
-    show(distance_grid(result), console)
     for line in distance_findings(result):
         console.print(Text(printable(line)))
+    console.print()
+    show(distance_grid(result), console)
     say_written([file, picture], console)
     run_report(folder)
     return result

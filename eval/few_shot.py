@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from pydantic import JsonValue
 from torch import Tensor
 from typing_extensions import TypedDict, Unpack
 
@@ -23,32 +22,36 @@ from simclr.eval.open_set.evaluate import OpenEntry, open_set
 from simclr.eval.open_set.kept import ENTRIES, OPEN_SET, seen_of_pair
 from simclr.eval.open_set.objectives import Job, ObjectiveFound, as_pairs, compare_objectives, frozen_found
 from simclr.eval.open_set.thresholds import REJECTED, TAIL
-from simclr.eval.outlook import Trainings, announce, expect_features, expect_fits, expect_trainings
+from simclr.eval.outlook import Trainings, announce, expect_episodes, expect_looks, expect_objectives, expect_trainings
 from simclr.eval.probes.end_to_end import FINE_TUNE, QUICK_SECONDS, SUPERVISED, fine_tuned_scores, supervised_scores
 from simclr.eval.probes.episodes import EpisodeShots, episode_shots
-from simclr.eval.probes.score import Score, score
+from simclr.eval.probes.score import Score, fit_units, score
 from simclr.eval.probes.tuned_classifier import FineTuning, FineTuningOptions
 from simclr.eval.probes.tuned_objective import ObjectiveOptions
 from simclr.eval.protocol import FewShotRequest
+from simclr.eval.rehearsal import Stage, rehearse
 from simclr.eval.results.describe import describe_apart, describe_split, fewer_shots
-from simclr.eval.results.episode_rows import EPISODES, episode_rows
+from simclr.eval.results.episode_rows import episode_rows
 from simclr.eval.results.objective_rows import objectives_record
 from simclr.eval.results.record import EpisodeRow, FineTuned, Result, Skipped, Thresholds
 from simclr.eval.results.result_file import as_json
 from simclr.eval.results.rows import gaps, open_rows, paired, rows
 from simclr.eval.splits.amounts import check_amounts
-from simclr.eval.splits.open_split import check_unknown, few_shot_splits
+from simclr.eval.splits.open_split import OpenSplit, check_unknown, few_shot_splits
 from simclr.eval.splits.split import Split
 from simclr.eval.subject.baselines import calibrated_twin
 from simclr.eval.subject.feature_cache import FeatureCache
 from simclr.eval.subject.given import check_wordings
 from simclr.eval.subject.representations import Progress
+from simclr.eval.subject.rows import Matrix
 from simclr.eval.subject.subject import Subject, subject_of
 from simclr.eval.work.forecast import duration
 from simclr.eval.work.work import Work
 from simclr.models.head import ProjectionHead
 
 PROTOCOL = "simclr-few-shot/5"
+FEW = 20
+"""Episodes that are run to see how long they take."""
 
 
 class Asked(TypedDict, total=False):
@@ -167,24 +170,32 @@ def evaluate_few_shot(
     if tunes is None:
         tunes = encoder is not None and isinstance(data.source, SceneSource)
     trains = False
+    how = request.objective_thresholds, request.objective_options, subject.device
+    job = Job(request.objectives, request.headline, *how)
 
     def draw() -> Drawn:
         amounts = {"shots": request.shots, "shares": request.shares, "seeds": request.seeds}
         strangers = {"unknown": request.unknown, "unknown_classes": request.unknown_classes}
         return Drawn(*few_shot_splits(data, request.kinds, exclude=subject.excluded, **amounts, **strangers))  # type: ignore[arg-type]
 
+    fit = partial(score, probes=request.names, standardise=request.standardise)
+
+    def decide(features: Matrix, y: Tensor, pair: OpenSplit, kept: Work) -> list[OpenEntry]:
+        run = partial(open_set, features, y, pair, request.conformal)
+        seen = {**seen_of_pair(pair), "conformal": request.conformal}
+        units = fit_units(y[pair.open.learned()], features.shape[1])
+        return kept.part(ENTRIES, run, OPEN_SET, units, what=OPEN_SET, **seen)
+
     def measure(sight: Sight) -> None:
         name, seed, features, _ = sight.representation
         show = in_part(report, f"probes: {name}")
         closed, y, kept = sight.drawn.closed, sight.labels, sight.work
-        scores = score(features, y, closed, request.names, show, standardise=request.standardise, seed=seed, work=kept)
+        scores = fit(features, y, closed, progress=show, seed=seed, work=kept)
         found.setdefault(name, []).extend(scores)
         entries: list[list[OpenEntry]] = []
         for i, pair in enumerate(sight.drawn.opened):
             report(f"unknown classes: {name}", i, len(sight.drawn.opened))
-            judge_pair = partial(open_set, features, y, pair, request.conformal)
-            seen = {**seen_of_pair(pair), "conformal": request.conformal}
-            entries.append(kept.part(ENTRIES, judge_pair, OPEN_SET, 1, what=OPEN_SET, **seen))
+            entries.append(decide(features, y, pair, kept))
             open_found.append((name, pair.open, entries[-1]))
         if request.objectives and encoder is not None:
             pairs = as_pairs(*sight.drawn)
@@ -194,15 +205,23 @@ def evaluate_few_shot(
         if chosen is not None and seed in (None, request.seeds[0]):
             report(f"episodes: {name}", 0, 1)
             usable = y.where(take_part[sight.ids], -1)
-            run = partial(episode_rows, name, features, usable, chosen, request, data.class_names)
-            how: JsonValue = [name, list(chosen.shots), chosen.ways, chosen.queries, request.episodes, request.seeds[0]]
-            drawn = kept.part(EPISODES, run, "episodes", 1, what="episodes", of=usable, how=how)
-            episodes.extend(drawn)
+            episodes.extend(episode_rows(name, features, usable, chosen, request, data.class_names, kept))
+
+    def try_out(stage: Stage, tried: Work) -> None:
+        fit(stage.features, stage.labels, stage.drawn.closed, work=tried)
+        for pair in stage.drawn.opened:
+            decide(stage.features, stage.labels, pair, tried)
+        if chosen is not None:
+            few = replace(request, episodes=FEW)
+            episode_rows("", stage.features, stage.labels, chosen, few, data.class_names, tried)
 
     def expect(drawn: Drawn) -> None:
         nonlocal trains
-        expect_features(subject, request, False, work)
-        fits = expect_fits(subject, drawn, request, work)
+        fits = expect_looks(subject, drawn, request, work)
+        if chosen is not None:
+            expect_episodes(subject, drawn, len(chosen.shots) * request.episodes, work)
+        rehearse(subject, drawn, try_out, work)
+        expect_objectives(subject, drawn, job, work)
         if tunes and encoder is not None:
             on = request.tuned_on(drawn.closed)
             both = [Trainings(FINE_TUNE, request.fine_tune, on, 2), Trainings(SUPERVISED, request.fine_tune, on)]
@@ -212,9 +231,7 @@ def evaluate_few_shot(
     def train(drawn: Drawn) -> None:
         kept = of_training(subject, work)
         if request.objectives and encoder is not None:
-            how = request.objective_thresholds, request.objective_options, subject.device
             twin = partial(calibrated_twin, encoder, source=data.source, device=subject.device, work=kept)
-            job = Job(request.objectives, request.headline, *how)
             trained.extend(compare_objectives(encoder, twin, data, as_pairs(*drawn), job, report, kept))
         if not trains or encoder is None:
             return

@@ -220,6 +220,17 @@ def _pretraining_saw(subject: Subject, drawn: Drawn) -> PretrainingSaw | None:
     return PretrainingSaw(samples=int(subject.seen.samples[test].sum()), of=len(test))
 
 
+def belonging(drawn: Drawn, seed: int | None) -> Drawn:
+    """The splits that features are measured on: with random weights those of their seed, otherwise all."""
+
+    def belongs(split: Split) -> bool:
+        return seed is None or split.seed in (seed, None)
+
+    return Drawn(
+        [split for split in drawn.closed if belongs(split)], [pair for pair in drawn.opened if belongs(pair.open)]
+    )
+
+
 def in_part(report: Progress, what: str) -> Callable[[int, int], None]:
     """Reports of one part of an evaluation: called with (done, all of it)."""
     return lambda done, total: report(what, done, total)
@@ -235,10 +246,5 @@ def _by_rows(drawn: Drawn, place: Tensor, seed: int | None) -> Drawn:
     def rows(split: Split) -> Split:
         return replace(split, train=place[split.train], test=place[split.test], validation=place[split.validation])
 
-    def belongs(split: Split) -> bool:
-        return seed is None or split.seed in (seed, None)
-
-    return Drawn(
-        [rows(split) for split in drawn.closed if belongs(split)],
-        [pair._replace(open=rows(pair.open)) for pair in drawn.opened if belongs(pair.open)],
-    )
+    mine = belonging(drawn, seed)
+    return Drawn([rows(split) for split in mine.closed], [pair._replace(open=rows(pair.open)) for pair in mine.opened])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,11 +19,12 @@ from simclr.eval.judging import Drawn, Sight, circumstances, in_part, judge, of_
 from simclr.eval.mapped import MAPPED, Mapped, classify_pixels, mapped_splits
 from simclr.eval.metrics.registry import reported, structural
 from simclr.eval.metrics.structure import POLICY, Structure, structure
-from simclr.eval.outlook import Trainings, announce, expect_features, expect_fits, expect_trainings
+from simclr.eval.outlook import Trainings, announce, expect_looks, expect_trainings
 from simclr.eval.probes.end_to_end import QUICK_SECONDS, SUPERVISED, SUPERVISED_MOST, supervised_scores
 from simclr.eval.probes.registry import PROBES
 from simclr.eval.probes.score import Score, score
 from simclr.eval.protocol import LinearRequest
+from simclr.eval.rehearsal import Stage, rehearse
 from simclr.eval.results.describe import describe_split, fewer_shots
 from simclr.eval.results.outcomes import outcomes
 from simclr.eval.results.record import Result, Skipped
@@ -180,22 +182,14 @@ def evaluate_linear(
         amounts = {"shots": request.shots, "shares": request.shares, "validation": request.validation}
         return Drawn(draw_splits(data, kinds, seeds=request.seeds, exclude=subject.excluded, **amounts), [])  # type: ignore[arg-type]
 
+    fit = partial(score, probes=request.names, standardise=request.standardise, all_penalties=request.all_penalties)
+
     def measure(sight: Sight) -> None:
         nonlocal repeated
         name, seed, features, _ = sight.representation
         watch = classify_pixels(subject, request, sight, report) if maps else None
-        scores = score(
-            features,
-            sight.labels,
-            sight.drawn.closed,
-            request.names,
-            in_part(report, f"probes: {name}"),
-            standardise=request.standardise,
-            all_penalties=request.all_penalties,
-            watch=watch,
-            seed=seed,
-            work=sight.work,
-        )
+        show, closed = in_part(report, f"probes: {name}"), sight.drawn.closed
+        scores = fit(features, sight.labels, closed, progress=show, watch=watch, seed=seed, work=sight.work)
         for one in scores:
             if one.beside is not None:
                 drawn_maps.setdefault(one.split.name, {})[MAPPED[name]] = one.beside
@@ -204,10 +198,14 @@ def evaluate_linear(
         if name == "raw" and data.test_source is not None:
             repeated = _repeated(in_memory(features, "the raw input"), sight.drawn.closed[0])
 
+    def try_out(stage: Stage, tried: Work) -> None:
+        fit(stage.features, stage.labels, stage.drawn.closed, work=tried)
+        structure(stage.features, stage.labels, stage.drawn.closed, work=tried)
+
     def expect(drawn: Drawn) -> None:
         nonlocal trains
-        expect_features(subject, request, maps, work)
-        fits = expect_fits(subject, drawn, request, work)
+        fits = expect_looks(subject, drawn, request, work, maps)
+        rehearse(subject, drawn, try_out, work)
         trains = _trains(subject, request, drawn, skipped, work)
         announce(subject, drawn, request, fits, work)
 

@@ -20,11 +20,11 @@ from simclr.eval.protocol import LinearRequest
 from simclr.eval.splits.open_split import OpenSplit
 from simclr.eval.splits.split import Split
 from simclr.eval.subject.feature_cache import FeatureCache
-from simclr.eval.subject.representations import Progress
+from simclr.eval.subject.representations import FEATURES, Progress
 from simclr.eval.subject.subject import Subject
 
 # Representations that a map shows, by what it calls them.
-MAPPED = {"pretrained": "pretrained", "random": "random weights", "raw": "raw spectrum"}
+MAPPED = {"pretrained": "pretrained", "random": "random weights", "raw": "raw input"}
 
 
 class UnknownMap(NamedTuple):
@@ -66,6 +66,7 @@ def classify_pixels(subject: Subject, request: LinearRequest, sight: Sight, repo
     else:  # a cache of its own: what is looked up for a picture is not on record
         beside, show = FeatureCache(cache.folder, cache.limit, cache.extract), in_part(report, f"map: {name}")
         pixels = pixel_features(encoder, scene, beside, subject.device, show)
+        sight.work.forecast.drop(FEATURES, len(scene) - len(sight.ids))
 
     def predicted(by: Prediction) -> Tensor | None:
         return None if by.classify is None else predict_pixels(by.classify, pixels, scene)

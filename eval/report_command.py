@@ -11,6 +11,7 @@ from simclr.errors import InputError
 from simclr.eval.report.gather import gather, title_of
 from simclr.eval.report.moving import moving
 from simclr.eval.report.page import report_html
+from simclr.eval.work.forecast import Forecast
 from simclr.files import write_text
 
 
@@ -31,8 +32,9 @@ def run_report(path: Path, *, output: Path | None = None) -> Path:
     if not path.exists():
         raise InputError(f"there is no {path}: give the folder of a run, or of linear-eval, few-shot or distance")
     folder = path if path.is_dir() else path.parent
-    with moving("reading …") as shown:
-        found = gather(folder, shown.say)
+    forecast = Forecast()
+    with moving("reading …", forecast.words) as shown:
+        found = gather(folder, forecast, shown.line)
         shown.say("drawing …")
         html = report_html(found, title_of(found))
     file = output or folder / "report.html"

@@ -51,6 +51,7 @@ class FrozenEncoder(nn.Module):
         self.metadata = EncoderMetadata(metadata)
         self.saw = saw
         self.feature_dim: int = self.metadata.feature_dim
+        preprocess.patch_size = self.metadata.source.patch_size
         self.eval().requires_grad_(False)
         # Convolutions are up to twice as fast this way; the numbers are the same.
         self.encoder.to(memory_format=torch.channels_last)

@@ -77,9 +77,10 @@ _TABLE = {
     "eval/launched.py": _ROAD,
     "eval/keeping.py": _ROAD,
     "eval/mapped.py": _ROAD,
-    "eval/outlook.py": _ROAD,
-    "eval/linear_eval.py": f"{_ROAD} eval/mapped.py eval/outlook.py",
-    "eval/few_shot.py": f"{_ROAD} eval/mapped.py eval/outlook.py",
+    "eval/rehearsal.py": _ROAD,
+    "eval/outlook.py": f"{_ROAD} eval/rehearsal.py",
+    "eval/linear_eval.py": f"{_ROAD} eval/mapped.py eval/rehearsal.py eval/outlook.py",
+    "eval/few_shot.py": f"{_ROAD} eval/mapped.py eval/rehearsal.py eval/outlook.py",
     "eval/distance.py": _ROAD,
     "eval/console.py": "simclr/data",
     "eval/commands.py": f"eval/asked.py {_ROAD} eval/report eval/console.py eval/keeping.py eval/launched.py "

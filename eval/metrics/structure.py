@@ -20,7 +20,7 @@ from simclr.eval.work.work import FACTS, Work
 
 STRUCTURED = 1_000
 STRUCTURE = "structure"
-"""The kind of work, in measurements."""
+"""The kind of work, in samples by classes by features."""
 POLICY: dict[str, dict[str, str | int]] = {
     "retrieval": {
         "features": "as they are, cosine",
@@ -60,28 +60,56 @@ def structure(
         learned from.
     """
     work, found = work or Work(), []
-    measured: dict[str, list[str]] = {}
-    for name, metric in METRICS.items():
-        if metric.needs == "features":
-            measured.setdefault(metric.by or name, []).append(name)
-    first = {split.seed: split for split in reversed(splits) if split.name == splits[0].name}
-    if len(first) > 1:  # all labels, once, beside splits that are drawn: the test part is the same
-        first.pop(None, None)
-    for split in reversed(first.values()):
-        drawn_by = split.seed or 0
-        rows = split.test[permutation(drawn_by, Stream.STRUCTURE, len(split.test), "cpu")[:STRUCTURED]].sort().values
-        h, y = features[rows], labels[rows]
-        counts = y.unique(return_counts=True)[1]
-        if len(counts) < 2 or int(counts.max()) < 2:
+    measured = _measured()
+    for split in _first_of_each_seed(splits):
+        drawn_by, rows = split.seed or 0, _drawn(split)
+        units = _units(labels[rows], features.shape[1])
+        if units == 0:
             continue
+        h, y = features[rows], labels[rows]
         whole = replace(split, shots=None, share=None)
         drawn = {"samples": len(rows), "of": len(split.test)}
         for by, names in measured.items():
             measure = partial(_measure, names, h, y, drawn_by)
-            kept = work.part(FACTS, measure, STRUCTURE, 1, names=list(names), rows=rows, drawn_by=drawn_by)
+            kept = work.part(FACTS, measure, STRUCTURE, units, names=list(names), rows=rows, drawn_by=drawn_by)
             values = cast(dict[str, float], kept)
             found.append(Structure(by, whole, values, drawn, split.seed if seed is None else seed))
     return found
+
+
+def structure_units(labels: Tensor, splits: Sequence[Split], width: int) -> float:
+    """How much work :func:`structure` is with so many features, in units of ``STRUCTURE``."""
+    return len(_measured()) * sum(_units(labels[_drawn(split)], width) for split in _first_of_each_seed(splits))
+
+
+def _units(labels: Tensor, width: int) -> float:
+    """Of one measurement; 0 where samples of these classes have no structure."""
+    counts = labels.unique(return_counts=True)[1]
+    if len(counts) < 2 or int(counts.max()) < 2:
+        return 0.0
+    return len(labels) * (len(counts) + 10.0) * width
+
+
+def _drawn(split: Split) -> Tensor:
+    """Test samples that are looked at, ascending."""
+    order = permutation(split.seed or 0, Stream.STRUCTURE, len(split.test), "cpu")
+    return split.test[order[:STRUCTURED]].sort().values
+
+
+def _measured() -> dict[str, list[str]]:
+    """Metrics that need features, by what is measured for them."""
+    found: dict[str, list[str]] = {}
+    for name, metric in METRICS.items():
+        if metric.needs == "features":
+            found.setdefault(metric.by or name, []).append(name)
+    return found
+
+
+def _first_of_each_seed(splits: Sequence[Split]) -> list[Split]:
+    first = {split.seed: split for split in reversed(splits) if split.name == splits[0].name}
+    if len(first) > 1:  # all labels, once, beside splits that are drawn: the test part is the same
+        first.pop(None, None)
+    return list(reversed(first.values()))
 
 
 def _measure(names: Sequence[str], h: Tensor, y: Tensor, drawn_by: int) -> JsonValue:

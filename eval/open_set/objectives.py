@@ -34,8 +34,6 @@ from simclr.eval.subject.features import extract_features
 from simclr.eval.work.journal import Part
 from simclr.eval.work.work import Form, Work
 
-OBJECTIVES = "objectives"
-"""The kind of work, in objectives on one split."""
 STARTS = ("pretrained", "random")
 CROSS_FITTED = 2
 """Parts of the training samples: each is scored by an encoder that was trained on the others."""
@@ -98,6 +96,11 @@ class Job(NamedTuple):
     device: torch.device | str = "cpu"
 
 
+def kind_of(word: str) -> str:
+    """The kind of work that an objective is, in starts on one split."""
+    return f"objectives: {word}"
+
+
 def as_pairs(closed: Sequence[Split], opened: Sequence[OpenSplit]) -> list[OpenSplit]:
     """The splits that objectives are compared on: those with unknown classes, if there are any."""
     return list(opened) or [OpenSplit(split, split, ()) for split in closed]
@@ -141,12 +144,12 @@ def compare_objectives(
             for start, begin in zip(STARTS, (encoder, twins[seed])):
                 if word in OWN_NETWORK and begin is encoder:
                     continue
-                progress(f"objectives: {word}, {start}", done, len(pairs))
+                progress(f"{kind_of(word)}, {start}", done, len(pairs))
                 lesson = Lesson(begin, begin is encoder, inputs, data.source, ids, targets, seed, job.device)
                 train = partial(_with_halves, halves, start, word, lesson, data, pairs[i], job)
                 how: JsonValue = [word, start, job.probe, job.thresholds, seed, cast(JsonValue, job.options or {})]
                 kept = _kept(word, start, pairs[i])
-                one = work.part(kept, train, OBJECTIVES, 1, how=how, **seen_of_pair(pairs[i]))
+                one = work.part(kept, train, kind_of(word), 1, how=how, **seen_of_pair(pairs[i]))
                 found.setdefault(i, []).append(one)
     return [one for i in range(len(pairs)) for one in found.get(i, [])]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import partial
 from typing import NamedTuple
@@ -43,7 +42,6 @@ SUPERVISED = "supervised"
 SUPERVISED_MOST = 2_000
 QUICK_SECONDS = 300.0
 """Training end to end that was not asked for is left out where it takes longer, by a measured step."""
-LONG_STEPS = 10.0
 
 
 class Trained(NamedTuple):
@@ -67,6 +65,7 @@ def _train(
     head: ProjectionHead | None = None,
     share: float = SHARE,
     device: torch.device | str = "cpu",
+    stepped: Callable[[], None] | None = None,
 ) -> Trained:
     """Trains a copy of the encoder and a linear classifier on the training part of a split.
 
@@ -79,6 +78,7 @@ def _train(
         share: of each class's training samples that the number of steps is chosen on where the split has no validation
             part; 0 holds nothing out in either case.
         device: where training runs.
+        stepped: called after each step.
 
     Raises:
         InputError: as :func:`train_classifier`, or as ``simclr.eval.splits.validation.parts_of``.
@@ -86,7 +86,7 @@ def _train(
     train = split.learned()
     own = split.validation_rows() if share else None
     _, held_out, selected_on = parts_of(targets_of(source, train).y, own, share, settings.seed)
-    tuned = train_classifier(encoder, source, train, held_out, settings, head=head, device=device)
+    tuned = train_classifier(encoder, source, train, held_out, settings, head=head, device=device, stepped=stepped)
     selected: Selected = {
         "steps": tuned.selected.steps,
         "most_steps": settings.steps,
@@ -137,7 +137,7 @@ def fine_tuned_scores(
             steps=training_steps(len(split.learned())), augment="recipe" in encoder.metadata, seed=split.seed or 0
         )
         settings = replace(usual, **options)
-        one = partial(_fine_tuned, encoder, data, split, settings, head, device)
+        one = partial(_fine_tuned, encoder, data, split, settings, head, device, _by_steps(work, FINE_TUNE, 2))
         start = "" if head is None or not work.keeps else fingerprint(head)
         found.append(_kept(work, FINE_TUNE, split, settings, one, start))
         if progress is not None:
@@ -175,48 +175,11 @@ def supervised_scores(
     for split, seed in jobs:
         steps = training_steps(len(split.learned()))
         settings = replace(FROM_SCRATCH, steps=steps, augment="recipe" in encoder.metadata, seed=seed)
-        one = partial(_supervised, encoder, data, split, settings, device)
+        one = partial(_supervised, encoder, data, split, settings, device, _by_steps(work, SUPERVISED, 1))
         found.append(_kept(work, SUPERVISED, split, settings, one))
         if progress is not None:
             progress(len(found), len(jobs))
     return found
-
-
-class _EnoughError(Exception):
-    """Steps were seen."""
-
-
-class StepSeconds(NamedTuple):
-    """Of one step of training: as people wait for it, and as if nothing else ran on the machine."""
-
-    waited: float
-    alone: float
-
-
-def seconds_of_step(
-    encoder: FrozenEncoder, source: Source, split: Split, settings: FineTuning, device: torch.device | str = "cpu"
-) -> StepSeconds:
-    """How long one step of training takes here: the third or, where two take long, the second.
-
-    Args:
-        encoder: to start from; it stays as it is.
-        source: labelled samples.
-        split: whose training part is trained on.
-        settings: how.
-        device: where training runs.
-    """
-    times = [(time.perf_counter(), time.process_time())]
-
-    def stepped() -> None:
-        times.append((time.perf_counter(), time.process_time()))
-        if len(times) > 3 or (len(times) > 2 and times[-1][0] - times[0][0] > LONG_STEPS):
-            raise _EnoughError
-
-    with suppress(_EnoughError):
-        train = split.learned()
-        train_classifier(encoder, source, train, train[:0], replace(settings, steps=4), device=device, stepped=stepped)
-    waited, busy = (last - before for last, before in zip(times[-1], times[-2]))
-    return StepSeconds(waited, min(waited, busy))
 
 
 def _fine_tuned(
@@ -226,17 +189,37 @@ def _fine_tuned(
     settings: FineTuning,
     head: ProjectionHead | None,
     device: torch.device | str,
+    stepped: Callable[[], None],
 ) -> Score:
-    trained = _train(encoder, data.source, split, settings, head=head, device=device)
+    trained = _train(encoder, data.source, split, settings, head=head, device=device, stepped=stepped)
     return _score(FINE_TUNE, trained, encoder, data, split, device)
 
 
 def _supervised(
-    encoder: FrozenEncoder, data: LabelledData, split: Split, settings: FineTuning, device: torch.device | str
+    encoder: FrozenEncoder,
+    data: LabelledData,
+    split: Split,
+    settings: FineTuning,
+    device: torch.device | str,
+    stepped: Callable[[], None],
 ) -> Score:
     twin = encoder.random_twin(settings.seed)
-    trained = _train(twin, data.source, split, settings, share=0.0, device=device)
+    trained = _train(twin, data.source, split, settings, share=0.0, device=device, stepped=stepped)
     return _score(SUPERVISED, trained, encoder, data, split, device, settings.seed)
+
+
+def _by_steps(work: Work, name: str, passes: int) -> Callable[[], None]:
+    """Tells the forecast of every step of a training with so many passes over its steps."""
+    before: float | None = None
+
+    def stepped() -> None:
+        nonlocal before
+        now = time.perf_counter()
+        if before is not None:
+            work.forecast.took(name, 1 / passes, now - before)
+        before = now
+
+    return stepped
 
 
 def _kept(

@@ -11,7 +11,7 @@ from simclr.eval.probes.learner import Learned, Learner
 from simclr.eval.probes.tuned_objective import ObjectiveOptions, train_objective
 from simclr.eval.splits.amounts import listed
 from simclr.losses.objectives import OBJECTIVES, check_objective
-from simclr.recipe.choice import PlainValue, unknown_name
+from simclr.recipe.choice import PlainValue, no_such
 from simclr.registry import Registry
 
 LEARNERS: Registry[Callable[..., Learned]] = Registry(
@@ -47,7 +47,7 @@ def terms_of(word: str) -> dict[str, dict[str, PlainValue]]:
             )
         if name not in OBJECTIVES:
             apart = [known for known, term in OBJECTIVES.items() if not {"unlabelled", "target"} & term.needs]
-            raise unknown_name(f"a term of {shown(word)}", name, [*apart, *LEARNERS])
+            raise no_such("objective", name, [*apart, *LEARNERS], "" if name == word else f"a term of {shown(word)}")
         if name in terms:
             raise InputError(f"the objective {shown(word)} names {name} twice: name each term once.")
         try:

@@ -30,6 +30,7 @@ from simclr.errors import InputError
 from simclr.eval.probes.prediction import Prediction, Probe
 from simclr.eval.splits.amounts import listed
 from simclr.eval.subject.rows import Matrix, in_memory
+from simclr.recipe.choice import no_such
 from simclr.registry import Registry
 
 PROBES: Registry[Probe] = Registry(
@@ -100,6 +101,8 @@ def check_probes(names: str | Sequence[str]) -> tuple[str, ...]:
         raise InputError(f"probes is {shown(names)}: give names, of {', '.join(PROBES)}.")
     for name in asked:
         if not isinstance(name, str) or name not in PROBES:
+            if isinstance(name, str):
+                raise no_such("probe", name, PROBES)
             raise InputError(f"there is no probe {shown(name)}: choose from {', '.join(PROBES)}.")
     if not asked:
         raise InputError(f"no probe is given: choose from {', '.join(PROBES)}.")

@@ -54,6 +54,11 @@ class Score:
     beside: Tensor | None = None
 
 
+def fit_units(labels: Tensor, width: int) -> float:
+    """How much work it is, about, to learn from samples of these classes with so many features."""
+    return (len(labels) + 50.0) * (width + 100.0) * (len(labels.unique()) + 10.0)
+
+
 def score(
     features: Matrix,
     labels: Tensor,
@@ -100,6 +105,7 @@ def score(
     check_finite(features, torch.arange(len(features)), "features")
     work = work or Work()
     found: list[Score] = []
+    width = features.shape[1]
     if progress is not None:
         progress(0, len(splits) * len(probes))
     for split in splits:
@@ -112,7 +118,7 @@ def score(
             options = {"standardise": standardise, "all_penalties": all_penalties}
             fit = partial(_fit, features, labels, split, probe, wanted=wanted, seed=seed, say=work.say, **options)
             key = {"probe": probe, "seed": seed, "beside": wanted is not None, **options, **seen_of(split)}
-            found.append(work.part(kept_score(probe, split), fit, probe, len(train), **key))
+            found.append(work.part(kept_score(probe, split), fit, probe, fit_units(labels[train], width), **key))
             if progress is not None:
                 progress(len(found), len(splits) * len(probes))
     return found
@@ -126,7 +132,7 @@ def _fit(
     *,
     wanted: Callable[[Prediction], Tensor | None] | None,
     seed: int | None,
-    say: Callable[[str], None],
+    say: Callable[[str], None] | None,
     **options: bool,
 ) -> Score:
     """One probe on one split, scored once."""

@@ -10,6 +10,8 @@ from simclr.eval.results.distance_record import Compared, DistanceResult, SetDis
 from simclr.eval.results.words import JUDGED, representation_name, several
 
 LEVEL = 0.05
+ROUNDING = 1e-12
+"""What is less comes of the numbers' last digits."""
 _ANGLES = "Principal angles in degrees between the subspaces of the {} of most variance; Grassmann: √Σθ², in radians"
 BETWEEN, NULL = "A and B", "halves of A"
 SAME = (
@@ -101,11 +103,20 @@ def _cells(found: Compared) -> Iterator[tuple[tuple[str, ...], str]]:
 def _with(value: float | None, spread: float | None, digits: int) -> str:
     if value is None:
         return "–"
-    return f"{value:.{digits}f}" + ("" if spread is None else f" ± {spread:.{digits}f}")
+    return _told(value, digits) + ("" if spread is None else f" ± {_told(spread, digits)}")
 
 
 def _mmd(value: float) -> str:
-    return f"{round(value, 4) + 0.0:.4f}".replace("-", "−")  # never −0.0000
+    return _told(value, 4)
+
+
+def _told(value: float, digits: int) -> str:
+    """So many decimals; of what would be zeros alone, its first digit, down to what is rounding."""
+    if abs(value) < ROUNDING:
+        value = 0.0
+    text = f"{value:.{digits}f}"
+    text = text if value == 0 or float(text) != 0 else f"{value:.0e}".replace("e-0", "e-")
+    return text.replace("-", "−") if text.startswith("-") else text
 
 
 def _p(value: float) -> str:

@@ -28,11 +28,11 @@ class OpenKind(NamedTuple):
 
     split: str
     shots: int | None
-    share: float | None
+    labels: float | None
 
     @property
     def name(self) -> str:
-        return f"{self.split} split, {amount_name(self.shots, self.share)}"
+        return f"{self.split} split, {amount_name(self.shots, self.labels)}"
 
 
 def closed_grid(result: Result, split: str) -> Grid | None:
@@ -86,8 +86,13 @@ def open_kinds(result: Result) -> list[OpenKind]:
     return list(dict.fromkeys(map(_kind, result.open_set)))
 
 
-def open_grid(result: Result) -> Grid | None:
-    """The one score and threshold that stand for unknown classes, on every kind of split: what fits a screen."""
+def open_grid(result: Result, wanted: Sequence[OpenKind] | None = None) -> Grid | None:
+    """The one score and threshold that stand for unknown classes, on every kind of split.
+
+    Args:
+        result: with ``open_set``.
+        wanted: kinds of split; None is all of them.
+    """
     rows = [r for r in result.open_set if r.probe == SCORE and r.threshold in (None, THRESHOLD)]
     ordered = [r for name in IN_SHORT for r in rows if r.metric == name]
     return grid(
@@ -99,7 +104,7 @@ def open_grid(result: Result) -> Grid | None:
                 Percent(r.mean, r.sd if r.metric in IN_SHORT[1:4] else None),
                 r.representation in JUDGED,
             )
-            for kind in open_kinds(result)
+            for kind in (open_kinds(result) if wanted is None else wanted)
             for r in ordered
             if _kind(r) == kind
         ),
@@ -109,7 +114,7 @@ def open_grid(result: Result) -> Grid | None:
 
 
 def _in_short(kind: OpenKind) -> str:
-    return f"{kind.split}, {amount_name(kind.shots, kind.share).removesuffix(' of the labels')}"
+    return f"{kind.split}, {amount_name(kind.shots, kind.labels).removesuffix(' of the labels')}"
 
 
 def rank_grid(result: Result, kind: OpenKind) -> Grid | None:

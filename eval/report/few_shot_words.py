@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from simclr.eval.metrics.statistics import interval, mean_sd
 from simclr.eval.open_set.objectives import STARTS
 from simclr.eval.open_set.scores import SCORE
 from simclr.eval.probes.learners import FROZEN
@@ -12,7 +11,7 @@ from simclr.eval.report.few_shot_grids import OpenKind, open_kinds
 from simclr.eval.report.prose import against
 from simclr.eval.results.objective_record import ObjectiveDifference, Objectives
 from simclr.eval.results.record import Difference, Result, Row
-from simclr.eval.results.row import paired
+from simclr.eval.results.row import difference, paired
 from simclr.eval.results.words import (
     JUDGED,
     interval_points,
@@ -34,10 +33,15 @@ def few_shot_findings(result: Result) -> list[str]:
     return [*open_findings(result), *([] if result.objectives is None else objective_findings(result.objectives))]
 
 
-def open_findings(result: Result) -> list[str]:
-    """For each kind of split with unknown classes: OSCR of the score of the map, and the best baseline beside it."""
+def open_findings(result: Result, wanted: Sequence[OpenKind] | None = None) -> list[str]:
+    """For each kind of split with unknown classes: OSCR of the score of the map, and the best baseline beside it.
+
+    Args:
+        result: with ``open_set``.
+        wanted: kinds of split; None is all of them.
+    """
     found = []
-    for kind in open_kinds(result):
+    for kind in open_kinds(result) if wanted is None else wanted:
         rows = [r for r in result.open_set if OpenKind(r.split, r.shots, r.labels) == kind]
         rows = [r for r in rows if (r.probe, r.threshold, r.metric) == (SCORE, None, COMPARED)]
         ours = next((r for r in rows if r.representation in JUDGED), None)
@@ -52,11 +56,18 @@ def open_findings(result: Result) -> list[str]:
     return found
 
 
-def objective_findings(compared: Objectives) -> list[str]:
-    """Whether an objective beats what was not trained, for each kind of split; and where pretraining did harm."""
+def objective_findings(compared: Objectives, wanted: Sequence[OpenKind] | None = None) -> list[str]:
+    """Whether an objective beats what was not trained, for each kind of split; and where pretraining did harm.
+
+    Args:
+        compared: what was measured.
+        wanted: kinds of split; None is all of them.
+    """
     of_start = [d for d in compared.differences if d.representation == STARTS[0]]
     found = []
     for kind in dict.fromkeys(OpenKind(d.split, d.shots, d.labels) for d in of_start):
+        if wanted is not None and kind not in wanted:
+            continue
         mine = [d for d in of_start if OpenKind(d.split, d.shots, d.labels) == kind]
         metric = compared_metric(mine)
         mine = [d for d in mine if d.metric == metric]
@@ -105,21 +116,7 @@ def _minus(ours: Row, other: Row) -> list[Difference]:
     values = paired(ours, other)
     if not values:
         return []
-    mean, sd = mean_sd(values)
-    return [
-        Difference(
-            difference=f"{ours.representation} - {other.representation}",
-            probe=ours.probe,
-            shots=ours.shots,
-            labels=ours.labels,
-            split=ours.split,
-            metric=ours.metric,
-            mean=mean,
-            sd=sd,
-            ci95=interval(values),
-            per_seed=tuple(values),
-        )
-    ]
+    return [Difference(difference=f"{ours.representation} - {other.representation}", **difference(ours, values))]
 
 
 def _capital(text: str) -> str:

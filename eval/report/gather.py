@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -14,13 +15,15 @@ from simclr.encoder_file import FrozenEncoder, load_encoder
 from simclr.errors import InputError
 from simclr.eval.maps.belonging import belongs
 from simclr.eval.report.distance_grid import distance_title
-from simclr.eval.report.embedding import choose_for_map, tsne
+from simclr.eval.report.embedding import choose_for_map
+from simclr.eval.report.foretold import Outlook
 from simclr.eval.report.material import Distance, Embedding, HealthLine, Material
 from simclr.eval.results.distance_record import DISTANCE, DISTANCE_PICTURE, read_distance
 from simclr.eval.results.record import Result
 from simclr.eval.results.result_file import FEW_SHOT, RESULT, read_result
 from simclr.eval.subject.feature_cache import FeatureCache
 from simclr.eval.subject.features import fingerprint
+from simclr.eval.work.forecast import Forecast
 from simclr.recipe.read import check_recipe
 
 LOOKS_LIKE = "looks-like.png"
@@ -57,8 +60,13 @@ def title_of(found: Material) -> str:
     return f"{data or 'a run'}: what the frozen {f'{name} ' if name else ''}encoder is worth"
 
 
-def gather(folder: Path, show: Callable[[str], None] = lambda text: None) -> Material:
+def gather(folder: Path, forecast: Forecast | None = None, say: Callable[[str], None] = lambda line: None) -> Material:
     """Everything in a folder that a report can show.
+
+    Args:
+        folder: of a run or of results.
+        forecast: told what is long.
+        say: told a line of what is to be done, where that is long.
 
     Raises:
         InputError: as in :func:`run_report`.
@@ -102,7 +110,7 @@ def gather(folder: Path, show: Callable[[str], None] = lambda text: None) -> Mat
     if encoder is None:
         missing.append("t-SNE: there is no encoder to extract features with")
     else:
-        embedding = _embedding(encoder, result or few_shot, folder, show, missing)
+        embedding = _embedding(encoder, result or few_shot, folder, missing, Outlook(forecast or Forecast(), say))
     return Material(result, few_shot, metrics, made, pictures, views, embedding, missing, distance)
 
 
@@ -183,8 +191,8 @@ def _embedding(
     encoder: FrozenEncoder,
     result: Result | None,
     folder: Path,
-    show: Callable[[str], None],
     missing: list[str],
+    outlook: Outlook,
 ) -> Callable[[], Embedding] | None:
     """t-SNE of labelled samples: of the result's data where it names them, of its test part where it has one."""
     section = result.source.data if result and result.source.data else encoder.metadata.data
@@ -204,13 +212,13 @@ def _embedding(
     if len(ids) < 4:
         missing.append("t-SNE: the data has fewer than 4 labelled samples")
         return None
-    features = FeatureCache(folder / "features").features(
-        encoder, source, ids, progress=lambda done, total: show(f"features {done:,}/{total:,}")
-    )
+    done = outlook.paced()
+    looked = partial(outlook.begin, encoder, source, len(ids))
+    features = FeatureCache(folder / "features").features(encoder, source, ids, progress=done, looked=looked)
     readable = source.labels[ids] >= 0
     labels, names = source.labels[ids][readable].numpy(), source.class_names
     # It takes seconds, mostly outside of Python: the other figures are drawn meanwhile.
     pool = ThreadPoolExecutor(1)
-    points = pool.submit(tsne, features[readable])
+    points = pool.submit(outlook.tsne, features[readable])
     pool.shutdown(wait=False)
     return lambda: Embedding(points.result(), labels, names)

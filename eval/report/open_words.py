@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from simclr.eval.metrics.statistics import interval
 from simclr.eval.open_set.scores import SCORE
 from simclr.eval.open_set.shift import TOO_FAR
@@ -27,16 +25,30 @@ def open_findings(result: Result) -> list[str]:
     """
     found = []
     for kind in open_kinds(result):
-        rows = [r for r in result.open_set if OpenKind(r.split, r.shots, r.labels) == kind and r.probe == SCORE]
-        ours = {r.metric: r for r in rows if r.representation in JUDGED and r.threshold in (None, THRESHOLD)}
-        accepted, rejected = (_mean(ours, name) for name in ("known_accepted", "unknown_recall"))
-        if accepted is None:
-            continue
-        text = f"{kind.name[:1].upper()}{kind.name[1:]}: {100 * accepted:.1f} % of the known samples accepted"
-        text += f", {100 * (1 - REJECTED):g} % are meant to be"
-        text += "" if rejected is None else f"; {100 * rejected:.1f} % of the unknown ones rejected"
-        found.append(" ".join([f"{text}.", *_doubts(ours, accepted), *_worse(ours, rows)]))
+        parts = [*decisions(result, kind), *worse_baselines(result, kind)]
+        if parts:
+            found.append(" ".join([f"{kind.name[:1].upper()}{kind.name[1:]}: {parts[0]}", *parts[1:]]))
     return found
+
+
+def decisions(result: Result, kind: OpenKind) -> list[str]:
+    """Sentences on the decisions about one kind of split, and whether they hold; none where nothing was decided."""
+    ours = _ours(result, kind)
+    accepted, rejected = (_mean(ours, name) for name in ("known_accepted", "unknown_recall"))
+    if accepted is None:
+        return []
+    text = f"{100 * accepted:.1f} % of the known samples accepted, {100 * (1 - REJECTED):g} % are meant to be"
+    text += "" if rejected is None else f"; {100 * rejected:.1f} % of the unknown ones rejected"
+    return [f"{text}.", *_doubts(ours, accepted)]
+
+
+def _ours(result: Result, kind: OpenKind) -> dict[str, Row]:
+    rows = _rows(result, kind)
+    return {r.metric: r for r in rows if r.representation in JUDGED and r.threshold in (None, THRESHOLD)}
+
+
+def _rows(result: Result, kind: OpenKind) -> list[Row]:
+    return [r for r in result.open_set if OpenKind(r.split, r.shots, r.labels) == kind and r.probe == SCORE]
 
 
 def _doubts(ours: dict[str, Row], accepted: float) -> list[str]:
@@ -68,9 +80,10 @@ def _doubts(ours: dict[str, Row], accepted: float) -> list[str]:
     return said
 
 
-def _worse(ours: dict[str, Row], rows: Sequence[Row]) -> list[str]:
+def worse_baselines(result: Result, kind: OpenKind) -> list[str]:
     """Baselines that are better at telling and naming, with the interval of the difference over the seeds."""
-    mine = ours.get(COMPARED)
+    ours, rows = _ours(result, kind), _rows(result, kind)
+    mine = ours.get(COMPARED) if "known_accepted" in ours else None
     said = []
     for other in rows if mine is not None else []:
         if other.metric != COMPARED or other.representation in JUDGED or mine is None:

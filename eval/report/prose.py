@@ -75,6 +75,21 @@ def findings(result: Result) -> list[str]:
     return found
 
 
+def worse_elsewhere(result: Result) -> list[str]:
+    """In one sentence, where else than :func:`findings` says what is judged is worse than its best baseline."""
+    mine = [d for d in result.paired if d.probe == result.headline and d.metric in OVERALL]
+    said = [at_most_labels(result, [d for d in mine if d.split == kind]) for kind in kinds(mine)]
+    places = dict.fromkeys((d.split, d.shots, d.labels) for d in mine)
+    found = []
+    for place in [p for p in places if p not in [(d.split, d.shots, d.labels) for d in said]]:
+        best = min((d for d in mine if (d.split, d.shots, d.labels) == place), key=lambda d: d.mean)
+        if best.ci95[1] < 0 if best.ci95 is not None else best.mean < 0:
+            sure = "" if best.ci95 is not None else f", n = {len(best.per_seed)}: no interval"
+            where = f"{best.split} split, {amount_name(best.shots, best.labels)}"
+            found.append(f"{where} ({representation_name(best.baseline)}, {points(best.mean)} points{sure})")
+    return [f"Worse than a baseline, too: {'; '.join(found)}."] if found else []
+
+
 def against(difference: Difference) -> str:
     """The smallest difference is that to the best baseline."""
     baseline, by = representation_name(difference.baseline), points(difference.mean)

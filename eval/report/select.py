@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from simclr.eval.results.record import Result, Row, Skipped, SplitRecord
-from simclr.eval.results.words import OVERALL, amount_name, listed, probe_name, representation_name, several
+from simclr.eval.results.words import OVERALL, amount_name, listed, probe_name, representation_name, several, some_of
 
 SUPERVISED = "supervised"
 DRAWN = ("random", "stratified")
@@ -49,7 +49,7 @@ def left_out_note(splits: Sequence[SplitRecord]) -> list[str]:
     """Classes that are in no part of splits of one kind, in one sentence; nothing where there are none."""
     names = dict.fromkeys(name for s in splits for name in s.left_out)
     about = f"{splits[0].split} split, classes that cannot be shared (with at least one seed)" if names else ""
-    return [f"{about}: {', '.join(names)}"] if names else []
+    return [f"{about}: {some_of(list(names))}"] if names else []
 
 
 def dropped_note(splits: Sequence[SplitRecord]) -> list[str]:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from simclr.eval.report.compare_grid import comparison_grids
-from simclr.eval.report.few_shot_brief import brief_grids
+from simclr.eval.report.few_shot_brief import brief_grids, brief_words
 from simclr.eval.report.few_shot_grids import (
     closed_grid,
     episode_grids,
@@ -18,10 +18,18 @@ from simclr.eval.report.few_shot_grids import (
 )
 from simclr.eval.report.few_shot_words import few_shot_findings
 from simclr.eval.report.grids import Grid
+from simclr.eval.report.linear_brief import accuracy_briefs, difference_brief, fewer_shots_brief
 from simclr.eval.report.linear_grids import accuracy_grid, difference_grid, gap_grid, quality_grid
 from simclr.eval.report.objective_grids import objective_grids
 from simclr.eval.report.open_words import open_findings
-from simclr.eval.report.prose import damaged_text, excluded_text, fewer_shots_lines, findings, what_pretraining_saw
+from simclr.eval.report.prose import (
+    damaged_text,
+    excluded_text,
+    fewer_shots_lines,
+    findings,
+    what_pretraining_saw,
+    worse_elsewhere,
+)
 from simclr.eval.report.select import kinds, known_splits, leakage_note, skipped_name, unknown_note
 from simclr.eval.report.terminal import line, show
 from simclr.eval.results.called import as_called
@@ -30,12 +38,24 @@ from simclr.eval.results.record import Result
 from simclr.eval.results.words import printable, several
 
 
-def print_result(result: Result, console: Console) -> None:
-    """Prints tables of linear evaluation: accuracies, differences to the baselines, quality; then what was left out.
+def print_result(result: Result, console: Console, all_scores: bool = False) -> None:
+    """Prints what it comes to, tables of linear evaluation (accuracies, differences to the baselines), then what was
+    left out.
 
-    Quality is what a result says beside accuracies, if anything, and is printed for the first kind of split.
+    Args:
+        result: of linear evaluation.
+        console: where to.
+        all_scores: print every accuracy, amount of labels and difference, and what is said beside accuracies (of the
+            first kind of split), and not the overall accuracy alone.
     """
     result = as_called(result)
+    _say([*_headline(result), *worse_elsewhere(result), ""], console)
+    if not all_scores:
+        for table in [*accuracy_briefs(result), difference_brief(result)]:
+            show(table, console)
+        _say([*_left_out(result), *fewer_shots_brief(result.fewer_shots)], console)
+        _say(["Every metric, amount of labels and difference: --all-scores, or simclr report."], console)
+        return
     for kind in kinds(result.rows):
         show(_of(result, accuracy_grid(result, kind), leakage_note(known_splits(result, kind))), console)
     show(difference_grid(result), console)
@@ -43,7 +63,7 @@ def print_result(result: Result, console: Console) -> None:
     _say([line(gaps)] if gaps else [], console)
     for kind in kinds(result.rows)[:1]:
         show(quality_grid(result, kind, spread=False), console)
-    _say([*_headline(result), *_left_out(result), *fewer_shots_lines(result.fewer_shots)], console)
+    _say([*_left_out(result), *fewer_shots_lines(result.fewer_shots)], console)
 
 
 def print_few_shot(result: Result, console: Console, all_scores: bool = False) -> None:
@@ -55,16 +75,16 @@ def print_few_shot(result: Result, console: Console, all_scores: bool = False) -
         all_scores: print every probe, score, threshold and difference, and not the headline's alone.
     """
     result = as_called(result)
-    words = [*_headline(result), *few_shot_findings(result), *_of_unknown(result)]
-    _say([*words, ""] if words else [], console)
     if all_scores:
+        _say([*_headline(result), *few_shot_findings(result), *_of_unknown(result), ""], console)
         _print_all(result, console)
-    else:
-        for table in brief_grids(result):
-            show(table, console)
-    _say([*_left_out(result), *fewer_shots_lines(result.fewer_shots)], console)
-    if not all_scores:
-        _say(["Every probe, score, threshold and difference: --all-scores, or simclr report."], console)
+        _say([*_left_out(result), *fewer_shots_lines(result.fewer_shots)], console)
+        return
+    _say([*_headline(result), *worse_elsewhere(result), *brief_words(result), ""], console)
+    for table in brief_grids(result):
+        show(table, console)
+    _say([*_left_out(result), *fewer_shots_brief(result.fewer_shots)], console)
+    _say(["Every probe, score, threshold and difference: --all-scores, or simclr report."], console)
 
 
 def _print_all(result: Result, console: Console) -> None:

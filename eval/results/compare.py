@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
 
 from typing_extensions import TypedDict
 
-from simclr.augment.checks import shown
 from simclr.errors import InputError
 from simclr.eval.metrics.statistics import (
     ENUMERATED,
@@ -27,9 +25,8 @@ from simclr.eval.results.comparison import ComparedEncoder, ComparedRow, Compari
 from simclr.eval.results.objective_record import ObjectiveRow
 from simclr.eval.results.outcomes import unpack
 from simclr.eval.results.record import Result, Row, SplitRecord
-from simclr.eval.results.result_file import RESULT
 from simclr.eval.results.subject_record import SourceRecord
-from simclr.eval.results.words import JUDGED, OVERALL, metric_family
+from simclr.eval.results.words import JUDGED, OVERALL
 
 PROTOCOL = "simclr-compare/1"
 
@@ -43,6 +40,7 @@ class Key(NamedTuple):
     labels: float | None
     metric: str
     objective: str | None = None
+    threshold: str | None = None
 
 
 class Pair(NamedTuple):
@@ -103,6 +101,7 @@ def compare(results: Sequence[Result], names: Sequence[str] | None = None) -> Co
         protocol=PROTOCOL,
         rows=tuple(rows),
         headline=results[0].headline or None,
+        scores={} if results[0].objectives is None else results[0].objectives.scores,
         encoders=tuple(_encoder(result, name) for name, result in zip(names, results, strict=True)),
         source=SourceRecord(name=results[0].source.name),
         notes=tuple(dict.fromkeys(notes)),
@@ -158,20 +157,21 @@ def _against(first: Result, other: Result, names: tuple[str, str], notes: list[s
 
 
 def _judged(result: Result) -> list[Row]:
-    """What was measured of what is judged, and of the objectives that trained it."""
-    trained = () if result.objectives is None else result.objectives.rows
-    return [row for row in (*result.rows, *trained) if row.representation in JUDGED]
+    """What was measured of what is judged: known classes, and unknown ones, or objectives that trained it."""
+    more = result.open_set if result.objectives is None else result.objectives.rows
+    return [row for row in (*result.rows, *more) if row.representation in JUDGED]
 
 
 def _key(row: Row) -> Key:
     objective = row.objective if isinstance(row, ObjectiveRow) else None
-    return Key(row.probe, row.split, row.shots, row.labels, row.metric, objective)
+    return Key(row.probe, row.split, row.shots, row.labels, row.metric, objective, row.threshold)
 
 
 def _splits(result: Result, row: Row) -> list[SplitRecord]:
     """The splits of a row's values, one for each; objectives are measured with unknown classes where there are any."""
     kind = row.split, row.shots, row.labels
-    opened = isinstance(row, ObjectiveRow) and any(s.unknown for s in result.splits)
+    with_unknown = isinstance(row, ObjectiveRow) or any(row is one for one in result.open_set)
+    opened = with_unknown and any(s.unknown for s in result.splits)
     of_kind = [s for s in result.splits if (s.split, s.shots, s.labels) == kind]
     found = [s for s in of_kind if bool(s.unknown) == opened] or of_kind
     if not found and not row.shots and not row.labels:
@@ -264,56 +264,3 @@ def _discordant(first: Result, other: Result, row: Row, match: Row, pair: Pair) 
         right.append(unpack(kept[0].correct[place], n))
     a, b = right
     return int((a & ~b).sum()), int((b & ~a).sum()), n
-
-
-def choose(
-    found: Comparison,
-    *,
-    probe: str | None = None,
-    split: str | None = None,
-    shots: str | None = None,
-    metric: str | None = None,
-) -> list[ComparedRow]:
-    """The rows of a comparison that are asked for, as in :func:`simclr.eval.commands.run_compare`.
-
-    Raises:
-        InputError: a name that no row has; says which ones there are.
-    """
-    rows = list(found.rows)
-    asked = {"probe": probe, "split": split, "shots": shots, "metric": metric}
-    for option, text in asked.items():
-        if text is None:
-            continue
-        there = {value.casefold(): value for value in (_value(row, option) for row in rows)}
-        wanted = [part.strip() for part in text.split(",")]
-        unknown = [part for part in wanted if part.casefold() not in there]
-        if unknown:
-            among = " among these" if len(rows) < len(found.rows) else ""
-            shared = ", ".join(there.values())
-            raise InputError(f"--{option} names {shown(unknown[0])}, but{among} the results share {shared}")
-        chosen = {part.casefold() for part in wanted}
-        rows = [row for row in rows if _value(row, option).casefold() in chosen]
-    usual = [row for row in rows if probe is not None or row.probe == found.headline]
-    usual = [row for row in usual if metric is not None or metric_family(row.metric) == "accuracy"]
-    return usual or rows
-
-
-def _value(row: ComparedRow, option: str) -> str:
-    """What a row answers to an option of the command."""
-    if option == "shots":
-        return f"{row.shots}" if row.shots else f"{100 * row.labels:g}%" if row.labels else "all"
-    return {"probe": row.probe, "split": row.split, "metric": row.metric}[option]
-
-
-def telling_names(paths: Sequence[Path]) -> list[str]:
-    """The parts of the paths that tell results apart: neither what all begin with nor what all end with."""
-    parts = [list((path if path.suffix == ".json" else path / RESULT).absolute().parts) for path in paths]
-    for end in (-1, 0):
-        # At least one part stays of each.
-        while min(map(len, parts)) > 1 and len({part[end] for part in parts}) == 1:
-            for part in parts:
-                part.pop(end)
-    names = ["/".join(part) for part in parts]
-    if len(set(names)) < len(names):  # the same file twice
-        return [f"{path} ({i})" for i, path in enumerate(paths, start=1)]
-    return names

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from simclr.eval.results.record import Record
 from simclr.eval.results.subject_record import EncoderRecord, SourceRecord
 
@@ -13,6 +15,7 @@ class ComparedRow(Record):
         first, other: names of the two results.
         probe, split, shots, labels, metric: what was measured, as in :class:`simclr.eval.results.record.Row`.
         objective: under which a copy of the encoder was trained; None where none was.
+        threshold: of decisions about unknown classes; None for everything else.
         first_mean, other_mean: means over the splits that both have, as fractions.
         mean, sd, per_seed: of the differences, other minus first.
         ci95: of the mean difference; None where there is none.
@@ -41,6 +44,7 @@ class ComparedRow(Record):
     only_first_right: int | None = None
     only_other_right: int | None = None
     objective: str | None = None
+    threshold: str | None = None
 
 
 class _Named(Record):
@@ -60,6 +64,7 @@ class Comparison(Record):
         protocol: version of what is written.
         rows: one for each other result and measurement that both have.
         headline: the probe that summaries are of.
+        scores: by objective, the score that summaries are of.
         encoders: in the order of the results.
         source: the data, which is the same for all.
         notes: on whatever is not alike; one sentence each.
@@ -68,6 +73,7 @@ class Comparison(Record):
     protocol: str
     rows: tuple[ComparedRow, ...]
     headline: str | None = None
+    scores: dict[str, str] = Field(default_factory=dict)
     encoders: tuple[ComparedEncoder, ...]
     source: SourceRecord
     notes: tuple[str, ...] = ()

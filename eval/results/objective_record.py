@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simclr.eval.results.row import Facts, Record, Row
+from simclr.eval.results.row import Facts, PairedDifference, Record, Row
 
 
 class ObjectiveRow(Row):
@@ -16,29 +16,19 @@ class ObjectiveRow(Row):
     objective: str
 
 
-class ObjectiveDifference(Record):
-    """One objective minus another, or one start minus the other, seed by seed on the same splits.
+class ObjectiveDifference(PairedDifference):
+    """One objective minus another, or one start minus the other.
 
     Attributes:
-        objective, representation, probe: of what is subtracted from, as in :class:`ObjectiveRow`.
+        objective, representation: of what is subtracted from, as in :class:`ObjectiveRow`.
         minus_objective, minus_representation, minus_probe: of what is subtracted.
-        mean, sd, ci95, per_seed: as in :class:`Difference`.
     """
 
     objective: str
     representation: str
-    probe: str
     minus_objective: str
     minus_representation: str
     minus_probe: str
-    shots: int | None
-    labels: float | None = None
-    split: str
-    metric: str
-    mean: float
-    sd: float | None = None
-    ci95: tuple[float, float] | None
-    per_seed: tuple[float, ...]
 
 
 class Objectives(Record):

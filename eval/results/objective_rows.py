@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from simclr.eval.metrics.statistics import interval, mean_sd
+from simclr.eval.metrics.statistics import mean_sd
 from simclr.eval.open_set.evaluate import OpenEntry
 from simclr.eval.open_set.objectives import CROSS_FITTED, STARTS, ObjectiveFound
 from simclr.eval.open_set.rejection import TAILS
@@ -13,7 +13,7 @@ from simclr.eval.open_set.scores import SCORE
 from simclr.eval.open_set.thresholds import THRESHOLD
 from simclr.eval.probes.learners import FROZEN
 from simclr.eval.results.objective_record import ObjectiveDifference, ObjectiveRow, Objectives
-from simclr.eval.results.row import Facts, paired
+from simclr.eval.results.row import Facts, difference, paired
 from simclr.eval.splits.split import Split
 
 RANKED = ("closed_oa", "closed_aa", "auroc", "oscr")
@@ -119,22 +119,13 @@ def _minus(row: ObjectiveRow, other: ObjectiveRow) -> list[ObjectiveDifference]:
     values = paired(row, other)
     if not values:
         return []
-    mean, sd = mean_sd(values)
     return [
         ObjectiveDifference(
             objective=row.objective,
             representation=row.representation,
-            probe=row.probe,
             minus_objective=other.objective,
             minus_representation=other.representation,
             minus_probe=other.probe,
-            shots=row.shots,
-            labels=row.labels,
-            split=row.split,
-            metric=row.metric,
-            mean=mean,
-            sd=sd,
-            ci95=interval(values),
-            per_seed=tuple(values),
+            **difference(row, values),
         )
     ]

@@ -10,24 +10,16 @@ from pydantic import Field
 
 from simclr.eval.results.objective_record import Objectives
 from simclr.eval.results.row import Facts as Facts
+from simclr.eval.results.row import PairedDifference
 from simclr.eval.results.row import Record as Record
 from simclr.eval.results.row import Row as Row
 from simclr.eval.results.subject_record import EncoderRecord, Extraction, SourceRecord
 
 
-class Difference(Record):
-    """The pretrained encoder minus a baseline, seed by seed on the same splits; ``ci95`` is of the mean."""
+class Difference(PairedDifference):
+    """The pretrained encoder minus a baseline."""
 
     difference: str
-    probe: str
-    shots: int | None
-    labels: float | None = None
-    split: str
-    metric: str
-    mean: float
-    sd: float | None = None
-    ci95: tuple[float, float] | None
-    per_seed: tuple[float, ...]
 
     @property
     def baseline(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +32,42 @@ def read_result(path: str | Path) -> Result:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"there is no {file}: evaluate with simclr linear-eval first") from None
+        how = "few-shot" if file.name == FEW_SHOT else "linear-eval"
+        raise InputError(f"there is no {file}: evaluate with simclr {how} first") from None
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror or error}") from None
     except (ValueError, RecursionError) as error:
         why = " ".join(str(error).split())[:100]
         raise InputError(f"{file} is damaged, no JSON ({why}): evaluate again") from None
     return as_result(content, file)
+
+
+def files_alike(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """The files that folders stand for, so that all are of one evaluation: result.json where every folder has it, else
+    few-shot.json.
+
+    Args:
+        paths: result files, or folders.
+
+    Returns:
+        The files, and a line where every folder holds the other one, too.
+
+    Raises:
+        InputError: no evaluation is in all of the folders; says what is missing.
+    """
+    folders = [path for path in paths if path.is_dir()]
+    there = [name for name in (RESULT, FEW_SHOT) if all((folder / name).is_file() for folder in folders)]
+    if folders and not there:
+        lacking = next((folder for folder in folders if not (folder / RESULT).is_file()), folders[0])
+        has = f", only {FEW_SHOT}, which others lack" if (lacking / FEW_SHOT).is_file() else ""
+        raise InputError(
+            f"there is no {lacking / RESULT}{has}: evaluate all of them with simclr linear-eval, or all with few-shot"
+        )
+    files = [path / there[0] if path.is_dir() else path for path in paths]
+    if len(there) < 2 or len(folders) < len(paths):
+        return files, []
+    others = " ".join(str(path / FEW_SHOT) for path in paths)
+    return files, [f"{FEW_SHOT} is in all of them, too: simclr compare {others}"]
 
 
 def as_result(content: object, file: str | Path = "the result") -> Result:

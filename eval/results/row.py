@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import BaseModel, ConfigDict, JsonValue
+from typing_extensions import TypedDict
+
+from simclr.eval.metrics.statistics import interval, mean_sd
 
 Facts = dict[str, JsonValue]
 """Free-form JSON: what a probe chose, or a recipe's section. Nothing looks into it but people and their scripts."""
@@ -45,6 +50,56 @@ class Row(Record):
     per_seed: tuple[float | None, ...] = ()
     seeds: tuple[int | None, ...] = ()
     selected: tuple[Facts, ...] = ()
+
+
+class PairedDifference(Record):
+    """A measurement minus another one, seed by seed on the same splits.
+
+    Attributes:
+        probe, shots, labels, split, metric: of what is subtracted from, as in :class:`Row`.
+        mean, sd, ci95: of the differences; ``ci95`` is None for too few of them.
+        per_seed: each difference.
+    """
+
+    probe: str
+    shots: int | None
+    labels: float | None = None
+    split: str
+    metric: str
+    mean: float
+    sd: float | None = None
+    ci95: tuple[float, float] | None
+    per_seed: tuple[float, ...]
+
+
+class Differences(TypedDict):
+    """The fields of :class:`PairedDifference`."""
+
+    probe: str
+    shots: int | None
+    labels: float | None
+    split: str
+    metric: str
+    mean: float
+    sd: float | None
+    ci95: tuple[float, float] | None
+    per_seed: tuple[float, ...]
+
+
+def difference(row: Row, values: Sequence[float]) -> Differences:
+    """What is recorded of a row's differences to another, one or more: mean, spread and a 95 % Student t interval."""
+    mean, sd = mean_sd(values)
+    return Differences(
+        probe=row.probe,
+        shots=row.shots,
+        labels=row.labels,
+        split=row.split,
+        metric=row.metric,
+        mean=mean,
+        sd=sd,
+        ci95=interval(values),
+        per_seed=tuple(values),
+    )
 
 
 def paired(ours: Row, theirs: Row) -> list[float]:

@@ -7,12 +7,12 @@ from statistics import fmean
 from typing import Protocol
 
 from pydantic import JsonValue
-from typing_extensions import TypedDict
 
-from simclr.eval.metrics.statistics import interval, mean_sd
+from simclr.eval.metrics.statistics import mean_sd
 from simclr.eval.open_set.evaluate import OpenEntry
 from simclr.eval.probes.score import Score
 from simclr.eval.results.record import ClassRecall, Difference, Gap, Row
+from simclr.eval.results.row import difference
 from simclr.eval.splits.split import Split
 
 BASELINES = ("random", "raw", "pca", "window mean", "supervised")
@@ -84,7 +84,7 @@ def paired(table: Sequence[Row], headline: str) -> list[Difference]:
                 continue
             against = f"pretrained - {other.representation}"
             if values := _differences(row, other):
-                differences.append(Difference(difference=against, split=row.split, **_minus(row, values)))
+                differences.append(Difference(difference=against, **difference(row, values)))
     return differences
 
 
@@ -95,7 +95,8 @@ def gaps(table: Sequence[Row]) -> list[Gap]:
     for row in table:
         other = blocks.get(_subject(row)) if row.split == "random" else None
         if other is not None and (values := _differences(row, other)):
-            found.append(Gap(gap="random - block", representation=row.representation, **_minus(row, values)))
+            about = {"gap": "random - block", "representation": row.representation}
+            found.append(Gap.model_validate({**about, **difference(row, values)}))
     return found
 
 
@@ -183,33 +184,6 @@ def _what(row: Row) -> tuple[object, ...]:
 
 def _subject(row: Row) -> tuple[object, ...]:
     return row.representation, row.probe, row.shots, row.labels, row.metric
-
-
-class _Minus(TypedDict):
-    """What both kinds of difference have in common."""
-
-    probe: str
-    shots: int | None
-    labels: float | None
-    metric: str
-    mean: float
-    sd: float | None
-    ci95: tuple[float, float] | None
-    per_seed: tuple[float, ...]
-
-
-def _minus(row: Row, values: Sequence[float]) -> _Minus:
-    mean, sd = mean_sd(values)
-    return {
-        "probe": row.probe,
-        "shots": row.shots,
-        "labels": row.labels,
-        "metric": row.metric,
-        "mean": mean,
-        "sd": sd,
-        "ci95": interval(values),
-        "per_seed": tuple(values),
-    }
 
 
 def _differences(row: Row, other: Row) -> list[float]:

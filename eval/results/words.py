@@ -108,6 +108,11 @@ def listed(words: Sequence[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
 
 
+def some_of(words: Sequence[str], most: int = 8) -> str:
+    """a, b and c, or of many the first ones and how many more."""
+    return listed(words) if len(words) <= most + 1 else listed([*words[:most], f"{len(words) - most:,} more"])
+
+
 def several(n: int, word: str) -> str:
     """1 seed, 2 seeds."""
     return f"{n:,} {word}{'s' * (n != 1)}"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,8 @@ from simclr.errors import InputError
 from simclr.eval.subject.rows import Matrix, tiles
 
 BATCH_SIZE = 512
+FIRST, SECOND = 8, 32
+"""Samples of the batch that warms up, and of the one that is timed."""
 MOST = 1e30
 """Its square is known to float64, and in units of it that of everything of its size to float32."""
 
@@ -99,6 +102,24 @@ def feature_batches(
             "the encoder's parameters or buffers changed while features were extracted: it is not frozen "
             "(BatchNorm that updates in eval mode, or another thread that trains it)."
         )
+
+
+def timed_samples(source: Source) -> int:
+    """How many samples :func:`seconds_of_batch` times; none, or fewer, of a source that has hardly any."""
+    return min(FIRST + SECOND, len(source)) - FIRST
+
+
+def seconds_of_batch(encoder: nn.Module, source: Source, device: torch.device | str = "cpu") -> float:
+    """Seconds that the features of :func:`timed_samples` of a source take, behind ``FIRST`` that warm up.
+
+    Args:
+        encoder, source, device: as in :func:`extract_features`.
+    """
+    batches = list(torch.arange(min(FIRST + SECOND, len(source))).split([FIRST, timed_samples(source)]))
+    times = [0.0]
+    with suppress(InputError):  # what is wrong is said when all of them are looked at
+        times = [time.perf_counter() for _ in feature_batches(encoder, source, batches, device)]
+    return times[-1] - times[0]
 
 
 def check_finite(features: Matrix, ids: Tensor, what: str) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -18,8 +18,6 @@ from simclr.eval.work.forecast import Forecast
 from simclr.eval.work.journal import Journal, Part, digest_of
 
 T = TypeVar("T")
-FIRST_LOOK = 5.0
-"""A command that takes fewer seconds says nothing of what it will do."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +36,13 @@ class Work:
         journal: where finished parts are kept.
         forecast: of what is left.
         scope: hash of what all parts that are done here depend on.
-        say: told a line that people should see at once.
+        say: told a line that people should see at once; None where nobody listens.
     """
 
     journal: Journal = field(default_factory=lambda: Journal(None))
     forecast: Forecast = field(default_factory=Forecast)
     scope: str = ""
-    say: Callable[[str], None] = lambda line: None
+    say: Callable[[str], None] | None = None
 
     @property
     def keeps(self) -> bool:
@@ -73,10 +71,8 @@ class Work:
         if kept is not None:
             self.forecast.drop(kind, units)
             return form.unpack(kept)
-        started = time.perf_counter()
-        made = make()
-        if kind:
-            self.forecast.took(kind, units, time.perf_counter() - started)
+        with self.forecast.running(kind, units) if kind else nullcontext():
+            made = make()
         if not self.keeps:
             return made
         self.journal[name] = part = form.pack(made)

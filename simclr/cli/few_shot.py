@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from simclr.cli.options import (
-    OUTPUT_HELP,
     SPLIT,
     SWITCHES,
+    AllScores,
     Cache,
     DataOverrides,
     EncoderFile,
@@ -17,7 +17,10 @@ from simclr.cli.options import (
     Standardise,
     at_most,
     check_subject,
+    output_folder,
     output_path,
+    probes_option,
+    shots_option,
 )
 
 _EPISODES, _TUNING, _OBJECTIVES = "Episodes and unknown classes", "Fine-tuning", "Objectives"
@@ -26,24 +29,12 @@ _EPISODES, _TUNING, _OBJECTIVES = "Episodes and unknown classes", "Fine-tuning",
 def few_shot(
     encoder: EncoderFile,
     overrides: DataOverrides = None,
-    output: Annotated[str | None, typer.Option(metavar="FOLDER", help=OUTPUT_HELP.format("few-shot.json"))] = None,
+    output: Annotated[str | None, output_folder("few-shot.json")] = None,
     split: Annotated[str, SPLIT] = "random",
-    shots: Annotated[
-        str | None,
-        typer.Option(
-            metavar="N,N", help="Labels per class, the points of the label-efficiency curve; by default 1,5,20."
-        ),
-    ] = None,
+    shots: Annotated[str | None, shots_option("the points of the label-efficiency curve, by default 1,5,20")] = None,
     labels: LabelShares = None,
     seeds: Seeds = 10,
-    probes: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PROBES",
-            help="Of 'prototype euclidean', 'prototype standardized', 'prototype cosine', 'prototype mahalanobis', "
-            "ridge, logistic, sgd and knn; by default prototypes and ridge.",
-        ),
-    ] = None,
+    probes: Annotated[str | None, probes_option("all four prototypes and ridge")] = None,
     standardise: Standardise = True,
     ways: Annotated[
         int | None,
@@ -163,12 +154,7 @@ def few_shot(
             rich_help_panel=SWITCHES,
         ),
     ] = True,
-    all_scores: Annotated[
-        bool,
-        typer.Option(
-            "--all-scores", help="Print every probe, score, threshold and difference.", rich_help_panel=SWITCHES
-        ),
-    ] = False,
+    all_scores: AllScores = False,
     cache: Cache = True,
     overwrite: Overwrite = False,
 ) -> None:

@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from simclr.cli.options import (
-    OUTPUT_HELP,
     SPLIT,
     SWITCHES,
+    AllScores,
     Cache,
     DataOverrides,
     EncoderFile,
@@ -17,27 +17,22 @@ from simclr.cli.options import (
     Seeds,
     Standardise,
     check_subject,
+    output_folder,
     output_path,
+    probes_option,
+    shots_option,
 )
 
 
 def linear_eval(
     encoder: EncoderFile,
     overrides: DataOverrides = None,
-    output: Annotated[str | None, typer.Option(metavar="FOLDER", help=OUTPUT_HELP.format("result.json"))] = None,
+    output: Annotated[str | None, output_folder("result.json")] = None,
     split: Annotated[str | None, SPLIT] = None,
-    shots: Annotated[
-        str | None, typer.Option(metavar="N,N", help="Labels per class, e.g. 5,20; for scenes by default 5,20.")
-    ] = None,
+    shots: Annotated[str | None, shots_option("for scenes by default 5,20")] = None,
     labels: LabelShares = None,
     seeds: Seeds = 5,
-    probes: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PROBES",
-            help="Such as ridge, logistic, sgd, knn or 'prototype cosine'; by default the first two and knn.",
-        ),
-    ] = None,
+    probes: Annotated[str | None, probes_option("the first two and knn")] = None,
     standardise: Standardise = True,
     validation: Annotated[
         str | None,
@@ -64,6 +59,7 @@ def linear_eval(
     keep_splits: Annotated[
         bool, typer.Option("--keep-splits", help="Write every split to OUTPUT/splits.", rich_help_panel=SWITCHES)
     ] = False,
+    all_scores: AllScores = False,
     cache: Cache = True,
     overwrite: Overwrite = False,
 ) -> None:
@@ -84,6 +80,7 @@ def linear_eval(
         output=folder,
         keep_splits=keep_splits,
         cache=cache,
+        all_scores=all_scores,
         overwrite=overwrite,
         split=split,
         shots=shots,
@@ -115,7 +112,9 @@ def report(
 
 
 def compare(
-    results: Annotated[list[Path], typer.Argument(metavar="RESULT", help="Result files, or their folders.")],
+    results: Annotated[
+        list[Path], typer.Argument(metavar="RESULT", help="Results of linear-eval or few-shot, or folders.")
+    ],
     output: Annotated[str | None, typer.Option(metavar="FILE", help="JSON file for all that was compared.")] = None,
     probe: Annotated[
         str | None, typer.Option(metavar="PROBES", help="Probes to print, with commas; by default the headline's.")

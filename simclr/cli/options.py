@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -140,7 +140,25 @@ def output_path(text: str | None, kind: Literal["file", "folder"]) -> Path | Non
 
 # A table of its own: a column for the names that switch off would squeeze the other descriptions.
 SWITCHES = "Switches"
-OUTPUT_HELP = "Folder for {}; by default the encoder's."
+
+
+def output_folder(file: str) -> Any:
+    """The option ``--output`` of a command that leaves ``file`` in a folder."""
+    return typer.Option(metavar="FOLDER", help=f"Folder for {file}; by default the encoder's.")
+
+
+def shots_option(usual: str) -> Any:
+    """The option ``--shots``, with what is usual in words."""
+    return typer.Option(metavar="N,N", help=f"Labels per class, e.g. 5,20; {usual}.")
+
+
+def probes_option(usual: str) -> Any:
+    """The option ``--probes``, with those that are usual in words."""
+    return typer.Option(
+        metavar="PROBES", help=f"Such as ridge, logistic, sgd, knn or 'prototype cosine'; by default {usual}."
+    )
+
+
 SPLIT = typer.Option(
     metavar="KINDS", help="random, block (scenes), a split file, or maps TRAIN.mat[+TEST.mat]; several with commas."
 )
@@ -163,6 +181,14 @@ Seeds = Annotated[
 ]
 Cache = Annotated[
     bool, typer.Option(help="Keep features in OUTPUT/features, for the next evaluation.", rich_help_panel=SWITCHES)
+]
+AllScores = Annotated[
+    bool,
+    typer.Option(
+        "--all-scores",
+        help="Print every metric, probe, score, threshold and difference.",
+        rich_help_panel=SWITCHES,
+    ),
 ]
 Overwrite = Annotated[
     bool,

@@ -39,6 +39,8 @@ class Preprocess(nn.Module):
         offset, scale: (C,), units = (raw - offset) * scale for "standardize" and "minmax".
         matrix, bias: finish = matrix @ units + bias; matrix is (whiten, C), or its diagonal (C,) without whitening.
         unit_mean, unit_std: (C,), of the spectra of unit length; there with ``unit_whiten``.
+        patch_size: side of the patches of a scene that ``forward`` takes, which an encoder sets that was pretrained on
+            them; None = any.
         unit_matrix: components = unit_matrix @ standardised spectra of unit length, (unit_whiten, C); likewise.
     """
 
@@ -71,6 +73,7 @@ class Preprocess(nn.Module):
         self.value_range = None if value_range is None else (float(value_range[0]), float(value_range[1]))
         self.pool = pool
         self.input_size = input_size
+        self.patch_size: int | None = None
         self.components = (whiten or in_chans) + (unit_whiten or 0)
         self.out_chans = self.components + (2 * in_chans if unit_whiten else 0)
         self.register_buffer("offset", torch.zeros(in_chans))
@@ -123,9 +126,10 @@ class Preprocess(nn.Module):
             value_max: of the batch's source, which says what its values are whatever their dtype.
 
         Raises:
-            InputError: if the batch has other channels, or values in other units.
+            InputError: if the batch has other channels, no pixels or not as many as allowed, or values in other units.
         """
         self._check(x)
+        self._check_size(x)
         self.recorded.check(x, value_max)
         units = self.to_units(x, value_max)
         if self.input_size is not None:
@@ -197,6 +201,18 @@ class Preprocess(nn.Module):
                 f"this encoder takes {self.in_chans} bands, but the batch has {x.shape[1]}: "
                 f"give batches of shape (batch, {self.in_chans}, height, width)."
             )
+
+    def _check_size(self, x: Tensor) -> None:
+        height, width = x.shape[2:]
+        side = self.patch_size
+        if side is not None and (height, width) != (side, side):
+            raise InputError(
+                f"the batch has shape {tuple(x.shape)}, but this encoder was pretrained on patches of {side}x{side} "
+                f"pixels: give (batch, {self.in_chans}, {side}, {side})."
+            )
+        if min(height, width) < self.pool:
+            least = f"{self.pool} pixels a side or more" if self.pool > 1 else "at least one pixel"
+            raise InputError(f"the batch has shape {tuple(x.shape)}: give {least}.")
 
 
 def unit_length(spectra: Tensor) -> Tensor:

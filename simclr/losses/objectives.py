@@ -33,7 +33,7 @@ from simclr.errors import InputError
 from simclr.losses.batch import Measured
 from simclr.losses.classifier import LinearClassifier
 from simclr.losses.term import Need, Seen, Term, Watched
-from simclr.recipe.choice import PlainValue, check_options, unknown_name
+from simclr.recipe.choice import PlainValue, check_options, no_such
 from simclr.registry import Registry
 
 OBJECTIVES: Registry[Term] = Registry(
@@ -170,7 +170,7 @@ def check_objective_names(names: Iterable[str], key: str = "objective") -> None:
     """Raise an InputError if no objective has one of the names; ``key`` is that of their section in the recipe."""
     for name in names:
         if name not in OBJECTIVES:
-            raise unknown_name(f"a term of {key}", str(name), OBJECTIVES)
+            raise no_such("objective", str(name), OBJECTIVES, f"a term of {key}")
 
 
 def check_objective(

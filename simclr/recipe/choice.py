@@ -56,9 +56,27 @@ def unknown_name(key: str, name: str, known: Iterable[str], or_else: str = "") -
         or_else: what is allowed besides, in words.
     """
     known = list(known)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    return InputError(f"{key} is {name!r}, but must be one of {', '.join(known)}{or_else}{hint}")
+    return InputError(f"{key} is {name!r}, but must be one of {', '.join(known)}{or_else}{nearest(name, known)}")
+
+
+def no_such(what: str, name: str, known: Iterable[str], where: str = "") -> InputError:
+    """What to raise where something is asked for by a name that nothing has.
+
+    Args:
+        what: it would be, a word.
+        name: as given.
+        known: names that there are.
+        where: the name stands, in words, where it is not all that was given.
+    """
+    known = list(known)
+    inside = f" ({where})" if where else ""
+    return InputError(f"there is no {what} {name!r}{inside}: choose from {', '.join(known)}{nearest(name, known)}")
+
+
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.3) -> str:
+    """How a complaint about a name ends: with the known name that is most like it, if one is, by a cutoff."""
+    near = difflib.get_close_matches(name[:100], list(known), n=1, cutoff=cutoff)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def check_options(

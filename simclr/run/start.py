@@ -24,6 +24,8 @@ from simclr.recipe.read import apply_overrides, check_tuning, data_before, is_nu
 from simclr.recipe.tuning import TuningRecipe
 from simclr.run.run_folder import folder_of, is_run_folder
 
+SOME = 8
+"""Runs that a complaint names, at most."""
 _GIVEN_ON = ("data", "augment", "encoder", "embedding")
 
 
@@ -106,8 +108,9 @@ def _check_meant(given: str, overrides: Sequence[str]) -> None:
                 f"start from that, or add from=null for random weights"
             )
     elif path.name != given and path.suffix not in (".yaml", ".yml"):
-        near = like_it(path)
-        hint = f"; did you mean {shortened(near)}?" if near else ""
+        near, runs = like_it(path), finished_runs(path.parent)
+        others = f"; {shortened(path.parent)} has {', '.join(runs[:SOME])}{', …' * (len(runs) > SOME)}" if runs else ""
+        hint = f"; did you mean {shortened(near)}?" if near else others
         raise InputError(
             f"there is no run {shortened(given)}: give the folder of a finished run, an encoder file or a recipe{hint}"
         )
@@ -116,10 +119,11 @@ def _check_meant(given: str, overrides: Sequence[str]) -> None:
         if given in runs:
             raise InputError(f"there is no recipe {given}, but a run of that name: give {Path('runs') / given}")
         like = difflib.get_close_matches(given[:100], [*names, *runs], n=1)
+        there = [str(Path("runs") / run) for run in runs[:SOME]]
         meant = [one if one in names else str(Path("runs") / one) for one in like]
         raise InputError(
             f"there is no recipe and no run '{shortened(given)}': give the folder of a finished run, an encoder file, "
-            f"a YAML file or one of {', '.join(names)}{''.join(f'; did you mean {one}?' for one in meant)}"
+            f"a YAML file or one of {', '.join([*names, *there])}{''.join(f'; did you mean {one}?' for one in meant)}"
         )
 
 

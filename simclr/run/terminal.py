@@ -1,5 +1,6 @@
 """What a run shows on the terminal: a line that moves while it goes on, and a table at its end."""
 
+import math
 import sys
 import time
 from pathlib import Path
@@ -12,6 +13,9 @@ from rich.progress import Progress as RichProgress
 from rich.table import Table
 
 SECONDS = 20.0
+FIRST_STEPS = 3
+"""Steps after which it is said how long all of them take, where that is long; the first one warms up."""
+LONG = 5.0
 
 
 class Progress:
@@ -32,6 +36,7 @@ class Progress:
         self._total, self._done, self._batch_size = total, start, batch_size
         self._began = self._said = time.perf_counter()
         self._start = start
+        self._warm: float | None = None
         self._enabled = enabled
         self._bar: RichProgress | None = None
         if enabled and sys.stderr.isatty():
@@ -51,26 +56,35 @@ class Progress:
         if not self._enabled:
             return
         self._done += 1
-        seconds = time.perf_counter() - self._began
+        now = time.perf_counter()
+        self._warm = now if self._warm is None else self._warm
+        seconds = now - self._began
         rate = (self._done - self._start) * self._batch_size / seconds
         loss = "passed over: not finite" if numbers["loss"] is None else f"loss {numbers['loss']:.4f}"
         text = f"{loss} · {rate:,.0f} images/s"
         if self._bar:
             self._bar.update(self._task, completed=self._done, numbers=text)
-        elif self._is_time():
-            left = (self._total - self._done) * seconds / (self._done - self._start)
+        elif self._is_time(left := self._seconds_left(now)):
             health = f" · RankMe {numbers['rankme']:.1f}" if "rankme" in numbers else ""
             knn = f" · kNN {100 * numbers['knn']:.1f} %" if "knn" in numbers else ""
             print(
-                f"step {self._done}/{self._total} · {text}{health}{knn} · {left:,.0f} s left",
+                f"step {self._done}/{self._total} · {text}{health}{knn} · {math.ceil(left):,} s left",
                 file=sys.stderr,
                 flush=True,
             )
 
-    def _is_time(self) -> bool:
+    def _seconds_left(self, now: float) -> float:
+        """By all steps but the first one, which warms up."""
+        left, done = self._total - self._done, self._done - self._start
+        if done == 1 or self._warm is None:
+            return left * (now - self._began)
+        return left * (now - self._warm) / (done - 1)
+
+    def _is_time(self, left: float) -> bool:
         """Whether a line is due."""
         now = time.perf_counter()
         due = self._done % max(1, self._total // 10) == 0 or self._done == self._total or now - self._said > SECONDS
+        due |= self._done - self._start == FIRST_STEPS and left > LONG
         self._said = now if due else self._said
         return due
 

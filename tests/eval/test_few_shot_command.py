@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from simclr.errors import InputError
@@ -65,3 +66,19 @@ def test_a_mistake_is_one_line_and_writes_nothing(run):
         assert sorted(run.iterdir()) == before
     with pytest.raises(InputError, match="give --output"):
         run_few_shot(run, ["data.patch_size=5"], **QUICK)
+
+
+def test_what_features_have_no_use_for_is_refused(tmp_path):
+    np.save(tmp_path / "h.npy", np.random.default_rng(0).normal(size=(20, 4)).astype("float32"))
+    np.save(tmp_path / "y.npy", np.arange(20) % 2)
+    given = tmp_path / "h.npy", [f"data.labels={tmp_path / 'y.npy'}"]
+    useless = {"objectives": "triplet", "steps": 5, "objective_thresholds": False, "fine_tune": True}
+    with pytest.raises(
+        InputError,
+        match=r"h.npy holds features, which cannot be trained: leave --fine-tune, --steps, --objectives and --no-thr",
+    ):
+        run_few_shot(*given, **{**QUICK, **useless})
+    with pytest.raises(InputError, match=r"leave --from-head out$"):
+        run_few_shot(*given, from_head=True, **QUICK)
+    run_few_shot(*given, output=tmp_path, **QUICK)  # which says that nothing is to be trained
+    assert (tmp_path / "few-shot.json").is_file()

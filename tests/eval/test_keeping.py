@@ -35,6 +35,8 @@ def found_in(folder, name):
 def cut_every(monkeypatch, calls, fits):
     """Lets so many fits through, then ends the evaluation, as a full memory or Ctrl-C may; counts all of them."""
     left = [fits]
+    for place in ("linear_eval", "few_shot"):  # whose fits are none of the evaluation
+        monkeypatch.setattr(f"simclr.eval.{place}.rehearse", lambda *told: None)
 
     def counted(*args, **options):
         if left[0] == 0:

@@ -8,7 +8,8 @@ from sklearn.datasets import load_digits
 
 from simclr.eval.few_shot import few_shot
 from simclr.eval.linear_eval import linear_eval
-from simclr.eval.results.compare import choose, compare
+from simclr.eval.results.chosen import choose
+from simclr.eval.results.compare import compare
 from simclr.eval.results.result_file import read_result
 from simclr.eval.splits.split import k_shot
 from simclr.eval.splits.split_file import read_split, write_split

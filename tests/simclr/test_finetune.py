@@ -238,7 +238,7 @@ def test_labels_that_were_seen_are_left_out_of_every_test(tmp_path, pretrained):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (["objective.tripplet={}"], "objective is 'tripplet', but must be one of .*did you mean triplet"),
+        (["objective.tripplet={}"], "there is no objective 'tripplet' .*did you mean triplet"),
         (["objective.triplet.margn=1"], "objective.triplet.margn is no argument of triplet: did you mean margin?"),
         (["objective.triplet.margin=-1"], "objective.triplet.margin is -1"),
         (["objective.center.weight=0"], "objective.center.weight is 0, but must be a number above 0"),

@@ -80,12 +80,12 @@ def test_every_kind_of_split_has_its_rows_and_its_own_accuracies(tmp_path, monke
     monkeypatch.setattr("matplotlib.axes.Axes.set_ylabel", lambda self, text, **kwargs: beside.append(text))
     random, block = k_shot(source.labels, 5, 0), Split("block", torch.tensor([32]), torch.tensor([50, 57, 331, 332]))
     wrong = truth.where(torch.arange(30) < 20, 0)  # two of the four test pixels of the block split are classified 0
-    maps = [SceneMap(s, {"pretrained": truth.clamp_min(0), "raw spectrum": wrong}) for s in (random, block)]
+    maps = [SceneMap(s, {"pretrained": truth.clamp_min(0), "raw input": wrong}) for s in (random, block)]
     draw_scene_map(tmp_path / "map.png", source, maps, texts={"a": "b"})
     assert beside == ["random split, 5 shots, seed 0", "block split, all labels"]
     assert [t for t in titles if "OA" in t][2:] == [
         "pretrained: OA 100.0 % on test pixels",
-        "raw spectrum: OA 50.0 % on test pixels",
+        "raw input: OA 50.0 % on test pixels",
     ]
     with Image.open(tmp_path / "map.png") as picture:
         assert picture.info["a"] == "b"

@@ -51,7 +51,10 @@ def linear(shots=(5, 20), metrics=("oa", "aa", "kappa"), probes=("ridge", "logis
     }
 
 
-def printed(content, width=80, show=print_result):
+EVERYTHING = partial(print_result, all_scores=True)
+
+
+def printed(content, width=80, show=EVERYTHING):
     console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
     show(Result.model_validate(content), console)
     text = console.export_text()
@@ -133,7 +136,7 @@ QUALITY = {
 
 
 def test_neighbours_stand_before_calibration_of_the_headline_probe():
-    lines = [line.split() for line in printed(QUALITY, show=print_result).splitlines()]
+    lines = [line.split() for line in printed(QUALITY, show=EVERYTHING).splitlines()]
     assert ["ECE", "ECE", "scaled"] in lines
     assert ["R@1", "5", "shots", "5", "shots"] in lines
     assert ["pretrained", "77.0", "8.1", "4.2"] in lines
@@ -142,7 +145,7 @@ def test_neighbours_stand_before_calibration_of_the_headline_probe():
 
 def test_a_metric_and_a_probe_that_nobody_knows_are_printed_by_their_names():
     rows = [*QUALITY["rows"], row("pretrained", "logistic", "their metric", 0.123, 5)]
-    lines = [line.split() for line in printed({**QUALITY, "rows": rows}, show=print_result).splitlines()]
+    lines = [line.split() for line in printed({**QUALITY, "rows": rows}, show=EVERYTHING).splitlines()]
     assert ["pretrained", "77.0", "8.1", "4.2", "12.3"] in lines
     assert any("their" in line for line in lines)
     theirs = few_shot(probes=("their probe",))

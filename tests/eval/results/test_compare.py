@@ -13,7 +13,8 @@ from simclr.eval.commands import run_compare
 from simclr.eval.linear_eval import linear_eval
 from simclr.eval.metrics.statistics import sign_flip_p
 from simclr.eval.report.summary import print_comparison
-from simclr.eval.results.compare import choose, compare, telling_names
+from simclr.eval.results.chosen import choose, telling_names
+from simclr.eval.results.compare import compare
 from simclr.eval.results.comparison import Comparison
 from simclr.eval.results.outcomes import pack
 from simclr.eval.results.record import Result
@@ -265,7 +266,7 @@ def test_what_is_shown_is_what_is_asked_for():
     ("asked", "message"),
     [
         ({"probe": "svm"}, "--probe names 'svm', but the results share ridge, knn"),
-        ({"split": "blocks"}, "--split names 'blocks', but the results share random, block"),
+        ({"split": "blocks"}, "--split names 'blocks', but the results share random, block; did you mean block?"),
         ({"shots": "7"}, "--shots names '7', but the results share 5"),
         ({"metric": "kappa"}, "--metric names 'kappa', but the results share oa, aa"),
         ({"probe": "knn", "metric": "oa"}, "--metric names 'oa', but among these the results share aa"),

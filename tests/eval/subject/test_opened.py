@@ -88,5 +88,7 @@ def test_a_scenes_patches_must_be_of_the_size_that_the_encoder_knows():
     smaller = SceneSource(source.cube, source.ground_truth, patch_size=3)
     with pytest.raises(InputError, match=r"patches of 9x9 pixels, but those of scene are 3x3: set data.patch_size=9"):
         subject_of(encoder, smaller, exclude=())
-    with pytest.raises(InputError, match=r"patches of 9x9 pixels, but the batch has shape \(5, 4, 1, 1\)"):
+    with pytest.raises(
+        InputError, match=r"has shape \(5, 4, 3, 3\), but .* patches of 9x9 pixels: give \(batch, 4, 9, 9\)"
+    ):
         encoder(encoder.preprocess(smaller[ids]))

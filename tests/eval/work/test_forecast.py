@@ -33,3 +33,34 @@ def test_what_was_tried_is_still_to_be_done_and_gives_way_to_the_real_pace():
 def test_durations_as_people_say_them():
     said = [duration(seconds) for seconds in (0.4, 41, 99.4, 100, 420, 5_900, 6_000, 12_600)]
     assert said == ["0 s", "41 s", "99 s", "2 min", "7 min", "98 min", "1.7 h", "3.5 h"]
+
+
+def test_what_goes_on_counts_down_and_never_says_that_nothing_is_left(monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr("simclr.eval.work.forecast.time.perf_counter", lambda: clock[0])
+    forecast = Forecast()
+    forecast.expect("trainings", 20)
+    forecast.tried("trainings", 1, 2.0)
+    with forecast.running("trainings", 10):
+        clock[0] += 8
+        assert forecast.left() == pytest.approx(32.0)
+        forecast.took("trainings", 4, 8.0)  # told on the way
+        assert forecast.left() == pytest.approx(32.0)
+        clock[0] += 4
+        assert forecast.left() == pytest.approx(28.0)
+        clock[0] += 100  # it takes longer than was thought: what comes behind it is still to be done
+        assert forecast.left() == pytest.approx(20.0)
+    assert forecast.left() == pytest.approx(10 * (8.0 + 104.0) / 10)
+    with forecast.running("trainings", 10):
+        clock[0] += 1_000
+        assert forecast.words() == "a second or two"
+
+
+def test_paces_that_were_seen_elsewhere_are_learned():
+    forecast, tried = Forecast(), Forecast()
+    forecast.expect("fits", 30)
+    tried.took("fits", 3, 6.0)
+    forecast.learn(tried)
+    assert forecast.left() == pytest.approx(60.0)
+    assert forecast.expects("fits")
+    assert not forecast.expects("others")

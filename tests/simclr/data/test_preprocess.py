@@ -190,3 +190,19 @@ def test_a_preprocessed_scene_gives_what_preprocessing_its_patches_gives():
     again = Preprocess.from_config(preprocess.config())
     again.load_state_dict(preprocess.state_dict())
     assert torch.equal(again(scene[ids]), expected)
+
+
+@pytest.mark.parametrize(
+    ("shape", "side", "words"),
+    [
+        ((2, 3, 0, 5), None, r"shape \(2, 3, 0, 5\): give 2 pixels a side or more"),
+        ((2, 3, 1, 4), None, r"shape \(2, 3, 1, 4\): give 2 pixels a side or more"),
+        ((2, 3, 9, 9), 8, r"shape \(2, 3, 9, 9\), but .* patches of 8x8 pixels: give \(batch, 3, 8, 8\)"),
+    ],
+)
+def test_a_batch_of_another_size_is_refused_by_the_shape_that_was_given(shape, side, words):
+    preprocess = Preprocess(3, pool=2)
+    preprocess.patch_size = side
+    with pytest.raises(InputError, match=words):
+        preprocess(torch.zeros(shape))
+    assert preprocess(torch.zeros(2, 3, 8, 8)).shape == (2, 3, 4, 4)

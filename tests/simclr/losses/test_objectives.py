@@ -149,7 +149,8 @@ def test_the_seed_of_the_run_reaches_what_draws():
         ("softmax", "objective is 'softmax', but must hold a term, such as softmax: {}"),
         (
             {"tripelt": {}},
-            f"a term of objective is 'tripelt', but must be one of {', '.join(ALL)}; did you mean triplet?",
+            f"there is no objective 'tripelt' (a term of objective): choose from {', '.join(ALL)}; "
+            "did you mean triplet?",
         ),
         ({"triplet": {"margn": 1}}, "objective.triplet.margn is no argument of triplet: did you mean margin?"),
         ({"triplet": {"margin": -1}}, "objective.triplet.margin is -1, but must be a number of at least 0.0"),

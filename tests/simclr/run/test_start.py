@@ -123,10 +123,11 @@ def test_what_a_run_adapts_to_is_seen_too_but_not_its_labels(run):
 def test_a_run_that_is_meant_is_found_or_named(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for given, message in (
-        ("runs/nope", r"there is no run runs/nope: give the folder of a finished run, an encoder file or a recipe$"),
+        ("runs/nope", "there is no run runs/nope: give the folder of a finished run, .* or a recipe; runs has first$"),
         ("runs/fist", r"there is no run runs/fist: .*; did you mean runs/first\?"),
         ("first", "there is no recipe first, but a run of that name: give runs/first"),
         ("digit", "there is no recipe and no run 'digit': give the folder of a finished run, .*did you mean digits"),
+        ("nosuch", "there is no recipe and no run 'nosuch': .* one of .*, digits, .*, runs/first$"),
         ("nope.yaml", "there is no recipe 'nope.yaml'"),
         ("runs/nope.yaml", "there is no recipe 'runs/nope.yaml'"),
     ):
