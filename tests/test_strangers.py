@@ -184,7 +184,7 @@ def pretrained(house: Path, *strangers: Stranger) -> None:
 
 def judged(house: Path, *strangers: Stranger) -> None:
     told = [text for stranger in strangers for text in stranger.judge] or ["--probes", "ridge"]
-    done = simclr(house, "linear-eval", "run", "--shots", "5", "--seeds", "1", "--no-supervised", *told)
+    done = simclr(house, "linear-eval", "run", "--shots", "5", "--seeds", "1", "--no-supervised", "--all-scores", *told)
     assert done.returncode == 0, done.stderr
     (house / "run" / "printed.txt").write_text(done.stdout, encoding="utf-8")
 
