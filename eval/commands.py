@@ -45,6 +45,8 @@ from simclr.eval.work.forecast import Forecast
 from simclr.files import check_writable
 from simclr.models.prototypes import Prototyped
 
+_PICTURES, _FEW_SHOT_PICTURES = ("map.png", LOOKS_LIKE), ("unknown-map.png",)
+
 
 def run_linear_eval(
     path: Path,
@@ -86,11 +88,11 @@ def _linear_eval(
     written, notes = [folder / RESULT], list[str]()
     check_writable(written[0])
     forecast = Forecast()
-    with moving("reading …", forecast.words) as shown, work_on(written[0], forecast, shown.line) as work:
+    with moving("reading …", forecast.words) as shown, work_on(written[0], forecast, shown.line, _PICTURES) as work:
         found = evaluate_linear(subject, request, command_line(), shown.report, work, maps=True)
         result = _of_file(found.result, opened)
         folder.mkdir(parents=True, exist_ok=True)
-        kept = [] if overwrite else set_aside(written[0], ("map.png", LOOKS_LIKE))
+        kept = [] if overwrite else set_aside(written[0], _PICTURES, result)
         write_result(result, written[0])
         if keep_splits:
             _write_splits(found.splits, subject, folder / "splits")
@@ -160,12 +162,15 @@ def _few_shot(opened: OpenedSubject, request: FewShotRequest, overwrite: bool, a
     written = [folder / FEW_SHOT]
     check_writable(written[0])
     forecast = Forecast()
-    with moving("reading …", forecast.words) as shown, work_on(written[0], forecast, shown.line) as work:
+    with (
+        moving("reading …", forecast.words) as shown,
+        work_on(written[0], forecast, shown.line, _FEW_SHOT_PICTURES) as work,
+    ):
         found = evaluate_few_shot(subject, request, command_line(), shown.report, work)
         seconds = round(time.perf_counter() - started, 1)
         result = _of_file(found.result, opened).model_copy(update={"seconds": seconds})
         folder.mkdir(parents=True, exist_ok=True)
-        kept = [] if overwrite else set_aside(written[0], ("unknown-map.png",))
+        kept = [] if overwrite else set_aside(written[0], _FEW_SHOT_PICTURES, result)
         write_result(result, written[0])
         if found.unknown_map is not None:
             shown.say("map of the scene")

@@ -110,6 +110,12 @@ def write_result(record: Record, path: str | Path) -> None:
     Raises:
         ValueError: if a number is NaN or infinite, which JSON cannot hold.
     """
+    # Halves of characters, as in names of files that are not UTF-8, are written as JSON escapes them.
+    write_text(Path(path), text_of(record).encode("utf-8", "backslashreplace").decode("utf-8"))
+
+
+def text_of(record: Record) -> str:
+    """The JSON that `write_result` writes, with the same error."""
     parts = []
     for key, value in record.model_dump(exclude_unset=True).items():
         if isinstance(value, tuple) and value and isinstance(value[0], dict):
@@ -117,9 +123,7 @@ def write_result(record: Record, path: str | Path) -> None:
         else:
             text = _json(value)
         parts.append(f"  {_json(key)}: {text}")
-    # Halves of characters, as in names of files that are not UTF-8, are written as JSON escapes them.
-    text = "{\n" + ",\n".join(parts) + "\n}\n"
-    write_text(Path(path), text.encode("utf-8", "backslashreplace").decode("utf-8"))
+    return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
 def _json(value: Any) -> str:

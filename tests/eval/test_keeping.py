@@ -121,6 +121,24 @@ def test_a_result_that_stands_is_kept_under_its_time_with_its_map(scene_run, tmp
     assert {row["shots"] for row in found_in(tmp_path / "a", "result.json")["rows"]} >= {5}
 
 
+def test_a_result_whose_end_was_cut_off_is_written_again_and_not_kept_beside_itself(scene_run, tmp_path, monkeypatch):
+    options = {**QUICK, "output": tmp_path / "a"}
+
+    def drawn(*told):
+        (tmp_path / "a" / ".map.png.x1y2z3.png").write_bytes(b"half")
+        raise CutError
+
+    monkeypatch.setattr("simclr.eval.commands._draw_map", drawn)
+    with pytest.raises(CutError):
+        run_linear_eval(scene_run, **options)
+    monkeypatch.undo()
+    before = found_in(tmp_path / "a", "result.json")
+    run_linear_eval(scene_run, **options)
+    assert found_in(tmp_path / "a", "result.json") == before
+    assert not [name for name in os.listdir(tmp_path / "a") if name.startswith((".", "result-", "map-"))]
+    assert not keeping.parts_file(tmp_path / "a" / "result.json").exists()
+
+
 def test_a_mistake_leaves_no_parts(scene_run, tmp_path):
     with pytest.raises(InputError, match="the largest"):
         run_linear_eval(scene_run, output=tmp_path / "a", shots="500")
@@ -133,8 +151,9 @@ def test_killed_at_any_moment_it_goes_on(scene_run, tmp_path):
     command = [sys.executable, "-m", "simclr", "linear-eval", str(scene_run), *options]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     subprocess.run([*command, "--output", str(tmp_path / "whole")], check=True, capture_output=True, env=environment)
-    wait = 3.0
-    for _ in range(30):
+    wait, result = 3.0, tmp_path / "cut" / "result.json"
+    ended = False  # or killed when all was done
+    while not ended:
         process = subprocess.Popen(
             [*command, "--output", str(tmp_path / "cut")],
             stdout=subprocess.DEVNULL,
@@ -143,11 +162,13 @@ def test_killed_at_any_moment_it_goes_on(scene_run, tmp_path):
         )
         try:
             process.communicate(timeout=wait)
-            break
+            assert process.returncode == 0
+            ended = True
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.communicate()
             wait *= 1.2
-    assert process.returncode == 0
+            ended = result.is_file() and not keeping.parts_file(result).exists()
+            assert wait < 600
     assert found_in(tmp_path / "cut", "result.json") == found_in(tmp_path / "whole", "result.json")
     assert sorted(os.listdir(tmp_path / "cut")) == ["features", "map.png", "result.json"]
