@@ -7,6 +7,7 @@ function of seed and step, so the same step is made again, by one process too, w
 from __future__ import annotations
 
 import math
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,6 +40,9 @@ from simclr.train.step import Learner, TrainingStep
 from simclr.train.tuning_step import TuningStep
 from simclr.tuning_setup import set_up_tuning
 from simclr.views.inputs import build_inputs
+
+_EVERY = 20.0
+"""Seconds between lines on how far it is."""
 
 
 class Captured(NamedTuple):
@@ -110,6 +114,11 @@ def replay(folder: Path, say: Callable[[str], None] = print) -> list[str]:
         steps = _of_tuning(recipe, accelerator, captured)
     steps.model.train()
     first, stop = captured.state["step"], steps.total
+    if not captured.is_bad:
+        say(
+            f"no state of a step that diverged was left: all {stop - first:,} steps from {first} on, until one is not finite"
+        )
+    told = time.monotonic()
     try:
         for again in steps.made:
             found = _broken(again, steps.model, steps.source, careful=captured.is_bad)
@@ -121,6 +130,9 @@ def replay(folder: Path, say: Callable[[str], None] = print) -> list[str]:
             if captured.is_bad:
                 stop = again.step + 1
                 break
+            if time.monotonic() > told + _EVERY:
+                told = time.monotonic()
+                say(f"step {again.step} of {stop:,} is finite")
     except DivergenceError as error:  # between epochs
         say(str(error))
         return [str(error)]
@@ -141,7 +153,6 @@ def _captured(folder: Path, say: Callable[[str], None]) -> Captured:
         say(f"{file} is damaged or was not written to its end: passed over")
     name = newest_whole_state(file.parent, say)
     state = load_run_state(file.parent / name) if name else {"step": 0}
-    say(f"no state of a step that diverged was left: all steps from {state['step']} on, until one is not finite")
     return Captured(folder, state, False)
 
 

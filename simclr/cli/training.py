@@ -181,7 +181,7 @@ def verify(
 def replay(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run that diverged.")],
 ) -> None:
-    """Make the step again at which a pretraining diverged, and say what in it was not finite first.
+    """Make the step again at which a run diverged, and say what in it was not finite first.
 
     Without the state that such a run leaves: all steps after its newest run state.
     Example: [bold]simclr replay runs/digits[/bold]

@@ -91,7 +91,7 @@ def check_same_recipe(
         moved: the data may lie elsewhere, as their content is compared.
         changes: keys that may differ all the same.
     """
-    if type(old) is not type(new):
+    if isinstance(old, TuningRecipe) is not isinstance(new, TuningRecipe):
         kind = "fine-tuning" if isinstance(old, TuningRecipe) else "pretraining"
         command = "fine-tune" if isinstance(old, TuningRecipe) else "pretrain"
         raise InputError(

@@ -60,6 +60,8 @@ def state_to_go_on_from(
         return given_state(checkpoints, resume) if isinstance(resume, Path) else newest_whole_state(checkpoints, say)
 
     name = of_main(accelerator, on_main_first(accelerator, choose) if resume else None)
+    if resume and name is None:
+        say("there is no run state to go on from: the run begins anew")
     return load_run_state(checkpoints / name) if name else {"step": 0}
 
 

@@ -51,6 +51,7 @@ def explain_divergence(model: nn.Module, left: Left) -> Cause:
             "fault: look at views.png"
         )
     at = f"at learning rate {left.lr:.3g}"
+    exactly = "" if left.h.dtype == torch.float32 else ", or use train.precision=fp32"
     broken = [name for name, p in model.named_parameters() if not torch.isfinite(p).all()]
     if broken:
         return Cause(
@@ -60,9 +61,9 @@ def explain_divergence(model: nn.Module, left: Left) -> Cause:
     broken = [name for name, b in model.named_buffers() if b.is_floating_point() and not torch.isfinite(b).all()]
     if broken or not torch.isfinite(left.h).all():
         where = f" (as {broken[0]} shows)" if broken else ""
-        return Cause(f"activations overflow{where} {at}: lower train.lr, or use train.precision=fp32", sure=False)
+        return Cause(f"activations overflow{where} {at}: lower train.lr{exactly}", sure=False)
     if math.isfinite(left.loss):
-        return Cause(f"gradients overflow {at}: lower train.lr, or use train.precision=fp32", sure=False)
+        return Cause(f"gradients overflow {at}: lower train.lr{exactly}", sure=False)
     return Cause(
         "the projections are zero or overflow: lower train.lr, or raise the loss's temperature (lower an objective's "
         "weights)",
