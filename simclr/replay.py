@@ -115,9 +115,8 @@ def replay(folder: Path, say: Callable[[str], None] = print) -> list[str]:
     steps.model.train()
     first, stop = captured.state["step"], steps.total
     if not captured.is_bad:
-        say(
-            f"no state of a step that diverged was left: all {stop - first:,} steps from {first} on, until one is not finite"
-        )
+        steps_left = f"all {stop - first:,} steps from {first} on, until one is not finite"
+        say(f"no state of a step that diverged was left: {steps_left}")
     told = time.monotonic()
     try:
         for again in steps.made:
