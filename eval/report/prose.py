@@ -30,6 +30,7 @@ from simclr.eval.results.words import (
     probe_name,
     representation_name,
     several,
+    some_of,
 )
 
 BASELINE_WORDS = {
@@ -136,9 +137,11 @@ def fewer_shots_lines(entries: Sequence[FewerShots]) -> list[str]:
     """Classes that give fewer training samples than asked for, one line for each kind of split and number of shots."""
     lines = []
     for entry in entries:
-        classes = ", ".join(
-            f"{name} ({least})" if least == most else f"{name} ({least} to {most})"
-            for name, (least, most) in entry.classes.items()
+        classes = some_of(
+            [
+                f"{name} ({least})" if least == most else f"{name} ({least} to {most})"
+                for name, (least, most) in entry.classes.items()
+            ]
         )
         lines.append(f"{entry.split} split, {entry.shots} shots: fewer training samples of {classes}")
     return lines

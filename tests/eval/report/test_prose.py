@@ -9,9 +9,11 @@ def test_classes_that_give_fewer_samples_are_named_with_their_numbers():
         FewerShots(split="random", shots=20, classes={"Oats": (9, 9)}),
     ]
     assert fewer_shots_lines(entries) == [
-        "block split, 5 shots: fewer training samples of Oats (1), Corn (2 to 4)",
+        "block split, 5 shots: fewer training samples of Oats (1) and Corn (2 to 4)",
         "random split, 20 shots: fewer training samples of Oats (9)",
     ]
+    many = FewerShots(split="random", shots=20, classes={f"{i}": (10, 10) for i in range(50)})
+    assert fewer_shots_lines([many])[0].endswith("6 (10), 7 (10) and 42 more")
     assert fewer_shots_lines([]) == []
 
 
