@@ -56,7 +56,7 @@ def test_a_test_part_is_scored_as_scikit_learn_scores_it():
 def test_few_shot_and_the_report_know_features_too():
     run_few_shot(feature_file.Path("both.npz"), seeds=2, shots="2", episodes=5, unknown="7")
     assert run_report(feature_file.Path("runs/both-features")).is_file()
-    with pytest.raises(InputError, match="no projection head"):
+    with pytest.raises(InputError, match="leave --from-head out"):
         run_few_shot(feature_file.Path("both.npz"), from_head=True)
 
 
