@@ -25,6 +25,9 @@ from simclr.eval.work.work import Form, Work
 
 Watch = Callable[[str, Split], "Callable[[Prediction], Tensor | None] | None"]
 
+LOOKED_AT = 1_000
+"""Training samples that are looked at for features that say nothing."""
+
 
 @dataclass(frozen=True)
 class Score:
@@ -113,6 +116,8 @@ def score(
         used = torch.cat([train, split.test])
         if int(used.min()) < 0 or int(used.max()) >= len(labels) or bool((labels[used] < 0).any()):
             raise InputError(f"the {split.name} split uses a sample that is unlabelled or not among the {len(labels)}.")
+        if work.say is not None and split is splits[0] and _all_the_same(features[train[:LOOKED_AT]]):
+            work.say("all samples have the same features: no probe can tell classes apart by them")
         for probe in probes:
             wanted = None if watch is None else watch(probe, split)
             options = {"standardise": standardise, "all_penalties": all_penalties}
@@ -122,6 +127,10 @@ def score(
             if progress is not None:
                 progress(len(found), len(splits) * len(probes))
     return found
+
+
+def _all_the_same(rows: Tensor) -> bool:
+    return len(rows) > 1 and bool((rows == rows[0]).all())
 
 
 def _fit(

@@ -9,6 +9,7 @@ from simclr.errors import InputError
 from simclr.eval.metrics.calibration import expected_calibration_error
 from simclr.eval.probes.score import score
 from simclr.eval.splits.split import given, k_shot
+from simclr.eval.work.work import Work
 
 
 def data():
@@ -54,6 +55,15 @@ def test_every_split_with_every_probe_in_order():
     found = score(features, labels, splits, ["ridge", "knn"], progress=lambda done, total: seen.append((done, total)))
     assert [(s.split.shots, s.probe) for s in found] == [(2, "ridge"), (2, "knn"), (4, "ridge"), (4, "knn")]
     assert seen == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_features_that_say_nothing_are_named():
+    _, labels = data()
+    said: list[str] = []
+    splits = [k_shot(labels, 5, seed=seed) for seed in range(2)]
+    found = score(torch.full((150, 6), 3.5), labels, splits, ["ridge"], work=Work(say=said.append))
+    assert said == ["all samples have the same features: no probe can tell classes apart by them"]
+    assert found[0].metrics["aa"] == pytest.approx(1 / 3)
 
 
 def test_bad_input_is_named():
