@@ -64,16 +64,7 @@ class Outlook(NamedTuple):
 
     def paced(self) -> Callable[[int, int], None]:
         """What is told of every batch of features."""
-        before = 0, time.perf_counter()
-
-        def told(done: int, total: int) -> None:
-            nonlocal before
-            now = time.perf_counter()
-            if done > before[0]:
-                self.forecast.took(FEATURES, done - before[0], now - before[1])
-            before = done, now
-
-        return told
+        return self.forecast.paced(FEATURES)
 
     def tsne(self, features: Tensor) -> np.ndarray:
         """As :func:`simclr.eval.report.embedding.tsne`."""

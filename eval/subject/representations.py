@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, cast
 
@@ -67,16 +66,6 @@ def representations(
         work = work.within(source=cache.content_of(data.source), device=str(device))
 
     def extract(encoder: FrozenEncoder, what: str) -> Tensor:
-        before = 0, time.perf_counter()
-
-        def show(done: int, total: int) -> None:
-            nonlocal before
-            now = time.perf_counter()
-            if done > before[0]:
-                work.forecast.took(FEATURES, done - before[0], now - before[1])
-            before = done, now
-            report(f"features: {what}", done, total)
-
         def looked(look: Look) -> Look:
             work.forecast.drop(FEATURES, look.read)
             first = work.part(LOOKS, lambda: look, what="look into the features", file=look.file)
@@ -85,8 +74,12 @@ def representations(
             return first
 
         def features(part: Source, some: Tensor) -> Tensor:
-            nonlocal before
-            before = 0, time.perf_counter()
+            told = work.forecast.paced(FEATURES)
+
+            def show(done: int, total: int) -> None:
+                told(done, total)
+                report(f"features: {what}", done, total)
+
             return cache.features(encoder, part, some, device=device, progress=show, looked=looked)
 
         return data.gather(ids, features)

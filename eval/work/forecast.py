@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -51,6 +51,19 @@ class Forecast:
         now = self._running
         if now is not None and now.kind == kind:
             self._running = _Running(kind, max(0.0, now.units - units), now.since + seconds)
+
+    def paced(self, kind: str) -> Callable[[int, int], None]:
+        """What is told, from now on, of how many units of one go are done, and of how many there are."""
+        before = 0, time.perf_counter()
+
+        def told(done: int, total: int) -> None:
+            nonlocal before
+            now = time.perf_counter()
+            if done > before[0]:
+                self.took(kind, done - before[0], now - before[1])
+            before = done, now
+
+        return told
 
     @contextmanager
     def running(self, kind: str, units: float) -> Iterator[None]:
